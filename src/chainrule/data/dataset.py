@@ -1,0 +1,262 @@
+"""A data set: checked arrays, with the parts that are kept away from training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from chainrule.errors import DataError
+
+__all__ = ["DataSet", "as_dataset"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class DataSet:
+    """Examples and what they should give: `x`, one row per example, and `labels`.
+
+    `x` is float32 or float64 of shape (n, features…), at least one feature, all finite. `labels` is either
+    integers of shape (n,), the class of each example counted from 0, or float32 or float64 of shape (n, k), the
+    k real targets of each. `validation` and `test` are data sets of the same kind that training never sees.
+    `class_names` names class 0, 1, …, and says how many there are; leave it empty for 0 … the largest label.
+
+    A data set unpacks as the pair `x, labels`. The arrays are held, not copied.
+
+    Raises DataError if anything of this does not hold.
+
+    >>> data = DataSet(np.eye(3, dtype=np.float32), np.array([0, 1, 1]), name="corners")
+    >>> data
+    DataSet('corners', 3 examples of 3 features, float32, 2 classes)
+    >>> x, labels = data
+    >>> x.shape, labels.shape, len(data)
+    ((3, 3), (3,), 3)
+    """
+
+    x: NDArray[Any]
+    labels: NDArray[Any]
+    _: KW_ONLY
+    validation: DataSet | None = None
+    test: DataSet | None = None
+    name: str = ""
+    class_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_x(self.x)
+        _check_labels(self.labels)
+        _check_lengths(self.x, self.labels)
+        _check_class_names(self)
+        for role, part in self._parts():
+            _check_part(self, role, part)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        yield self.x
+        yield self.labels
+
+    def __repr__(self) -> str:
+        words = [repr(self.name)] if self.name else []
+        words += [f"{len(self)} examples of {_by(self.x.shape[1:])} features", str(self.x.dtype)]
+        words += [f"{self.classes} classes" if self.classes else f"{self.labels.shape[1]} targets"]
+        words += [f"{len(part)} {role}" for role, part in self._parts()]
+        return f"DataSet({', '.join(words)})"
+
+    @property
+    def features(self) -> int:
+        """How many numbers describe one example.
+
+        >>> DataSet(np.zeros((2, 28, 28)), np.array([0, 1])).features
+        784
+        """
+        return math.prod(self.x.shape[1:])
+
+    @cached_property
+    def classes(self) -> int:
+        """How many classes there are: the largest label + 1, or as many as have names; 0 for real targets.
+
+        >>> DataSet(np.zeros((2, 1)), np.array([0, 4])).classes
+        5
+        """
+        if self.labels.ndim == 2:
+            return 0
+        return len(self.class_names) or int(self.labels.max()) + 1
+
+    def flat(self) -> NDArray[Any]:
+        """`x` with each example in one row: shape (n, features), a view wherever NumPy can make one.
+
+        >>> DataSet(np.zeros((2, 28, 28)), np.array([0, 1])).flat().shape
+        (2, 784)
+        """
+        return self.x.reshape(len(self), self.features)
+
+    def _parts(self) -> list[tuple[str, DataSet]]:
+        parts = [("validation", self.validation), ("test", self.test)]
+        return [(role, part) for role, part in parts if part is not None]
+
+
+def as_dataset(data: DataSet | tuple[ArrayLike, ArrayLike]) -> DataSet:
+    """The checked data set of a pair `(x, labels)` of array-likes; a DataSet is handed back as it is.
+
+    Arrays of float32, float64 and, for classes, integers are held without a copy. Whole numbers, booleans and
+    Python lists become float32 where real numbers are wanted; boolean labels become classes 0 and 1.
+    Labels in one dimension are classes, in two they are real targets.
+
+    Raises DataError if `data` is no pair, or cannot be learned from.
+
+    >>> as_dataset(([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]))
+    DataSet(4 examples of 2 features, float32, 2 classes)
+    >>> as_dataset(([[0, 0], [0, 1], [1, 0], [1, 1]], [[0], [1], [1], [0]]))
+    DataSet(4 examples of 2 features, float32, 1 targets)
+    """
+    if isinstance(data, DataSet):
+        return data
+    if not (isinstance(data, (tuple, list)) and len(data) == 2):
+        raise DataError(f"Data is a pair (x, labels) or a DataSet, not {_describe(data)}.", cure="Pass (x, labels).")
+    return DataSet(_reals(data[0], "x"), _labels(data[1]))
+
+
+def _describe(data: object) -> str:
+    if isinstance(data, (tuple, list)):
+        return f"a {type(data).__name__} of {len(data)}"
+    return f"an array of shape {data.shape}" if isinstance(data, np.ndarray) else f"a {type(data).__name__}"
+
+
+def _array(values: ArrayLike, what: str) -> NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError, RuntimeError) as error:
+        cure = "Give every row the same length."
+        raise DataError(f"{what} is not an array of numbers: {error}.", cure=cure) from error
+
+
+def _reals(values: ArrayLike, what: str) -> NDArray[Any]:
+    array = _array(values, what)
+    is_list = not hasattr(values, "__array__")
+    if array.dtype.kind in "biu" or (array.dtype.kind == "f" and is_list):
+        with np.errstate(over="ignore"):  # what does not fit becomes inf, which the checks refuse
+            return array.astype(np.float32)
+    return _native(array)
+
+
+def _labels(values: ArrayLike) -> NDArray[Any]:
+    labels = _array(values, "labels")
+    if labels.ndim == 2:
+        return _reals(values, "labels")
+    return labels.astype(np.int64) if labels.dtype == np.bool_ else _native(labels)
+
+
+def _native(array: NDArray[Any]) -> NDArray[Any]:
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _check_array(array: object, what: str) -> None:
+    if not isinstance(array, np.ndarray):
+        cure = "Write chainrule.data.as_dataset((x, labels)), which makes arrays of lists."
+        raise DataError(f"{what} must be a NumPy array, not a {type(array).__name__}.", cure=cure)
+
+
+def _check_x(x: NDArray[Any]) -> None:
+    _check_array(x, "x")
+    _check_reals(x, "x")
+    if x.ndim < 2:
+        cure = "Write x[:, None] if each example is one number, x[None] if x is one example."
+        raise DataError(f"x must have shape (n, features…), not {x.shape}.", cure=cure)
+    if x.size == 0:
+        raise DataError(f"x is empty: its shape is {x.shape}.", cure="Give at least one example of one feature.")
+    _check_finite(x, "x")
+
+
+def _check_reals(array: NDArray[Any], what: str) -> None:
+    if array.dtype not in (np.float32, np.float64):
+        cure = f"Write {what}.astype(np.float32)."
+        if array.dtype.kind == "c":
+            cure = f"Give the real and the imaginary part as features: np.hstack([{what}.real, {what}.imag])."
+        if array.dtype.kind in "OUST":
+            cure = "Turn words into numbers first, and give missing values one."
+        raise DataError(f"{what} must be float32 or float64, not {array.dtype} (shape {array.shape}).", cure=cure)
+
+
+def _check_finite(array: NDArray[Any], what: str) -> None:
+    # The extremes are finite only if everything between them is, and finding them takes no memory.
+    if not (np.isfinite(array.min()) and np.isfinite(array.max())):
+        bad = ~np.isfinite(array)
+        first = ", ".join(str(i) for i in np.argwhere(bad)[0])
+        found = f"{array.dtype} of shape {array.shape} holds {bad.sum()} nan or inf, the first at {what}[{first}]"
+        raise DataError(f"{what} must be finite: {found}.", cure="Drop those rows, or fill in a number.")
+
+
+def _check_labels(labels: NDArray[Any]) -> None:
+    _check_array(labels, "labels")
+    if labels.ndim not in (1, 2):
+        cure = "Give one class number per example, (n,), or one row of real targets, (n, k)."
+        raise DataError(f"labels must have shape (n,) or (n, k), not {labels.shape}.", cure=cure)
+    if labels.size == 0:
+        raise DataError(f"labels are empty: their shape is {labels.shape}.", cure="Give one label per example.")
+    check = _check_classes if labels.ndim == 1 else _check_targets
+    check(labels)
+
+
+def _check_classes(labels: NDArray[Any]) -> None:
+    if labels.dtype.kind not in "iu":
+        cure = "Write labels.astype(np.int64) for class numbers, or labels[:, None] for real targets."
+        if labels.dtype.kind in "OUST":
+            cure = "Number the classes: names, labels = np.unique(labels, return_inverse=True)."
+        found = f"{labels.dtype} of shape {labels.shape}"
+        raise DataError(f"labels in one dimension are classes and must be integers, not {found}.", cure=cure)
+    if labels.min() < 0:
+        found = f"{labels.dtype} of shape {labels.shape} holds {labels.min()} at labels[{labels.argmin()}]"
+        cure = "Number the classes from 0: names, labels = np.unique(labels, return_inverse=True)."
+        raise DataError(f"labels must not be negative: {found}.", cure=cure)
+
+
+def _check_targets(labels: NDArray[Any]) -> None:
+    if labels.dtype.kind in "biu":
+        found = f"not {labels.dtype} of shape {labels.shape}"
+        cure = "Write labels.astype(np.float32) for real targets, labels[:, 0] or labels.argmax(axis=1) for classes."
+        raise DataError(f"labels in two dimensions are real targets and must be floating, {found}.", cure=cure)
+    _check_reals(labels, "labels")
+    _check_finite(labels, "labels")
+
+
+def _check_lengths(x: NDArray[Any], labels: NDArray[Any]) -> None:
+    if len(x) != len(labels):
+        found = f"x has shape {x.shape}, labels {labels.shape}"
+        cure = "Give one label per row of x."
+        if len(labels) == x.shape[-1] and x.ndim == 2:
+            cure = "Examples are rows: write x.T if yours are columns."
+        raise DataError(f"{len(x)} examples but {len(labels)} labels: {found}.", cure=cure)
+
+
+def _check_class_names(data: DataSet) -> None:
+    if data.class_names and data.labels.ndim == 2:
+        cure = "Leave class_names out, or give class numbers of shape (n,)."
+        raise DataError(f"class_names, but labels of shape {data.labels.shape} are real targets.", cure=cure)
+    if data.class_names and data.labels.max() >= len(data.class_names):
+        found = f"{len(data.class_names)} class names, but a label of {data.labels.max()}"
+        raise DataError(f"{found}.", cure="Name every class, class 0 first.")
+
+
+def _check_part(data: DataSet, role: str, part: object) -> None:
+    if not isinstance(part, DataSet):
+        cure = "Write chainrule.data.as_dataset((x, labels))."
+        raise DataError(f"{role} must be a DataSet, not {_describe(part)}.", cure=cure)
+    if part.x.shape[1:] != data.x.shape[1:]:
+        found = f"x has shape {data.x.shape} for training, {part.x.shape} for {role}"
+        raise DataError(f"The {role} examples have other features: {found}.", cure="Prepare both the same way.")
+    if part.labels.shape[1:] != data.labels.shape[1:]:
+        found = f"labels have shape {data.labels.shape} for training, {part.labels.shape} for {role}"
+        raise DataError(f"The {role} labels are of another kind: {found}.", cure="Prepare both the same way.")
+    if data.classes and part.labels.max() >= data.classes:
+        found = f"label {part.labels.max()} in {role}, but training has {data.classes} classes"
+        cure = "Name all classes in class_names, or split so that training meets every class."
+        raise DataError(f"A class that training never meets: {found}.", cure=cure)
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return "×".join(str(size) for size in shape)

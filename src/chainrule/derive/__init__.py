@@ -1,0 +1,1 @@
+"""What a derivative is: the rules of each operation, and backpropagation as a walk that writes a graph."""

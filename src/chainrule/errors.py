@@ -1,0 +1,118 @@
+"""Every exception that chainrule raises on purpose.
+
+    ChainruleError
+    ├── ShapeError        (ValueError)   shapes or ranks that an operation cannot combine
+    ├── DTypeError        (TypeError)    an element type that chainrule does not compute with
+    ├── TracingError      (TypeError)    Python needs a value that does not exist while compiling
+    ├── DifferentiationError (TypeError) a derivative that does not exist as asked
+    ├── GraphError        (ValueError)   a graph that is not well formed, or text that is no graph
+    ├── OptionError       (ValueError)   an option or argument outside its range
+    ├── DataError         (ValueError)   data that cannot be learned from
+    │   └── FormatError                  a file that is not what it says it is
+    ├── StorageError      (OSError)      a folder or file that cannot be read or written
+    ├── NativeError       (RuntimeError) native code could not be made or run
+    └── MissingExtraError (ImportError)  an optional package is not installed
+
+Every one derives from the built-in exception that a NumPy user would expect as well. A message says what was
+wrong, with the shapes; names the line of the user's own code; and ends with what to write instead.
+"""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from types import FrameType
+
+__all__ = [
+    "ChainruleError",
+    "DTypeError",
+    "DataError",
+    "DifferentiationError",
+    "FormatError",
+    "GraphError",
+    "MissingExtraError",
+    "NativeError",
+    "OptionError",
+    "ShapeError",
+    "StorageError",
+    "TracingError",
+    "user_line",
+]
+
+def user_line() -> tuple[str, int] | None:
+    """The file and line, outside this package, that is being executed now; None if there is none."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] == "chainrule":
+        frame = frame.f_back
+    return None if frame is None else (frame.f_code.co_filename, frame.f_lineno)
+
+
+def _quoted(location: tuple[str, int] | None) -> str:
+    if location is None:
+        return ""
+    file, line = location
+    source = linecache.getline(file, line).strip()
+    return f"\n  at {file}:{line}" + (f": {source}" if source else "")
+
+
+class ChainruleError(Exception):
+    """Base of every exception that chainrule raises on purpose.
+
+    `what` says what was wrong, `cure` what to write instead. The line of the user's code that is being
+    executed is found by itself; pass `where` if it was another.
+    """
+
+    def __init__(self, what: str, *, cure: str = "", where: tuple[str, int] | None = None) -> None:
+        self.what = what
+        self.cure = cure
+        self.where = where or user_line()
+        super().__init__(what + _quoted(self.where) + (f"\n  {cure}" if cure else ""))
+
+    @property
+    def sentence(self) -> str:
+        """What was wrong and what to do, in one line without the place in the code: for the command line."""
+        return f"{self.what} {self.cure}".strip()
+
+
+class ShapeError(ChainruleError, ValueError):
+    """Shapes or ranks that an operation cannot combine."""
+
+
+class DTypeError(ChainruleError, TypeError):
+    """An element type that chainrule does not compute with."""
+
+
+class TracingError(ChainruleError, TypeError):
+    """Python needs a value that does not exist while compiling."""
+
+
+class DifferentiationError(ChainruleError, TypeError):
+    """A derivative that does not exist as asked."""
+
+
+class GraphError(ChainruleError, ValueError):
+    """A graph that is not well formed, or text that is no graph."""
+
+
+class OptionError(ChainruleError, ValueError):
+    """An option or argument outside its range."""
+
+
+class DataError(ChainruleError, ValueError):
+    """Data that cannot be learned from."""
+
+
+class FormatError(DataError):
+    """A file that is not what it says it is."""
+
+
+class StorageError(ChainruleError, OSError):
+    """A folder or file that cannot be read or written."""
+
+
+class NativeError(ChainruleError, RuntimeError):
+    """Native code could not be made or run."""
+
+
+class MissingExtraError(ChainruleError, ImportError):
+    """An optional package is not installed."""

@@ -1,0 +1,196 @@
+"""What every operation means, in NumPy. This is the oracle that native code is held to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import TracingError
+from chainrule.graph import ops
+from chainrule.graph.graph import Graph
+from chainrule.graph.node import Node, in_order, number
+from chainrule.graph.ops import Op
+from chainrule.graph.types import Type
+
+__all__ = ["NUMPY", "has_value", "interpret", "value"]
+
+Array = np.ndarray[Any, Any]
+Meaning = Callable[..., Any]
+
+
+def interpret(graph: Graph, arguments: Sequence[Array]) -> list[Array]:
+    """The values of a graph's outputs for the given arguments, computed node by node."""
+    values: dict[Node, Array] = dict(zip(graph.inputs, arguments, strict=True))
+    with np.errstate(all="ignore"):
+        for node in in_order(graph.outputs):
+            if node not in values:
+                values[node] = _applied(node, values)
+    return [values[node] for node in graph.outputs]
+
+
+def value(node: Node) -> Array:
+    """The value of a node above known arrays alone; TracingError if it depends on a program's argument."""
+    if node.value is None:
+        with np.errstate(all="ignore"):
+            _evaluate(node)
+    assert node.value is not None
+    return node.value
+
+
+def has_value(node: Node) -> bool:
+    """Whether `value(node)` exists."""
+    return node.value is not None or not any(n.op is ops.INPUT and n.value is None for n in _unknown(node))
+
+
+def _unknown(node: Node) -> list[Node]:
+    """The nodes without a value that `node` needs, inputs before users."""
+    order: dict[Node, None] = {}
+    stack = [(node, False)]
+    while stack:
+        current, ready = stack.pop()
+        if current in order or current.value is not None:
+            continue
+        if ready:
+            order[current] = None
+        else:
+            stack.append((current, True))
+            stack.extend((n, False) for n in current.inputs if n.value is None)
+    return list(order)
+
+
+def _evaluate(node: Node) -> None:
+    for current in _unknown(node):
+        inputs = [n.value for n in current.inputs]
+        current.value = np.asarray(NUMPY[current.op](*inputs, *current.attributes), current.type.dtype)
+
+
+def _applied(node: Node, values: MutableMapping[Node, Array]) -> Array:
+    result = NUMPY[node.op](*[values[n] for n in node.inputs], *node.attributes)
+    return np.asarray(result, node.type.dtype)
+
+
+def _no_value(index: int, type_: Type) -> Array:
+    raise TracingError(
+        f"Python needs the value of argument {index} ({type_}), but while compiling only shapes and dtypes are known.",
+        cure="Use np.where(condition, a, b) in place of `if`; or take the derivative without compiling it, "
+        "where values are known.",
+    )
+
+
+def _full(text: str, type_: Type) -> Array:
+    return np.broadcast_to(np.array(_number(text, type_), type_.dtype), type_.shape)
+
+
+def _number(text: str, type_: Type) -> float | int | bool:
+    return float(text) if type_.is_float else text == "True" if type_.dtype.kind == "b" else int(text)
+
+
+def _iota(axis: int, type_: Type) -> Array:
+    along = [1] * type_.rank
+    along[axis] = type_.shape[axis]
+    return np.broadcast_to(np.arange(type_.shape[axis], dtype=type_.dtype).reshape(along), type_.shape)
+
+
+def _logistic(x: Array) -> Array:
+    small = np.exp(-np.abs(x))
+    return np.where(x >= 0, x.dtype.type(1), small) / (1 + small)
+
+
+def _contract(a: Array, b: Array, a_labels: Sequence[int], b_labels: Sequence[int], out: Sequence[int]) -> Array:
+    return np.einsum(a, list(a_labels), b, list(b_labels), list(out), optimize=True)
+
+
+def _broadcast(x: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
+    aligned = [1] * len(shape)
+    for extent, axis in zip(x.shape, axes, strict=True):
+        aligned[axis] = extent
+    return np.broadcast_to(x.reshape(aligned), shape)
+
+
+def _slice(x: Array, start: Sequence[int], size: Sequence[int], step: Sequence[int]) -> Array:
+    def positions(first: int, count: int, stride: int) -> slice:
+        end = first + count * stride
+        return slice(first, None if end < 0 else end, stride) if count else slice(0, 0)
+
+    return x[tuple(positions(*p) for p in zip(start, size, step, strict=True))]
+
+
+def _pad(x: Array, low: Sequence[int], high: Sequence[int], interior: Sequence[int]) -> Array:
+    widened = [n + b + a + max(n - 1, 0) * i for n, b, a, i in zip(x.shape, low, high, interior, strict=True)]
+    result = np.zeros(widened, x.dtype)
+    places = (slice(b, b + n + max(n - 1, 0) * i, i + 1) for n, b, i in zip(x.shape, low, interior, strict=True))
+    result[tuple(places)] = x
+    return result
+
+
+def _rows(x: Array, index: Array) -> Array:
+    return np.clip(index, 0, max(x.shape[0] - 1, 0)).astype(np.intp)
+
+
+def _scatter_add(x: Array, index: Array, updates: Array) -> Array:
+    result = x.copy()
+    np.add.at(result, _rows(x, index), updates)
+    return result
+
+
+def _concatenate(*arguments: Any) -> Array:
+    return np.concatenate(arguments[:-1], axis=arguments[-1])
+
+
+NUMPY: Mapping[Op, Meaning] = MappingProxyType(
+    {
+        ops.INPUT: _no_value,
+        ops.CONSTANT: lambda data: data.array,
+        ops.FULL: _full,
+        ops.IOTA: _iota,
+        ops.NEGATIVE: np.negative,
+        ops.EXP: np.exp,
+        ops.EXPM1: np.expm1,
+        ops.LOG: np.log,
+        ops.LOG1P: np.log1p,
+        ops.TANH: np.tanh,
+        ops.LOGISTIC: _logistic,
+        ops.SQRT: np.sqrt,
+        ops.SIN: np.sin,
+        ops.COS: np.cos,
+        ops.ABSOLUTE: np.absolute,
+        ops.SIGN: np.sign,
+        ops.FLOOR: np.floor,
+        ops.CEIL: np.ceil,
+        ops.ROUND: np.round,
+        ops.LOGICAL_NOT: np.logical_not,
+        ops.CAST: lambda x, dtype: x.astype(dtype),
+        ops.STOP_GRADIENT: lambda x: x,
+        ops.MARK: lambda x, tag: x,
+        ops.ADD: np.add,
+        ops.SUBTRACT: np.subtract,
+        ops.MULTIPLY: np.multiply,
+        ops.DIVIDE: np.divide,
+        ops.POWER: np.power,
+        ops.MAXIMUM: np.maximum,
+        ops.MINIMUM: np.minimum,
+        ops.FLOOR_DIVIDE: np.floor_divide,
+        ops.REMAINDER: np.remainder,
+        ops.LESS: np.less,
+        ops.LESS_EQUAL: np.less_equal,
+        ops.EQUAL: np.equal,
+        ops.NOT_EQUAL: np.not_equal,
+        ops.LOGICAL_AND: np.logical_and,
+        ops.LOGICAL_OR: np.logical_or,
+        ops.SELECT: np.where,
+        ops.CONTRACT: _contract,
+        ops.SUM: lambda x, axes: np.sum(x, axis=axes, dtype=x.dtype),
+        ops.MAX: lambda x, axes: np.max(x, axis=axes),
+        ops.RESHAPE: lambda x, shape: x.reshape(shape),
+        ops.TRANSPOSE: np.transpose,
+        ops.BROADCAST: _broadcast,
+        ops.SLICE: _slice,
+        ops.PAD: _pad,
+        ops.CONCATENATE: _concatenate,
+        ops.GATHER: lambda x, index: x[_rows(x, index)],
+        ops.SCATTER_ADD: _scatter_add,
+    }
+)

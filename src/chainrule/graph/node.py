@@ -1,0 +1,124 @@
+"""One immutable, interned node: an operation applied to nodes.
+
+Two nodes with the same operation, inputs and attributes are the same object, so common subexpressions are shared
+as they are written. A node's type is derived when it is made. Everything else that is known of a node (where it was
+written, which forward node it answers for) is kept beside the graph, not in it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from typing import Any
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from chainrule.graph import ops
+from chainrule.graph.ops import Op
+from chainrule.graph.type_rules import result_type
+from chainrule.graph.types import Type, checked_dtype, type_of
+
+__all__ = ["Data", "Node", "constant", "full", "in_order", "input_node", "number", "replaced"]
+
+
+class Data:
+    """A captured array; equal only to itself, as the array may be large."""
+
+    __slots__ = ("array",)
+
+    def __init__(self, array: np.ndarray[Any, Any]) -> None:
+        self.array = array
+
+
+class Node:
+    """`op(*inputs, **attributes)` of type `type`.
+
+    `value` is the node's value where every leaf below it is a known array; it is a cache of what the other fields
+    say, filled by `interpret.value`, and never part of the node's identity.
+    """
+
+    __slots__ = ("__weakref__", "attributes", "inputs", "op", "serial", "type", "value")
+
+    op: Op
+    inputs: tuple[Node, ...]
+    attributes: tuple[Any, ...]
+    type: Type
+    value: np.ndarray[Any, Any] | None
+    serial: int  # nodes are numbered as they are made: what is older than a node cannot depend on it
+
+    def __new__(cls, op: Op, inputs: tuple[Node, ...] = (), attributes: tuple[Any, ...] = ()) -> Node:
+        key = (op, inputs, attributes)
+        known = _INTERNED.get(key)
+        if known is not None:
+            return known
+        node = object.__new__(cls)
+        node.op, node.inputs, node.attributes = key
+        node.type = result_type(op, [n.type for n in inputs], attributes)
+        node.value = None
+        node.serial = next(_SERIAL)
+        return _INTERNED.setdefault(key, node)
+
+    def __getattr__(self, name: str) -> Any:
+        """An attribute of the operation by its name: `node.axes`."""
+        try:
+            return self.attributes[self.op.attributes.index(name)]
+        except ValueError:
+            raise AttributeError(f"{self.op} has no attribute {name!r}") from None
+
+    def __repr__(self) -> str:
+        return f"<{self.op} {self.type}>"
+
+
+# The one table that lives as long as the program: it makes equal nodes identical, forgets a node with its last
+# user, and cannot be observed otherwise. The counter beside it only ever grows.
+_SERIAL = itertools.count()
+_INTERNED: WeakValueDictionary[tuple[Op, tuple[Node, ...], tuple[Any, ...]], Node] = WeakValueDictionary()
+
+
+def input_node(index: int, type_: Type) -> Node:
+    """Argument number `index` of a program."""
+    return Node(ops.INPUT, (), (index, type_))
+
+
+def constant(array: np.ndarray[Any, Any]) -> Node:
+    """A captured array."""
+    checked = np.asarray(array, checked_dtype(array.dtype))
+    node = Node(ops.CONSTANT, (), (Data(checked),))
+    node.value = checked
+    return node
+
+
+def full(value: complex | np.generic, type_: Type) -> Node:
+    """One number everywhere, of the given type."""
+    exact = type_.dtype.type(value).item()
+    return Node(ops.FULL, (), (repr(exact), type_))
+
+
+def number(node: Node) -> float | int | bool:
+    """The number of a `full` node."""
+    text: str = node.attributes[0]
+    if node.type.is_float:
+        return float(text)
+    return text == "True" if text in ("True", "False") else int(text)
+
+
+def in_order(outputs: Iterable[Node]) -> list[Node]:
+    """Every node that the outputs need, inputs before users; the order depends on the graph alone."""
+    order: dict[Node, None] = {}
+    stack = [(node, False) for node in reversed(tuple(outputs))]
+    while stack:
+        node, ready = stack.pop()
+        if node in order:
+            continue
+        if ready:
+            order[node] = None
+        else:
+            stack.append((node, True))
+            stack.extend((n, False) for n in reversed(node.inputs) if n not in order)
+    return list(order)
+
+
+def replaced(node: Node, inputs: tuple[Node, ...]) -> Node:
+    """The same operation on other inputs."""
+    return node if inputs == node.inputs else Node(node.op, inputs, node.attributes)

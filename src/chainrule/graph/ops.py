@@ -1,0 +1,108 @@
+"""The closed set of operations. What each one means stands in one table per meaning:
+
+    type       `graph.type_rules.TYPE_RULES`      shape and dtype of the result
+    value      `graph.interpret.NUMPY`            the meaning, in NumPy: the oracle
+    pull       `derive.pull_rules.PULL`           the derivative, backward
+    native     `native.lower.LOWER`               how it becomes loops over buffers
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+__all__ = ["BINARY", "BY_NAME", "COMPARISONS", "ELEMENTWISE", "LEAVES", "LOGICAL", "OPS", "UNARY", "Op"]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Op:
+    """One operation: its name, its number of inputs (None: any), the names of its attributes."""
+
+    name: str
+    arity: int | None
+    attributes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+# leaves
+INPUT = Op("input", 0, ("index", "type"))  # argument number `index` of the program
+CONSTANT = Op("constant", 0, ("data",))  # a captured array
+FULL = Op("full", 0, ("value", "type"))  # one number everywhere; the number as text, so that −0 and nan are themselves
+IOTA = Op("iota", 0, ("axis", "type"))  # 0, 1, 2, … along an axis
+
+# one input, element by element
+NEGATIVE = Op("negative", 1)
+EXP = Op("exp", 1)
+EXPM1 = Op("expm1", 1)
+LOG = Op("log", 1)
+LOG1P = Op("log1p", 1)
+TANH = Op("tanh", 1)
+LOGISTIC = Op("logistic", 1)  # 1 / (1 + e⁻ˣ)
+SQRT = Op("sqrt", 1)
+SIN = Op("sin", 1)
+COS = Op("cos", 1)
+ABSOLUTE = Op("absolute", 1)
+SIGN = Op("sign", 1)
+FLOOR = Op("floor", 1)
+CEIL = Op("ceil", 1)
+ROUND = Op("round", 1)
+LOGICAL_NOT = Op("logical_not", 1)
+CAST = Op("cast", 1, ("dtype",))
+STOP_GRADIENT = Op("stop_gradient", 1)
+MARK = Op("mark", 1, ("tag",))  # the identity, as a node of its own: the variable that a derivative is taken with
+
+# two inputs, element by element
+ADD = Op("add", 2)
+SUBTRACT = Op("subtract", 2)
+MULTIPLY = Op("multiply", 2)
+DIVIDE = Op("divide", 2)
+POWER = Op("power", 2)
+MAXIMUM = Op("maximum", 2)
+MINIMUM = Op("minimum", 2)
+FLOOR_DIVIDE = Op("floor_divide", 2)
+REMAINDER = Op("remainder", 2)
+LESS = Op("less", 2)
+LESS_EQUAL = Op("less_equal", 2)
+EQUAL = Op("equal", 2)
+NOT_EQUAL = Op("not_equal", 2)
+LOGICAL_AND = Op("logical_and", 2)
+LOGICAL_OR = Op("logical_or", 2)
+
+# three inputs, element by element
+SELECT = Op("select", 3)  # condition, value if true, value if false
+
+# contraction: out[o…] = Σ a[…] · b[…] over the labels that are not in `out`
+CONTRACT = Op("contract", 2, ("a", "b", "out"))
+
+# reductions
+SUM = Op("sum", 1, ("axes",))
+MAX = Op("max", 1, ("axes",))
+
+# layout
+RESHAPE = Op("reshape", 1, ("shape",))
+TRANSPOSE = Op("transpose", 1, ("axes",))
+BROADCAST = Op("broadcast", 1, ("shape", "axes"))  # the input's axis n becomes the result's axis axes[n]
+SLICE = Op("slice", 1, ("start", "size", "step"))  # element start + i · step, i < size, along each axis
+PAD = Op("pad", 1, ("low", "high", "interior"))  # with zeros: before, after, between neighbours
+CONCATENATE = Op("concatenate", None, ("axis",))
+
+# indexing; an index outside the array is taken to its nearest edge
+GATHER = Op("gather", 2)  # x, i ↦ x[i]
+SCATTER_ADD = Op("scatter_add", 3)  # x, i, u ↦ x with u[n] added to row i[n]
+
+LEAVES = (INPUT, CONSTANT, FULL, IOTA)
+UNARY = (
+    NEGATIVE, EXP, EXPM1, LOG, LOG1P, TANH, LOGISTIC, SQRT, SIN, COS, ABSOLUTE, SIGN, FLOOR, CEIL, ROUND, LOGICAL_NOT,
+    CAST, STOP_GRADIENT, MARK,
+)  # fmt: skip
+COMPARISONS = (LESS, LESS_EQUAL, EQUAL, NOT_EQUAL)
+LOGICAL = (LOGICAL_AND, LOGICAL_OR)
+ARITHMETIC = (ADD, SUBTRACT, MULTIPLY, DIVIDE, POWER, MAXIMUM, MINIMUM, FLOOR_DIVIDE, REMAINDER)
+BINARY = (*ARITHMETIC, *COMPARISONS, *LOGICAL)
+ELEMENTWISE = frozenset((*UNARY, *BINARY, SELECT))
+LAYOUT = (RESHAPE, TRANSPOSE, BROADCAST, SLICE, PAD, CONCATENATE)
+OPS = (*LEAVES, *UNARY, *BINARY, SELECT, CONTRACT, SUM, MAX, *LAYOUT, GATHER, SCATTER_ADD)
+BY_NAME: Mapping[str, Op] = MappingProxyType({op.name: op for op in OPS})

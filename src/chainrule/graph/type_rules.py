@@ -1,0 +1,227 @@
+"""The type of each operation's result, from its inputs' types and its attributes.
+
+A rule raises ShapeError or DTypeError, so no node that breaks one can be made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import DTypeError, GraphError, ShapeError
+from chainrule.graph import ops
+from chainrule.graph.ops import Op
+from chainrule.graph.types import Type, checked_dtype, type_of
+
+__all__ = ["TYPE_RULES", "result_type"]
+
+_BOOL = np.dtype(bool)
+Rule = Callable[..., Type]
+
+
+def result_type(op: Op, inputs: Sequence[Type], attributes: tuple[Any, ...]) -> Type:
+    """The type of `op` applied to inputs of these types."""
+    if op.arity is not None and len(inputs) != op.arity:
+        raise GraphError(f"{op} takes {op.arity} inputs, not {len(inputs)}.")
+    if len(attributes) != len(op.attributes):
+        raise GraphError(f"{op} has the attributes {op.attributes}, not {attributes!r}.")
+    return TYPE_RULES[op](*inputs, *attributes)
+
+
+def _listed(types: Sequence[Type]) -> str:
+    return " and ".join(map(str, types))
+
+
+def _same(op: Op, *types: Type) -> Type:
+    if any(t != types[0] for t in types):
+        raise ShapeError(f"{op} needs inputs of one shape and dtype, not {_listed(types)}.")
+    return types[0]
+
+
+def _elementwise(op: Op) -> Rule:
+    return lambda *types: _same(op, *types)
+
+
+def _float_only(op: Op) -> Rule:
+    def rule(x: Type) -> Type:
+        if not x.is_float:
+            raise DTypeError(f"{op} needs floating-point numbers, not {x}.", cure="Cast first: x.astype(np.float32).")
+        return x
+
+    return rule
+
+
+def _comparison(op: Op) -> Rule:
+    return lambda a, b: _same(op, a, b).with_dtype(_BOOL)
+
+
+def _logical(op: Op) -> Rule:
+    def rule(*types: Type) -> Type:
+        if types[0].dtype != _BOOL:
+            raise DTypeError(f"{op} needs booleans, not {types[0]}.")
+        return _same(op, *types)
+
+    return rule
+
+
+def _leaf(_: Any, type_: Type) -> Type:
+    return type_
+
+
+def _iota(axis: int, type_: Type) -> Type:
+    _check_axes("iota", type_, (axis,))
+    return type_
+
+
+def _divide(a: Type, b: Type) -> Type:
+    if not a.is_float:
+        raise DTypeError(f"divide needs floating-point numbers, not {a}.")
+    return _same(ops.DIVIDE, a, b)
+
+
+def _select(condition: Type, a: Type, b: Type) -> Type:
+    if condition != a.with_dtype(_BOOL):
+        raise ShapeError(f"select needs a bool condition of the values' shape, not {condition} for {_listed((a, b))}.")
+    return _same(ops.SELECT, a, b)
+
+
+def _check_axes(name: str, x: Type, axes: Sequence[int]) -> None:
+    if len(set(axes)) != len(axes) or any(not 0 <= axis < x.rank for axis in axes):
+        raise ShapeError(f"{name}: {tuple(axes)} are not distinct axes of {x}.")
+
+
+def _reduction(name: str, empty_is_defined: bool) -> Rule:
+    def rule(x: Type, axes: tuple[int, ...]) -> Type:
+        _check_axes(name, x, axes)
+        if not empty_is_defined and any(x.shape[axis] == 0 for axis in axes):
+            raise ShapeError(f"{name} of no elements is not defined: {x} over axes {axes}.")
+        return x.with_shape(tuple(n for axis, n in enumerate(x.shape) if axis not in axes))
+
+    return rule
+
+
+def _contract(a: Type, b: Type, a_labels: tuple[int, ...], b_labels: tuple[int, ...], out: tuple[int, ...]) -> Type:
+    if a.dtype != b.dtype or a.dtype == _BOOL:
+        raise DTypeError(f"contract needs two arrays of one dtype of numbers, not {a} and {b}.")
+    if len(a_labels) != a.rank or len(b_labels) != b.rank:
+        raise GraphError(f"contract: labels {a_labels} and {b_labels} do not fit {a} and {b}.")
+    for labels in (a_labels, b_labels, out):
+        if len(set(labels)) != len(labels):
+            raise GraphError(f"contract: a label stands twice in {labels}.")
+    sizes = dict(zip(a_labels, a.shape, strict=True))
+    for label, size in zip(b_labels, b.shape, strict=True):
+        if sizes.setdefault(label, size) != size:
+            raise ShapeError(f"contract: {a} and {b} differ in a shared axis: {sizes[label]} and {size}.")
+    if not set(out) <= set(sizes) or any((x in a_labels) != (x in b_labels) for x in set(sizes) - set(out)):
+        raise GraphError(f"contract: summed labels must be in both inputs: {a_labels}, {b_labels} -> {out}.")
+    return Type(tuple(sizes[label] for label in out), a.dtype)
+
+
+def _reshape(x: Type, shape: tuple[int, ...]) -> Type:
+    result = x.with_shape(shape)
+    if result.size != x.size:
+        raise ShapeError(f"cannot reshape {x} into {shape}: {x.size} elements into {result.size}.")
+    return result
+
+
+def _transpose(x: Type, axes: tuple[int, ...]) -> Type:
+    if sorted(axes) != list(range(x.rank)):
+        raise ShapeError(f"transpose: {axes} is no order of the axes of {x}.")
+    return x.with_shape(tuple(x.shape[axis] for axis in axes))
+
+
+def _broadcast(x: Type, shape: tuple[int, ...], axes: tuple[int, ...]) -> Type:
+    if len(axes) != x.rank or list(axes) != sorted(set(axes)) or any(not 0 <= axis < len(shape) for axis in axes):
+        raise ShapeError(f"broadcast: {axes} does not place the axes of {x} in {shape}.")
+    if any(n not in (1, shape[axis]) for n, axis in zip(x.shape, axes, strict=True)):
+        raise ShapeError(f"cannot broadcast {x} to the shape {shape}.")
+    return x.with_shape(shape)
+
+
+def _slice(x: Type, start: tuple[int, ...], size: tuple[int, ...], step: tuple[int, ...]) -> Type:
+    for n, first, count, stride in zip(x.shape, start, size, step, strict=True):
+        last = first + (count - 1) * stride
+        if count < 0 or (count > 0 and not (0 <= first < n and 0 <= last < n)):
+            raise ShapeError(f"slice: {start} with {size} steps of {step} leaves {x}.")
+    return x.with_shape(size)
+
+
+def _pad(x: Type, low: tuple[int, ...], high: tuple[int, ...], interior: tuple[int, ...]) -> Type:
+    if not len(low) == len(high) == len(interior) == x.rank or min((*low, *high, *interior), default=0) < 0:
+        raise ShapeError(f"pad: {low}, {high}, {interior} is no padding of {x}.")
+    sizes = zip(x.shape, low, high, interior, strict=True)
+    return x.with_shape(tuple(n + below + above + max(n - 1, 0) * between for n, below, above, between in sizes))
+
+
+def _concatenate(*arguments: Any) -> Type:
+    types, axis = arguments[:-1], arguments[-1]
+    if not types:
+        raise ShapeError("concatenate needs at least one array.")
+    first: Type = types[0]
+    _check_axes("concatenate", first, (axis,))
+    if any(t.dtype != first.dtype or _without(t, axis) != _without(first, axis) for t in types):
+        raise ShapeError(f"cannot concatenate {_listed(types)} along axis {axis}.")
+    joined = sum(t.shape[axis] for t in types)
+    return first.with_shape((*first.shape[:axis], joined, *first.shape[axis + 1 :]))
+
+
+def _without(type_: Type, axis: int) -> tuple[int, ...]:
+    return type_.shape[:axis] + type_.shape[axis + 1 :]
+
+
+def _check_index(name: str, x: Type, index: Type) -> None:
+    if index.dtype.kind not in "iu":
+        raise DTypeError(f"{name} needs integer indices, not {index}.")
+    if x.rank == 0 or (x.shape[0] == 0 and index.size > 0):
+        raise ShapeError(f"{name}: {x} has no rows to index.")
+
+
+def _gather(x: Type, index: Type) -> Type:
+    _check_index("gather", x, index)
+    return x.with_shape(index.shape + x.shape[1:])
+
+
+def _scatter_add(x: Type, index: Type, updates: Type) -> Type:
+    _check_index("scatter_add", x, index)
+    if updates != x.with_shape(index.shape + x.shape[1:]):
+        raise ShapeError(f"scatter_add: updates {updates} do not fit rows of {x} at {index}.")
+    return x
+
+
+_FLOAT_UNARY = (
+    ops.EXP, ops.EXPM1, ops.LOG, ops.LOG1P, ops.TANH, ops.LOGISTIC, ops.SQRT, ops.SIN, ops.COS, ops.FLOOR, ops.CEIL,
+    ops.ROUND,
+)  # fmt: skip
+
+TYPE_RULES: Mapping[Op, Rule] = MappingProxyType(
+    {
+        ops.INPUT: _leaf,
+        ops.CONSTANT: lambda data: type_of(data.array),
+        ops.FULL: _leaf,
+        ops.IOTA: _iota,
+        **{op: _float_only(op) for op in _FLOAT_UNARY},
+        **{op: _elementwise(op) for op in (ops.NEGATIVE, ops.ABSOLUTE, ops.SIGN, ops.STOP_GRADIENT)},
+        ops.LOGICAL_NOT: _logical(ops.LOGICAL_NOT),
+        ops.CAST: lambda x, dtype: x.with_dtype(checked_dtype(dtype)),
+        ops.MARK: lambda x, tag: x,
+        **{op: _elementwise(op) for op in ops.ARITHMETIC},
+        ops.DIVIDE: _divide,
+        **{op: _comparison(op) for op in ops.COMPARISONS},
+        **{op: _logical(op) for op in ops.LOGICAL},
+        ops.SELECT: _select,
+        ops.CONTRACT: _contract,
+        ops.SUM: _reduction("sum", empty_is_defined=True),
+        ops.MAX: _reduction("max", empty_is_defined=False),
+        ops.RESHAPE: _reshape,
+        ops.TRANSPOSE: _transpose,
+        ops.BROADCAST: _broadcast,
+        ops.SLICE: _slice,
+        ops.PAD: _pad,
+        ops.CONCATENATE: _concatenate,
+        ops.GATHER: _gather,
+        ops.SCATTER_ADD: _scatter_add,
+    }
+)

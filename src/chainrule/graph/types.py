@@ -1,0 +1,79 @@
+"""The type of every value in a program: a shape and an element type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import DTypeError
+
+__all__ = ["DTYPES", "Type", "checked_dtype", "type_of"]
+
+#: Every element type that programs compute with.
+DTYPES: tuple[np.dtype[Any], ...] = tuple(
+    np.dtype(name)
+    for name in ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64")
+)
+_KNOWN = frozenset(DTYPES)
+
+
+def checked_dtype(dtype: Any) -> np.dtype[Any]:
+    """`dtype` as a NumPy dtype in native byte order; DTypeError if programs do not compute with it."""
+    found = np.dtype(dtype)
+    if found.newbyteorder("=") not in _KNOWN:
+        raise DTypeError(
+            f"chainrule computes with float32, float64, bool and integers, not with {found}.",
+            cure="Convert first, for example with x.astype(np.float32).",
+        )
+    return found.newbyteorder("=")
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """A shape and an element type; prints as `f32[10,784]`."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def rank(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        size = 1
+        for extent in self.shape:
+            size *= extent
+        return size
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that the elements take."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def is_float(self) -> bool:
+        """Whether the elements are floating-point numbers, the only ones with derivatives."""
+        return self.dtype.kind == "f"
+
+    def with_shape(self, shape: tuple[int, ...]) -> Type:
+        """The same elements in another shape."""
+        return Type(shape, self.dtype)
+
+    def with_dtype(self, dtype: Any) -> Type:
+        """The same shape with other elements."""
+        return Type(self.shape, np.dtype(dtype))
+
+    def __str__(self) -> str:
+        kind = {"f": "f", "i": "i", "u": "u"}.get(self.dtype.kind)
+        name = f"{kind}{self.dtype.itemsize * 8}" if kind else "bool"
+        return f"{name}[{','.join(map(str, self.shape))}]"
+
+
+def type_of(array: np.ndarray[Any, Any]) -> Type:
+    """The type of a NumPy array; DTypeError if its elements are of another kind."""
+    return Type(array.shape, checked_dtype(array.dtype))

@@ -1,0 +1,309 @@
+"""Kernels as data: loops over axes, what is computed at each place, what is stored. They print, and can be tested.
+
+A kernel is
+
+    for each place (i, j, …) of the output axes:
+        results = for each place of the reduced axes: accumulate expressions
+        for each store: buffer[view] = expression of the results
+
+and nothing else: an elementwise loop has no reduced axes; a matrix product is the sum over k of a product of two loads.
+Which tile of the output is held in registers, and along which axis vectors run, is said by the `Tiling`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from chainrule.graph.ops import Op
+from chainrule.graph.types import Type
+
+__all__ = [
+    "Apply", "Buffer", "Expression", "Kernel", "Load", "Number", "Position", "Reduction", "Result", "Store", "Tiling",
+    "View", "axes_of", "below", "rebuilt", "walk",
+]  # fmt: skip
+
+DType = np.dtype[Any]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Buffer:
+    """A run of memory that holds an array in row-major order."""
+
+    name: str
+    type: Type
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.type}"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A place in memory as a function of the kernel's axes: `offset + Σ strides[a]·a + Σ stride·index`, in elements.
+
+    `indirect` holds the indices that are themselves loaded, each with its stride.
+    """
+
+    offset: int
+    strides: tuple[int, ...]
+    indirect: tuple[tuple[Expression, int], ...] = ()
+
+    def scaled(self, factor: int) -> View:
+        """The view times an integer."""
+        indirect = tuple((e, s * factor) for e, s in self.indirect)
+        return View(self.offset * factor, tuple(s * factor for s in self.strides), indirect)
+
+    def plus(self, other: View) -> View:
+        """The sum of two views."""
+        strides = tuple(a + b for a, b in zip(self.strides, other.strides, strict=True))
+        return View(self.offset + other.offset, strides, self.indirect + other.indirect)
+
+    def shifted(self, offset: int) -> View:
+        """The view further along by `offset`."""
+        return View(self.offset + offset, self.strides, self.indirect)
+
+    def __str__(self) -> str:
+        terms = [f"{s}·{a}" if s != 1 else a for a, s in zip("ijklmnpqrstu", self.strides, strict=False) if s]
+        terms += [f"{s}·{e}" for e, s in self.indirect]
+        return " + ".join([*terms, *([str(self.offset)] if self.offset or not terms else [])])
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Expression:
+    """What is computed at one place. Equal only to itself, so that sharing is by identity."""
+
+    dtype: DType
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Load(Expression):
+    """An element of a buffer."""
+
+    buffer: Buffer
+    view: View
+
+    def __str__(self) -> str:
+        return f"{self.buffer.name}[{self.view}]"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Number(Expression):
+    """A constant."""
+
+    value: float | int | bool
+
+    def __str__(self) -> str:
+        return repr(self.value)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Position(Expression):
+    """The place itself, as a number."""
+
+    view: View
+
+    def __str__(self) -> str:
+        return f"({self.view})"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Apply(Expression):
+    """An elementwise operation on expressions."""
+
+    op: Op
+    operands: tuple[Expression, ...]
+
+    def __str__(self) -> str:
+        return f"{self.op.name}({', '.join(map(str, self.operands))})"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Result(Expression):
+    """What reduction number `index` of the kernel has accumulated."""
+
+    index: int
+
+    def __str__(self) -> str:
+        return f"acc{self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """Accumulate an expression over the reduced axes: "sum" or "max"."""
+
+    kind: str
+    expression: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Write an expression to a buffer; `adding` adds it to what is there, one place after the other."""
+
+    buffer: Buffer
+    view: View
+    expression: Expression
+    adding: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """How a kernel's places are taken: vectors of `lanes` along `axis`, `cells[a]` of them (or of single places) at once.
+
+    `order` is the order of the output axes' loops, outermost first. The loads in `packed` are copied, for each tile of
+    the outermost axis, into a contiguous panel that the inner loops then read.
+    """
+
+    axis: int
+    lanes: int
+    cells: tuple[int, ...]
+    order: tuple[int, ...]
+    packed: tuple[Load, ...] = ()
+
+    def step(self, axis: int) -> int:
+        """Places that one tile takes along an axis."""
+        return self.cells[axis] * (self.lanes if axis == self.axis else 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """One loop nest: `sizes` of its axes, of which the first `outputs` are output axes and the others are reduced."""
+
+    sizes: tuple[int, ...]
+    outputs: int
+    reductions: tuple[Reduction, ...]
+    stores: tuple[Store, ...]
+    origin: str = ""
+    name: str = ""
+    tiling: Tiling | None = field(default=None)
+    panel: Buffer | None = field(default=None)
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """The expressions that are accumulated, then those that are stored."""
+        return tuple(r.expression for r in self.reductions) + tuple(s.expression for s in self.stores)
+
+    def walk(self) -> list[Expression]:
+        """Every expression that the kernel evaluates, once, operands first."""
+        roots = [*self.expressions, *(e for s in self.stores for e, _ in s.view.indirect)]
+        return walk(roots)
+
+    def loads(self) -> list[Load]:
+        """Every load of the kernel."""
+        return [e for e in self.walk() if isinstance(e, Load)]
+
+    @property
+    def places(self) -> int:
+        """Places of all axes together."""
+        return int(np.prod(self.sizes, dtype=np.int64))
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations, a transcendental function counted as one."""
+        inner = sum(_operations(r.expression) + 1 for r in self.reductions)
+        outer = int(np.prod(self.sizes[: self.outputs], dtype=np.int64))
+        stored = walk([s.expression for s in self.stores])
+        return self.places * inner + outer * sum(isinstance(e, Apply) and e.dtype.kind == "f" for e in stored)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the distinct buffers read and written."""
+        read = {load.buffer for load in self.loads()}
+        return sum(b.type.bytes for b in [*read, *{s.buffer for s in self.stores}])
+
+    def with_tiling(self, tiling: Tiling) -> Kernel:
+        """The kernel to be run with a tiling, and with the scratch memory that its packed loads need."""
+        places = int(np.prod(self.sizes[self.outputs :], dtype=np.int64)) * tiling.step(tiling.axis)
+        panel = Buffer("panel", Type((places,), tiling.packed[0].dtype)) if tiling.packed else None
+        return replace(self, tiling=tiling, panel=panel)
+
+    def __str__(self) -> str:
+        letters = "ijklmnpqrstu"
+        loops = " ".join(f"{a}<{n}" for a, n in zip(letters, self.sizes[: self.outputs], strict=False))
+        lines = [f"{self.name}: for {loops or 'one place'}" + (f"   # {self.origin}" if self.origin else "")]
+        reduced = " ".join(f"{a}<{n}" for a, n in zip(letters[self.outputs :], self.sizes[self.outputs :], strict=False))
+        for n, reduction in enumerate(self.reductions):
+            lines.append(f"    acc{n} = {reduction.kind} {reduced}: {reduction.expression}")
+        for store in self.stores:
+            lines.append(f"    {store.buffer.name}[{store.view}] {'+=' if store.adding else '='} {store.expression}")
+        if self.tiling:
+            t = self.tiling
+            tile = " x ".join(f"{t.step(a)}{letters[a]}" for a in range(len(self.sizes)) if t.step(a) > 1) or "1"
+            packed = f", packed {', '.join(load.buffer.name for load in t.packed)}" if t.packed else ""
+            lines.append(f"    tile {tile}, {t.lanes} lanes{packed}, {self.flops} flops, {self.bytes} bytes")
+        return "\n".join(lines)
+
+
+def walk(roots: list[Expression]) -> list[Expression]:
+    """Every expression below the roots, once, operands first."""
+    seen: dict[Expression, None] = {}
+
+    def visit(e: Expression) -> None:
+        if e not in seen:
+            for operand in below(e):
+                visit(operand)
+            seen[e] = None
+
+    for root in roots:
+        visit(root)
+    return list(seen)
+
+
+def below(e: Expression) -> Iterator[Expression]:
+    """The expressions that `e` is made of directly."""
+    if isinstance(e, Apply):
+        yield from e.operands
+    elif isinstance(e, Load | Position):
+        yield from (index for index, _ in e.view.indirect)
+
+
+def _operations(root: Expression) -> int:
+    return sum(isinstance(e, Apply) and e.dtype.kind == "f" for e in walk([root]))
+
+
+def axes_of(e: Expression, known: dict[Expression, frozenset[int]]) -> frozenset[int]:
+    """The axes that an expression depends on; `known` remembers what was found."""
+    if e not in known:
+        own: frozenset[int] = frozenset()
+        if isinstance(e, Load | Position):
+            own = frozenset(a for a, s in enumerate(e.view.strides) if s)
+        elif isinstance(e, Result):
+            own = frozenset({-1})
+        known[e] = own.union(*(axes_of(x, known) for x in below(e)))
+    return known[e]
+
+
+def rebuilt(
+    kernel: Kernel,
+    *,
+    buffer: Callable[[Buffer], Buffer] = lambda b: b,
+    strides: Callable[[tuple[int, ...]], tuple[int, ...]] = lambda s: s,
+) -> Kernel:
+    """The kernel with its buffers or the strides of its views changed, sharing what it shared."""
+    known: dict[Expression, Expression] = {}
+
+    def view(v: View) -> View:
+        return View(v.offset, strides(v.strides), tuple((expression(e), s) for e, s in v.indirect))
+
+    def expression(e: Expression) -> Expression:
+        if e not in known:
+            known[e] = changed(e)
+        return known[e]
+
+    def changed(e: Expression) -> Expression:
+        match e:
+            case Load():
+                return Load(e.dtype, buffer(e.buffer), view(e.view))
+            case Position():
+                return Position(e.dtype, view(e.view))
+            case Apply():
+                return Apply(e.dtype, e.op, tuple(expression(operand) for operand in e.operands))
+        return e
+
+    return replace(
+        kernel,
+        reductions=tuple(replace(r, expression=expression(r.expression)) for r in kernel.reductions),
+        stores=tuple(Store(buffer(s.buffer), view(s.view), expression(s.expression), s.adding) for s in kernel.stores),
+    )

@@ -1,0 +1,48 @@
+"""Where temporary buffers lie: those that are never needed at the same time share memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chainrule.native.emit import parameters
+from chainrule.native.kernel import Buffer, Kernel
+
+__all__ = ["ALIGNMENT", "plan"]
+
+ALIGNMENT = 64  # bytes: a cache line, and the widest vector
+
+
+def plan(kernels: Sequence[Kernel], temporaries: Sequence[Buffer]) -> tuple[dict[Buffer, int], int]:
+    """The offset of each temporary buffer in one block of memory, and the size of the block in bytes.
+
+    The largest first, each at the lowest place where it meets nobody who is alive at the same time.
+    """
+    lives = {buffer: _life(kernels, buffer) for buffer in temporaries}
+    placed: dict[Buffer, int] = {}
+    for buffer in sorted(temporaries, key=lambda b: -b.type.bytes):
+        placed[buffer] = _lowest_place(buffer, placed, lives)
+    return placed, max((place + _padded(b) for b, place in placed.items()), default=0)
+
+
+def _life(kernels: Sequence[Kernel], buffer: Buffer) -> tuple[int, int]:
+    uses = [n for n, kernel in enumerate(kernels) if buffer in parameters(kernel)]
+    return uses[0], uses[-1]
+
+
+def _padded(buffer: Buffer) -> int:
+    return -(-max(buffer.type.bytes, 1) // ALIGNMENT) * ALIGNMENT
+
+
+def _lowest_place(buffer: Buffer, placed: dict[Buffer, int], lives: dict[Buffer, tuple[int, int]]) -> int:
+    first, last = lives[buffer]
+    met = sorted(
+        (place, place + _padded(other))
+        for other, place in placed.items()
+        if lives[other][0] <= last and first <= lives[other][1]
+    )
+    at = 0
+    for start, end in met:
+        if at + _padded(buffer) <= start:
+            break
+        at = max(at, end)
+    return at

@@ -1,0 +1,440 @@
+"""Which nodes share a kernel, what is kept in memory, in which order: a graph becomes a list of kernels.
+
+1. `_kept` decides which nodes get memory: results of reductions and contractions, what is used from several kernels
+   and costs more to compute than to load, and the outputs. Everything else is computed where it is used.
+2. Each kept node joins the kernel that computed the last thing it needs, if it has that kernel's places (a bias, an
+   activation, an optimiser's update join the matrix product); otherwise it opens a kernel of its own.
+3. What no other kernel reads is not stored.
+4. An output that replaces an input is written over it, after everybody who still reads it; a cycle takes a copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from chainrule.graph import ops
+from chainrule.graph.graph import Graph
+from chainrule.graph.node import Node
+from chainrule.native.kernel import Apply, Buffer, Expression, Kernel, Load, Number, Reduction, Result, Store, View, rebuilt
+from chainrule.native.lower import LOWER, Coordinates, Elsewhere, Lowering, row_major, row_view, unit_views
+
+__all__ = ["Schedule", "schedule"]
+
+_COST: Mapping[ops.Op, int] = MappingProxyType(
+    {
+        **dict.fromkeys((ops.EXP, ops.EXPM1, ops.LOG, ops.LOG1P, ops.TANH, ops.LOGISTIC, ops.SIN, ops.COS), 10),
+        ops.POWER: 20,
+        ops.DIVIDE: 4,
+        ops.SQRT: 4,
+        ops.REMAINDER: 10,
+        ops.FLOOR_DIVIDE: 10,
+    }
+)
+_KEEP_IF_SHARED = 6  # a shared value that costs more operations than this is stored rather than computed again
+_KEEP_IF_LARGE = 150  # operations in one kernel, so that compile time stays proportional to the program
+_HEADS = frozenset({ops.CONTRACT, ops.SUM, ops.MAX, ops.PAD, ops.CONCATENATE, ops.SCATTER_ADD})
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Kernels in order; the buffers of the arguments, of captured arrays, of the results, and temporary ones."""
+
+    kernels: tuple[Kernel, ...]
+    inputs: tuple[Buffer, ...]
+    captured: tuple[tuple[Buffer, Node], ...]
+    outputs: tuple[Buffer, ...]
+
+    @property
+    def temporaries(self) -> list[Buffer]:
+        """Buffers that only this program sees, in the order of their first use."""
+        known = {*self.inputs, *self.outputs, *(buffer for buffer, _ in self.captured)}
+        used = [b for kernel in self.kernels for b in _touched(kernel)]
+        return [b for b in dict.fromkeys(used) if b not in known]
+
+
+def schedule(graph: Graph, updates: Mapping[int, int] | None = None) -> Schedule:
+    """The kernels of a graph. `updates` maps an output's position to the position of the input that it replaces."""
+    scheduler = _Scheduler(graph)
+    scheduler.compute()
+    return scheduler.finish(updates or {})
+
+
+def _touched(kernel: Kernel) -> list[Buffer]:
+    loads = [load.buffer for load in kernel.loads()]
+    return [*loads, *(s.buffer for s in kernel.stores), *([kernel.panel] if kernel.panel else [])]
+
+
+# what is kept in memory
+
+
+def _kept(graph: Graph, nodes: Sequence[Node]) -> set[Node]:
+    users: dict[Node, int] = {}
+    for node in nodes:
+        for source in set(node.inputs):
+            users[source] = users.get(source, 0) + 1
+    kept = {n for n in nodes if n.op in _HEADS or n.op in (ops.INPUT, ops.CONSTANT)} | set(graph.outputs)
+    cost: dict[Node, int] = {}
+    for node in nodes:
+        kept.update(_sources_needed(node, kept, cost))
+        own = 0 if node.op in (*ops.LEAVES, *ops.LAYOUT) else _COST.get(node.op, 1)
+        cost[node] = own + sum(0 if n in kept else cost[n] for n in node.inputs)
+        shared = users.get(node, 0) > 1 and cost[node] > _KEEP_IF_SHARED
+        if node.type.size > 1 and (shared or cost[node] > _KEEP_IF_LARGE):
+            kept.add(node)
+    return kept
+
+
+def _sources_needed(node: Node, kept: set[Node], cost: Mapping[Node, int]) -> list[Node]:
+    """What must be in memory for this node to read it: a contraction's operands, what a reshape walks through."""
+    if node.op is ops.CONTRACT:
+        return [_under_views(n, kept) for n in node.inputs]
+    if node.op is ops.RESHAPE and not _drops_ones(node):
+        return [n for n in node.inputs if n not in kept]
+    if node.op is ops.BROADCAST and node.inputs[0].type.size > 1 and cost[node.inputs[0]] > _KEEP_IF_SHARED:
+        return [node.inputs[0]]
+    return []
+
+
+def _under_views(node: Node, kept: set[Node]) -> Node:
+    """The node whose memory an operand reads, through operations that only say where."""
+    while node not in kept and node.op in (ops.TRANSPOSE, ops.BROADCAST, ops.SLICE, ops.GATHER, ops.RESHAPE):
+        if node.op is ops.RESHAPE and not _drops_ones(node):
+            break
+        node = node.inputs[0]
+    return node
+
+
+def _drops_ones(node: Node) -> bool:
+    before, after = ([n for n in t.shape if n != 1] for t in (node.inputs[0].type, node.type))
+    return before == after
+
+
+# kernels being built
+
+
+@dataclass
+class _Draft:
+    """A kernel being built: its shape, the expressions in it, the nodes that it computes."""
+
+    shape: tuple[int, ...]
+    lowering: Lowering
+    reduced: tuple[int, ...] = ()
+    reductions: tuple[Reduction, ...] = ()
+    computed: dict[Node, Expression] = field(default_factory=dict)
+    stores: list[Store] = field(default_factory=list)
+    open: bool = True
+    node: Node | None = None
+
+    @property
+    def places(self) -> Coordinates:
+        return unit_views(self.lowering.axes)[: len(self.shape)]
+
+
+class _Scheduler:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.nodes = [*graph.inputs, *(n for n in graph.nodes() if n not in set(graph.inputs))]
+        self.memory: dict[Node, Buffer] = {}
+        self.drafts: list[_Draft] = []
+        self.draft_of: dict[Node, int] = {}
+        self.kept = _kept(graph, self.nodes)
+
+    def compute(self) -> None:
+        """Give every kept node a kernel."""
+        for node in self.nodes:
+            if node.op is ops.INPUT:
+                self.memory[node] = Buffer(f"in{node.attributes[0]}", node.type)
+            elif node.op is ops.CONSTANT:
+                self.memory[node] = Buffer(f"const{len(self.memory)}", node.type)
+            elif node in self.kept and node.type.size > 0:
+                self._compute(node)
+            elif node in self.kept:
+                self.memory[node] = Buffer(f"t{len(self.memory)}", node.type)
+
+    def _compute(self, node: Node) -> None:
+        if node.op is ops.RESHAPE and not _drops_ones(node) and node not in self.graph.outputs:
+            self.memory[node] = self.memory[node.inputs[0]]
+            self.draft_of[node] = self.draft_of.get(node.inputs[0], -1)
+            return
+        buffer = Buffer(f"t{len(self.memory)}", node.type)
+        if node.op in _HEADS:
+            self.drafts += _HEAD_KERNELS[node.op](self, node, buffer)
+        else:
+            self._join_or_open(node, buffer)
+        self.memory[node] = buffer
+        self.draft_of.setdefault(node, len(self.drafts) - 1)
+
+    def _join_or_open(self, node: Node, buffer: Buffer) -> None:
+        needed = self._needed(node)
+        last = max((self.draft_of.get(n, -1) for n in needed), default=-1)
+        if last >= 0 and self.drafts[last].open and self.drafts[last].shape == node.type.shape:
+            draft = self.drafts[last]
+            try:
+                self._add(draft, node, self._element(draft, node), buffer)
+            except Elsewhere:
+                pass
+            else:
+                self.draft_of[node] = last
+                return
+        self.drafts.append(self._elementwise(node, buffer))
+
+    def _needed(self, node: Node) -> set[Node]:
+        """The nodes in memory that an expression for `node` loads."""
+        found: set[Node] = set()
+        seen, stack = {node}, list(node.inputs)
+        while stack:
+            current = stack.pop()
+            if current in self.memory:
+                found.add(current)
+            elif current not in seen:
+                seen.add(current)
+                stack.extend(current.inputs)
+        return found
+
+    def _element(self, draft: _Draft, node: Node) -> Expression:
+        if node.op is ops.RESHAPE and not _drops_ones(node):
+            source = node.inputs[0]
+            if source in draft.computed:
+                raise Elsewhere
+            return draft.lowering.load(
+                self.memory[source], draft.lowering.linear(node.type.shape, draft.places), node.type.dtype
+            )
+        if node in self.memory:
+            return draft.lowering.element(node, draft.places)
+        return LOWER[node.op](draft.lowering, node, draft.places)
+
+    def _add(self, draft: _Draft, node: Node, expression: Expression, buffer: Buffer) -> None:
+        draft.computed[node] = expression
+        draft.lowering.here[node] = (draft.places, expression)
+        view = draft.lowering.linear(node.type.shape, draft.places)
+        draft.stores.append(Store(buffer, view, expression))
+
+    # kernels of their own
+
+    def _elementwise(self, node: Node, buffer: Buffer) -> _Draft:
+        shape = node.type.shape
+        draft = _Draft(shape, Lowering(len(shape), self.memory), node=node)
+        self._add(draft, node, self._element(draft, node), buffer)
+        return draft
+
+    def contraction(self, node: Node, buffer: Buffer) -> list[_Draft]:
+        """One kernel: the sum over the labels that are not in the result."""
+        a, b = node.inputs
+        sizes = dict(zip((*node.a, *node.b), (*a.type.shape, *b.type.shape), strict=True))
+        summed = tuple(label for label in node.a if label not in node.out)
+        labels = (*node.out, *summed)
+        lowering = Lowering(len(labels), self.memory)
+        units = dict(zip(labels, unit_views(len(labels)), strict=True))
+        factors = tuple(
+            lowering.element(operand, tuple(units[label] for label in names))
+            for operand, names in ((a, node.a), (b, node.b))
+        )
+        product = Apply(node.type.dtype, ops.MULTIPLY, factors)
+        reduced = tuple(sizes[label] for label in summed)
+        return [self._reducing(node, buffer, lowering, reduced, Reduction("sum", product))]
+
+    def reduction(self, node: Node, buffer: Buffer) -> list[_Draft]:
+        """One kernel: the sum or the maximum over axes."""
+        source = node.inputs[0]
+        kept = [axis for axis in range(source.type.rank) if axis not in node.axes]
+        units = unit_views(source.type.rank)
+        coordinates: list[View] = [units[0]] * source.type.rank if source.type.rank else []
+        for position, axis in enumerate((*kept, *node.axes)):
+            coordinates[axis] = units[position]
+        lowering = Lowering(source.type.rank, self.memory)
+        reduced = tuple(source.type.shape[axis] for axis in node.axes)
+        accumulated = Reduction(node.op.name, lowering.element(source, tuple(coordinates)))
+        return [self._reducing(node, buffer, lowering, reduced, accumulated)]
+
+    def _reducing(
+        self, node: Node, buffer: Buffer, lowering: Lowering, reduced: tuple[int, ...], reduction: Reduction
+    ) -> _Draft:
+        draft = _Draft(node.type.shape, lowering, reduced, (reduction,), node=node)
+        self._add(draft, node, Result(node.type.dtype, 0), buffer)
+        return draft
+
+    def _filling(self, node: Node, buffer: Buffer, value: Number) -> _Draft:
+        draft = _Draft(node.type.shape, Lowering(node.type.rank, self.memory), open=False, node=node)
+        view = draft.lowering.linear(node.type.shape, draft.places)
+        draft.stores.append(Store(buffer, view, value))
+        return draft
+
+    def _copying(self, source: Node, node: Node, buffer: Buffer, start: Sequence[int], step: Sequence[int]) -> _Draft:
+        """`buffer[start + step · place] = source[place]`."""
+        draft = _Draft(source.type.shape, Lowering(source.type.rank, self.memory), open=False, node=node)
+        moved = tuple(c.scaled(s).shifted(o) for c, o, s in zip(draft.places, start, step, strict=True))
+        expression = draft.lowering.element(source, draft.places)
+        draft.stores.append(Store(buffer, draft.lowering.linear(node.type.shape, moved), expression))
+        return draft
+
+    def padding(self, node: Node, buffer: Buffer) -> list[_Draft]:
+        """Two kernels: zeros everywhere, then the input at its places."""
+        zero = Number(node.type.dtype, False if node.type.dtype.kind == "b" else 0)
+        drafts = [self._filling(node, buffer, zero)]
+        if node.inputs[0].type.size:
+            step = tuple(between + 1 for between in node.interior)
+            drafts.append(self._copying(node.inputs[0], node, buffer, node.low, step))
+        return drafts
+
+    def concatenation(self, node: Node, buffer: Buffer) -> list[_Draft]:
+        """One kernel for each part."""
+        drafts, start = [], 0
+        for source in node.inputs:
+            offset = [start if axis == node.axis else 0 for axis in range(node.type.rank)]
+            if source.type.size:
+                drafts.append(self._copying(source, node, buffer, offset, [1] * node.type.rank))
+            start += source.type.shape[node.axis]
+        return drafts
+
+    def scattering(self, node: Node, buffer: Buffer) -> list[_Draft]:
+        """Two kernels: a copy of the base, then the updates added one after the other."""
+        base, index, updates = node.inputs
+        copied = self._copying(base, node, buffer, [0] * base.type.rank, [1] * base.type.rank)
+        draft = _Draft(updates.type.shape, Lowering(updates.type.rank, self.memory), open=False, node=node)
+        if not updates.type.size:
+            return [copied]
+        expression = draft.lowering.element(updates, draft.places)
+        row = row_view(draft.lowering, base, index, draft.places)
+        place = draft.lowering.linear(node.type.shape, (row, *draft.places[index.type.rank :]))
+        draft.stores.append(Store(buffer, place, expression, adding=True))
+        return [copied, draft]
+
+    # from drafts to kernels
+
+    def finish(self, updates: Mapping[int, int]) -> Schedule:
+        """Drop unread stores, put results where they belong, order the kernels."""
+        inputs = tuple(self.memory[n] for n in self.graph.inputs)
+        captured = tuple((self.memory[n], n) for n in self.nodes if n.op is ops.CONSTANT)
+        kernels = [self._kernel(draft) for draft in self.drafts]
+        kernels, outputs = self._with_outputs(kernels, updates)
+        kernels = _without_unread_stores(kernels, set(outputs))
+        kernels, outputs = _in_place(kernels, inputs, outputs, updates)
+        return Schedule(tuple(kernels), inputs, captured, tuple(outputs))
+
+    def _kernel(self, draft: _Draft) -> Kernel:
+        origins = self.graph.origins.get(draft.node, ()) if draft.node else ()
+        told = "; ".join(dict.fromkeys(str(origin) for origin in origins[:2]))
+        sizes = draft.shape + draft.reduced
+        return Kernel(sizes, len(draft.shape), draft.reductions, tuple(draft.stores), origin=told)
+
+    def _with_outputs(self, kernels: list[Kernel], updates: Mapping[int, int]) -> tuple[list[Kernel], list[Buffer]]:
+        """Each result in a buffer of its own: one that is an argument, a captured array or another result is copied."""
+        taken: set[Buffer] = {b for n, b in self.memory.items() if n.op in (ops.INPUT, ops.CONSTANT)}
+        outputs = []
+        for position, node in enumerate(self.graph.outputs):
+            buffer = self.memory[node]
+            unchanged = position in updates and node is self.graph.inputs[updates[position]]
+            if buffer in taken and not unchanged:
+                copy = Buffer(f"out{position}", node.type)
+                if node.type.size:
+                    kernels.append(self._kernel(self._copy_of(node, copy)))
+                buffer = copy
+            taken.add(buffer)
+            outputs.append(buffer)
+        return kernels, outputs
+
+    def _copy_of(self, node: Node, buffer: Buffer) -> _Draft:
+        ones, zeros = [1] * node.type.rank, [0] * node.type.rank
+        return self._copying(node, node, buffer, zeros, ones)
+
+
+_HEAD_KERNELS: Mapping[ops.Op, Callable[[_Scheduler, Node, Buffer], list[_Draft]]] = MappingProxyType(
+    {
+        ops.CONTRACT: _Scheduler.contraction,
+        ops.SUM: _Scheduler.reduction,
+        ops.MAX: _Scheduler.reduction,
+        ops.PAD: _Scheduler.padding,
+        ops.CONCATENATE: _Scheduler.concatenation,
+        ops.SCATTER_ADD: _Scheduler.scattering,
+    }
+)
+
+
+def _without_unread_stores(kernels: list[Kernel], outputs: set[Buffer]) -> list[Kernel]:
+    """Leave out stores that nobody reads, and kernels that are left with none; from the last to the first."""
+    read: set[Buffer] = set(outputs)
+    result: list[Kernel] = []
+    for kernel in reversed(kernels):
+        stores = tuple(s for s in kernel.stores if s.buffer in read)
+        if stores:
+            kernel = replace(kernel, stores=stores)
+            read.update(load.buffer for load in kernel.loads())
+            result.append(kernel)
+    return result[::-1]
+
+
+# results in place of arguments
+
+
+def _in_place(
+    kernels: list[Kernel], inputs: tuple[Buffer, ...], outputs: list[Buffer], updates: Mapping[int, int]
+) -> tuple[list[Kernel], list[Buffer]]:
+    """Write each updated result over the argument that it replaces, where every reader of the old value can go first."""
+    before: dict[int, set[int]] = _dependencies(kernels)
+    final = list(outputs)
+    copies: list[Kernel] = []
+    for position, source in updates.items():
+        old, new = inputs[source], outputs[position]
+        final[position] = old
+        writers = [n for n, kernel in enumerate(kernels) if any(s.buffer is new for s in kernel.stores)]
+        if not writers:
+            continue
+        order = _ordered_with(kernels, before, old, new, writers)
+        if order is None:
+            copies.append(_copy(new, old))
+        else:
+            before = order
+            kernels = [_renamed(kernel, new, old) for kernel in kernels]
+    return [*(kernels[n] for n in _sorted(before)), *copies], final
+
+
+def _dependencies(kernels: Sequence[Kernel]) -> dict[int, set[int]]:
+    """For each kernel, those that must run before it."""
+    before: dict[int, set[int]] = {}
+    writers: dict[Buffer, list[int]] = {}
+    for n, kernel in enumerate(kernels):
+        touched = [load.buffer for load in kernel.loads()] + [s.buffer for s in kernel.stores]
+        before[n] = {w for b in touched for w in writers.get(b, ())}
+        for store in kernel.stores:
+            writers.setdefault(store.buffer, []).append(n)
+    return before
+
+
+def _ordered_with(
+    kernels: list[Kernel], before: Mapping[int, set[int]], old: Buffer, new: Buffer, writers: Sequence[int]
+) -> dict[int, set[int]] | None:
+    """The dependencies with every reader of `old` before the writers of `new`, or None if that cannot be."""
+    readers = {n for n, kernel in enumerate(kernels) if any(load.buffer is old for load in kernel.loads())}
+    if len(writers) > 1 or any(s.buffer is old for k in kernels for s in k.stores):
+        return None
+    writer = kernels[writers[0]]
+    place = next(s.view for s in writer.stores if s.buffer is new)
+    if any(load.view != place for load in writer.loads() if load.buffer is old):
+        return None
+    after = {n: before[n] | (readers - {n} if n in writers else set()) for n in before}
+    return after if len(_sorted(after)) == len(kernels) else None
+
+
+def _sorted(before: Mapping[int, set[int]]) -> list[int]:
+    """The kernels in an order that respects the dependencies, the earliest first; shorter if there is a cycle."""
+    order: dict[int, None] = {}
+    waiting = sorted(before)
+    while waiting:
+        ready = next((n for n in waiting if before[n] <= order.keys()), None)
+        if ready is None:
+            break
+        order[ready] = None
+        waiting.remove(ready)
+    return list(order)
+
+
+def _renamed(kernel: Kernel, new: Buffer, old: Buffer) -> Kernel:
+    return rebuilt(kernel, buffer=lambda b: old if b is new else b)
+
+
+def _copy(source: Buffer, target: Buffer) -> Kernel:
+    rank = len(source.type.shape)
+    view = View(0, row_major(source.type.shape))
+    return Kernel(source.type.shape, rank, (), (Store(target, view, Load(source.type.dtype, source, view)),))

@@ -1,0 +1,254 @@
+"""How a kernel's places are taken: which axes merge, along which axis vectors run, how large a tile registers hold.
+
+The choice is made by counting, for every candidate, the cycles that its loads and its arithmetic take on a processor
+that does two of each per cycle; the cheapest wins.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from math import ceil, prod
+
+from chainrule.graph import ops
+from chainrule.native.kernel import Apply, Expression, Kernel, Load, Position, Tiling, View, axes_of, rebuilt, walk
+from chainrule.native.target import Target
+
+__all__ = ["merged", "tiled"]
+
+_FIRST_LEVEL = 32 * 1024  # bytes of the fastest cache, as good as everywhere
+_LATENCY = 4  # cycles from an accumulation to the next on the same register
+_EXPENSIVE = frozenset({ops.EXP, ops.EXPM1, ops.LOG, ops.LOG1P, ops.TANH, ops.LOGISTIC, ops.POWER, ops.SIN, ops.COS})
+
+
+def tiled(kernel: Kernel, target: Target) -> Kernel:
+    """The kernel with its axes merged where that is possible and its best tiling."""
+    kernel = merged(kernel)
+    if any(store.adding for store in kernel.stores):
+        return kernel.with_tiling(_in_sequence(kernel))
+    return kernel.with_tiling(_reducing(kernel, target) if kernel.reductions else _streaming(kernel, target))
+
+
+# merging axes: a, b become one where every view walks through them as through one
+
+
+def merged(kernel: Kernel) -> Kernel:
+    """The same kernel with as few axes as its views allow, none of them of size one."""
+    axis = len(kernel.sizes) - 1
+    while axis >= 0:
+        if kernel.sizes[axis] == 1:
+            kernel = _without_axis(kernel, axis)
+        elif axis > 0 and axis != kernel.outputs and all(
+            v.strides[axis - 1] == v.strides[axis] * kernel.sizes[axis] for v in _views(kernel)
+        ):
+            size = kernel.sizes[axis]
+            kernel = _without_axis(replace(kernel, sizes=_scaled(kernel.sizes, axis - 1, size)), axis, into=axis - 1)
+        axis -= 1
+    return kernel
+
+
+def _scaled(sizes: tuple[int, ...], axis: int, factor: int) -> tuple[int, ...]:
+    return (*sizes[:axis], sizes[axis] * factor, *sizes[axis + 1 :])
+
+
+def _views(kernel: Kernel) -> Iterator[View]:
+    for e in kernel.walk():
+        if isinstance(e, Load | Position):
+            yield e.view
+    yield from (store.view for store in kernel.stores)
+
+
+def _without_axis(kernel: Kernel, axis: int, into: int | None = None) -> Kernel:
+    """Leave an axis out; its steps become those of the axis `into` that it has been merged with."""
+
+    def strides(before: tuple[int, ...]) -> tuple[int, ...]:
+        after = list(before)
+        if into is not None:
+            after[into] = after[axis]
+        del after[axis]
+        return tuple(after)
+
+    fewer = rebuilt(kernel, strides=strides)
+    sizes = kernel.sizes[:axis] + kernel.sizes[axis + 1 :]
+    return replace(fewer, sizes=sizes, outputs=kernel.outputs - (axis < kernel.outputs))
+
+
+# kernels without a reduction
+
+
+def _lanes(kernel: Kernel, target: Target) -> int:
+    return target.lanes(max(e.dtype.itemsize for e in kernel.expressions))
+
+
+def _streaming(kernel: Kernel, target: Target) -> Tiling:
+    order = tuple(range(kernel.outputs))
+    if not order:
+        return Tiling(0, 1, (), ())
+    axis = max(order, key=lambda a: (_smoothness(kernel, a), a))
+    lanes = min(_lanes(kernel, target), kernel.sizes[axis])
+    heavy = sum(isinstance(e, Apply) and e.op in _EXPENSIVE for e in kernel.walk())
+    vectors = min(1 if heavy > 1 else 2 if heavy else 4, max(kernel.sizes[axis] // lanes, 1))
+    cells = tuple(vectors if a == axis else 1 for a in order)
+    return Tiling(axis, lanes, cells, (*(a for a in order if a != axis), axis))
+
+
+def _smoothness(kernel: Kernel, axis: int) -> int:
+    stores = sum(2 * (s.view.strides[axis] == 1) for s in kernel.stores)
+    return stores + sum((load.view.strides[axis] == 1) for load in kernel.loads())
+
+
+def _in_sequence(kernel: Kernel) -> Tiling:
+    """One place after the other, in vectors along the last axis where the stores lie side by side."""
+    order = tuple(range(kernel.outputs))
+    return Tiling(0, 1, tuple(1 for _ in order), order)
+
+
+# kernels with a reduction
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What one round of the innermost loop costs."""
+
+    kernel: Kernel
+    target: Target
+    lanes: int
+    loads: tuple[tuple[Load, frozenset[int]], ...]
+    operations: int
+
+
+def _reducing(kernel: Kernel, target: Target) -> Tiling:
+    known: dict[Expression, frozenset[int]] = {}
+    inside = walk([r.expression for r in kernel.reductions])
+    loads = tuple((e, axes_of(e, known)) for e in inside if isinstance(e, Load))
+    operations = sum(isinstance(e, Apply) for e in inside) + len(kernel.reductions)
+    fused = sum(isinstance(r.expression, Apply) and r.expression.op is ops.MULTIPLY for r in kernel.reductions)
+    work = _Work(kernel, target, _lanes(kernel, target), loads, operations - fused)
+    return min(_candidates(work), key=lambda tiling: _cycles(work, tiling))
+
+
+def _candidates(work: _Work) -> Iterator[Tiling]:
+    kernel = work.kernel
+    axes = range(len(kernel.sizes))
+    for axis in axes or [0]:
+        lanes = work.lanes if axes else 1
+        for cells in _cell_choices(work, axis, lanes):
+            tiling = Tiling(axis, lanes, cells, tuple(range(kernel.outputs)))
+            yield from _orders(work, tiling)
+
+
+def _cell_choices(work: _Work, axis: int, lanes: int) -> Iterable[tuple[int, ...]]:
+    """Numbers of cells for each axis: several along at most two output axes, or along the innermost reduced one."""
+    kernel = work.kernel
+    sizes, outputs = kernel.sizes, kernel.outputs
+    most = [ceil(n / lanes) if a == axis else n for a, n in enumerate(sizes)]
+    useful = {a for _, axes in work.loads for a in axes}
+    wide = [a for a in range(outputs) if a in useful and most[a] > 1]
+    for first, second in itertools.combinations(wide, 2) if len(wide) > 1 else [(*wide, -1)] if wide else [(-1, -1)]:
+        rows = range(1, min(most[first], 14) + 1) if first >= 0 else [1]
+        columns = range(1, min(most[second], 14) + 1) if second >= 0 else [1]
+        for m, n in itertools.product(rows, columns):
+            if m * n <= work.target.registers:
+                yield tuple(m if a == first else n if a == second else 1 for a in range(len(sizes)))
+    if outputs < len(sizes):
+        for unrolled in (2, 4, 8):
+            if unrolled <= most[-1]:
+                yield tuple(unrolled if a == len(sizes) - 1 else 1 for a in range(len(sizes)))
+
+
+def _orders(work: _Work, tiling: Tiling) -> Iterator[Tiling]:
+    """The orders of the two tiled axes' loops, the others outside; packed where the vector axis is outermost."""
+    natural = tiling.order
+    yield tiling
+    inner = [a for a in natural if tiling.cells[a] > 1 or a == tiling.axis]
+    if len(inner) == 2:
+        flipped = (*(a for a in natural if a not in inner), *reversed(inner))
+        yield replace(tiling, order=flipped)
+        tiling = replace(tiling, order=flipped) if flipped[0] == tiling.axis else tiling
+    if natural and tiling.order[0] == tiling.axis and work.kernel.outputs > 1:
+        packed = tuple(load for load, axes in work.loads if _packable(work, tiling, load, axes))
+        if len(packed) == 1:
+            yield replace(tiling, packed=packed)
+
+
+def _packable(work: _Work, tiling: Tiling, load: Load, axes: frozenset[int]) -> bool:
+    reduced = set(range(work.kernel.outputs, len(work.kernel.sizes)))
+    return axes == {tiling.axis} | reduced
+
+
+def _cycles(work: _Work, tiling: Tiling) -> float:
+    kernel, axis = work.kernel, tiling.axis
+    parts = [_parts(n, tiling.step(a)) for a, n in enumerate(kernel.sizes)]
+    total = 0.0
+    for combination in itertools.product(*parts[: kernel.outputs]):
+        times = prod(count for count, _ in combination)
+        total += times * _tile_cycles(work, tiling, [places for _, places in combination])
+    return total + _packing(work, tiling) + _traffic(work, tiling)
+
+
+def _parts(size: int, step: int) -> list[tuple[int, int]]:
+    """How often which number of places is taken: whole tiles, and the rest."""
+    return [(n, places) for n, places in ((size // step, step), (1, size % step)) if n and places]
+
+
+def _tile_cycles(work: _Work, tiling: Tiling, places: list[int]) -> float:
+    kernel, lanes, axis = work.kernel, tiling.lanes, tiling.axis
+    cells = [ceil(n / lanes) if a == axis else n for a, n in enumerate(places)]
+    cells += [1] * (len(kernel.sizes) - kernel.outputs)
+    accumulators = prod(cells[: kernel.outputs]) * len(kernel.reductions)
+    unrolled = tiling.cells[-1] if kernel.outputs < len(kernel.sizes) else 1
+    needed = [prod(cells[a] for a in axes if a < kernel.outputs) for _, axes in work.loads]
+    held = accumulators * unrolled + (min(needed) if len(needed) > 1 else 0) + 1
+    spilled = max(held - work.target.registers, 0)
+    fetched = sum(n * _load_cost(tiling, load) for n, (load, _) in zip(needed, work.loads, strict=True))
+    arithmetic = prod(cells[: kernel.outputs]) * work.operations
+    waiting = _LATENCY / unrolled * (1 if accumulators else 0)
+    per_round = max(arithmetic / 2, fetched / 2, waiting) + 2 * spilled + 0.25
+    rounds = prod(ceil(n / lanes) if a == axis else n for a, n in enumerate(kernel.sizes) if a >= kernel.outputs)
+    finish = accumulators * (unrolled + (3.0 + lanes / 4 if axis >= kernel.outputs else 1.0))
+    return rounds * per_round + finish + 6
+
+
+def _load_cost(tiling: Tiling, load: Load) -> float:
+    stride = load.view.strides[tiling.axis] if load.view.strides else 0
+    scattered = any(tiling.axis in axes_of(e, {}) for e, _ in load.view.indirect)
+    return 1.0 if load in tiling.packed or (stride in (0, 1) and not scattered) else 2.0 * tiling.lanes
+
+
+def _packing(work: _Work, tiling: Tiling) -> float:
+    """Cycles that copying into panels takes."""
+    cost = 0.0
+    for load in tiling.packed:
+        places = prod(work.kernel.sizes[a] for a in axes_of(load, {}))
+        each = 1.0 / tiling.lanes if load.view.strides[tiling.axis] == 1 else 1.5
+        cost += places * each * 2
+    return cost
+
+
+def _traffic(work: _Work, tiling: Tiling) -> float:
+    """Cycles lost to the slower caches: each operand is read again for every tile of the axes it does not depend on."""
+    kernel = work.kernel
+    cost = 0.0
+    for load, axes in work.loads:
+        size = prod(kernel.sizes[a] for a in axes) * load.dtype.itemsize
+        depth = max((n for n, a in enumerate(tiling.order) if a in axes), default=-1)
+        outside = [a for n, a in enumerate(tiling.order) if n < depth and a not in axes]
+        again = prod(ceil(kernel.sizes[a] / tiling.step(a)) for a in outside)
+        if size > _FIRST_LEVEL:
+            cost += again * size / 32
+        cost += _conflicts(work, tiling, load, axes)
+    return cost
+
+
+def _conflicts(work: _Work, tiling: Tiling, load: Load, axes: frozenset[int]) -> float:
+    """Cycles lost where the rows of a tile lie so far apart that they push each other out of the cache."""
+    reduced = [a for a in axes if a >= work.kernel.outputs and a != tiling.axis]
+    if load in tiling.packed or not reduced or tiling.axis not in axes:
+        return 0.0
+    rows = prod(work.kernel.sizes[a] for a in reduced)
+    apart = min(abs(load.view.strides[a]) for a in reduced) * load.dtype.itemsize
+    if apart < 512 or rows * 64 * (4 if apart % 1024 == 0 else 1) < _FIRST_LEVEL:
+        return 0.0
+    tiles = prod(ceil(n / tiling.step(a)) for a, n in enumerate(work.kernel.sizes[: work.kernel.outputs]))
+    return tiles * rows * tiling.cells[tiling.axis] * 4.0

@@ -1,0 +1,127 @@
+"""Trees of arrays: tuples, lists, dicts, named tuples and dataclasses, nested in any way.
+
+`flatten` takes a tree apart into its leaves and its structure; `unflatten` puts leaves back. None, strings, callables
+and dtypes are not leaves: they belong to the structure, so a network's activation stays where it is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import ShapeError
+
+__all__ = ["Structure", "flatten", "paths", "tree_map", "unflatten"]
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """The shape of a tree without its leaves: what kind of node, its keys, its children. Hashable."""
+
+    kind: Any  # type of the container; None for a leaf; "static" for a part that is no array
+    keys: tuple[Any, ...] = ()
+    children: tuple[Structure, ...] = ()
+
+    @property
+    def leaves(self) -> int:
+        """How many leaves the tree has."""
+        return 1 if self.kind is None else sum(child.leaves for child in self.children)
+
+
+_LEAF = Structure(None)
+
+
+def flatten(tree: Any) -> tuple[list[Any], Structure]:
+    """The leaves of a tree from left to right, and its structure.
+
+    >>> leaves, structure = flatten({"w": [1.0, 2.0], "b": (3.0,)})
+    >>> leaves
+    [1.0, 2.0, 3.0]
+    >>> unflatten(structure, leaves)
+    {'w': [1.0, 2.0], 'b': (3.0,)}
+    """
+    leaves: list[Any] = []
+    return leaves, _flatten(tree, leaves)
+
+
+def _flatten(tree: Any, leaves: list[Any]) -> Structure:
+    parts = _parts(tree)
+    if parts is not None:
+        keys, values = parts
+        return Structure(type(tree), keys, tuple(_flatten(value, leaves) for value in values))
+    if _is_static(tree):
+        return Structure("static", (tree,))
+    leaves.append(tree)
+    return _LEAF
+
+
+def _parts(tree: Any) -> tuple[tuple[Any, ...], Iterable[Any]] | None:
+    """The keys and children of a container; None for anything else."""
+    if isinstance(tree, tuple | list):
+        return tuple(range(len(tree))), tree
+    if isinstance(tree, dict):
+        return tuple(tree), tree.values()
+    if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
+        names = tuple(f.name for f in dataclasses.fields(tree) if f.init)
+        return names, [getattr(tree, name) for name in names]
+    return None
+
+
+def _is_static(value: Any) -> bool:
+    return value is None or isinstance(value, str | bytes | type | np.dtype) or callable(value)
+
+
+def unflatten(structure: Structure, leaves: Iterable[Any]) -> Any:
+    """The tree of the given structure with the given leaves."""
+    return _unflatten(structure, iter(leaves))
+
+
+def _unflatten(structure: Structure, leaves: Iterator[Any]) -> Any:
+    if structure.kind is None:
+        return next(leaves)
+    if structure.kind == "static":
+        return structure.keys[0]
+    children = [_unflatten(child, leaves) for child in structure.children]
+    return _assembled(structure.kind, structure.keys, children)
+
+
+def _assembled(kind: Any, keys: tuple[Any, ...], children: list[Any]) -> Any:
+    if issubclass(kind, dict):
+        return kind(zip(keys, children, strict=True))
+    if issubclass(kind, tuple):
+        return kind(*children) if hasattr(kind, "_fields") else kind(children)
+    if issubclass(kind, list):
+        return kind(children)
+    return kind(**dict(zip(keys, children, strict=True)))
+
+
+def tree_map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
+    """The tree with `function` applied to its leaves, side by side with those of trees of the same structure."""
+    leaves, structure = flatten(tree)
+    columns = [leaves]
+    for other in others:
+        more, same = flatten(other)
+        if same != structure:
+            raise ShapeError("tree_map needs trees of one structure.")
+        columns.append(more)
+    return unflatten(structure, [function(*row) for row in zip(*columns, strict=True)])
+
+
+def paths(structure: Structure, root: str = "") -> list[str]:
+    """The place of each leaf as one would write it: `layers[0].w`, `["b"][1]`."""
+    if structure.kind is None:
+        return [root]
+    if structure.kind == "static":
+        return []
+    named = zip(structure.keys, structure.children, strict=True)
+    return [path for key, child in named for path in paths(child, root + _step(structure.kind, key, root))]
+
+
+def _step(kind: Any, key: Any, root: str) -> str:
+    if issubclass(kind, dict) or isinstance(key, int):
+        return f"[{key!r}]"
+    return f".{key}" if root else key
