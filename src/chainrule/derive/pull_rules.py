@@ -4,6 +4,7 @@ For y = f(x₁, x₂, …) and δ = ∂C/∂y, rule number n computes ∂C/∂x�
 result y. None says that the derivative is zero everywhere it exists. At a kink:
 
     |x| at 0                0
+    relu at 0               0
     max(a, b) at a = b      half to each
     maximum over axes       shared equally among the largest
     √x at 0                 ∞, as the formula says
@@ -146,6 +147,7 @@ PULL: Mapping[Op, Any] = MappingProxyType(
         ops.LOG1P: (lambda d, y, x: d / (1 + x),),
         ops.TANH: (lambda d, y, x: d * (1 - y * y),),
         ops.LOGISTIC: (lambda d, y, x: d * (y * (1 - y)),),
+        ops.RELU: (lambda d, y, x: _select(y <= 0, _zeros(d), d),),
         ops.SQRT: (lambda d, y, x: d / (2 * y),),
         ops.SIN: (lambda d, y, x: d * cnp.cos(x),),
         ops.COS: (lambda d, y, x: -d * cnp.sin(x),),

@@ -153,6 +153,7 @@ NUMPY: Mapping[Op, Meaning] = MappingProxyType(
         ops.LOG1P: np.log1p,
         ops.TANH: np.tanh,
         ops.LOGISTIC: _logistic,
+        ops.RELU: lambda x: np.where(x <= 0, x.dtype.type(0), x),
         ops.SQRT: np.sqrt,
         ops.SIN: np.sin,
         ops.COS: np.cos,

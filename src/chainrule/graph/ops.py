@@ -41,6 +41,7 @@ LOG = Op("log", 1)
 LOG1P = Op("log1p", 1)
 TANH = Op("tanh", 1)
 LOGISTIC = Op("logistic", 1)  # 1 / (1 + e⁻ˣ)
+RELU = Op("relu", 1)  # x where x > 0, else 0
 SQRT = Op("sqrt", 1)
 SIN = Op("sin", 1)
 COS = Op("cos", 1)
@@ -95,8 +96,8 @@ SCATTER_ADD = Op("scatter_add", 3)  # x, i, u ↦ x with u[n] added to row i[n]
 
 LEAVES = (INPUT, CONSTANT, FULL, IOTA)
 UNARY = (
-    NEGATIVE, EXP, EXPM1, LOG, LOG1P, TANH, LOGISTIC, SQRT, SIN, COS, ABSOLUTE, SIGN, FLOOR, CEIL, ROUND, LOGICAL_NOT,
-    CAST, STOP_GRADIENT, MARK,
+    NEGATIVE, EXP, EXPM1, LOG, LOG1P, TANH, LOGISTIC, RELU, SQRT, SIN, COS, ABSOLUTE, SIGN, FLOOR, CEIL, ROUND,
+    LOGICAL_NOT, CAST, STOP_GRADIENT, MARK,
 )  # fmt: skip
 COMPARISONS = (LESS, LESS_EQUAL, EQUAL, NOT_EQUAL)
 LOGICAL = (LOGICAL_AND, LOGICAL_OR)

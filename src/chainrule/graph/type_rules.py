@@ -192,7 +192,7 @@ def _scatter_add(x: Type, index: Type, updates: Type) -> Type:
 
 
 _FLOAT_UNARY = (
-    ops.EXP, ops.EXPM1, ops.LOG, ops.LOG1P, ops.TANH, ops.LOGISTIC, ops.SQRT, ops.SIN, ops.COS, ops.FLOOR, ops.CEIL,
+    ops.EXP, ops.EXPM1, ops.LOG, ops.LOG1P, ops.TANH, ops.LOGISTIC, ops.RELU, ops.SQRT, ops.SIN, ops.COS, ops.FLOOR, ops.CEIL,
     ops.ROUND,
 )  # fmt: skip
 

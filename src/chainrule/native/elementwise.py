@@ -230,6 +230,7 @@ NATIVE: Mapping[Op, Instruction] = MappingProxyType(
         ops.LOG1P: _from_vector_math(vector_math.log1p),
         ops.TANH: _from_vector_math(vector_math.tanh),
         ops.LOGISTIC: _from_vector_math(vector_math.logistic),
+        ops.RELU: lambda f, dtype, x: f.select(f.fcmp("ole", x, f.like(x, 0)), f.like(x, 0), x),
         ops.SQRT: _intrinsic("llvm.sqrt"),
         ops.SIN: _intrinsic("llvm.sin"),
         ops.COS: _intrinsic("llvm.cos"),

@@ -213,7 +213,7 @@ def _reciprocal(f: Function, power: Value) -> Value:
 
 
 def _with_sign(f: Function, y: Value, x: Value) -> Value:
-    """Put the sign of x on y, which has it already unless it is 0 or positive."""
+    """Put the sign of x on y, whose own sign is plus or the same."""
     bits = _bits(f, x)
     sign = f.integer("and", bits, f.like(bits, 1 << bits.type.bits - 1))
     return f.convert("bitcast", f.integer("or", _bits(f, y), sign), x.type.kind)

@@ -66,7 +66,7 @@ def _parts(tree: Any) -> tuple[tuple[Any, ...], Iterable[Any]] | None:
     if isinstance(tree, dict):
         return tuple(tree), tree.values()
     if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-        names = tuple(f.name for f in dataclasses.fields(tree) if f.init)
+        names = tuple(f.name for f in dataclasses.fields(tree))
         return names, [getattr(tree, name) for name in names]
     return None
 
@@ -96,7 +96,10 @@ def _assembled(kind: Any, keys: tuple[Any, ...], children: list[Any]) -> Any:
         return kind(*children) if hasattr(kind, "_fields") else kind(children)
     if issubclass(kind, list):
         return kind(children)
-    return kind(**dict(zip(keys, children, strict=True)))
+    made = object.__new__(kind)  # a dataclass: its own checks are for users' values, not for what stands for them
+    for key, child in zip(keys, children, strict=True):
+        object.__setattr__(made, key, child)
+    return made
 
 
 def tree_map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:

@@ -1,0 +1,1 @@
+"""Learning: optimisers, the training step, the loop over epochs, and the run that it leaves."""

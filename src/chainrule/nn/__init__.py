@@ -1,0 +1,19 @@
+"""Networks of layers, activations, costs and initialisers."""
+
+from chainrule.nn.activations import ACTIVATIONS, logistic, relu, sigmoid, softmax, tanh
+from chainrule.nn.costs import COSTS
+from chainrule.nn.initializers import INITIALIZERS
+from chainrule.nn.network import Dense, Network
+
+__all__ = [
+    "ACTIVATIONS",
+    "COSTS",
+    "INITIALIZERS",
+    "Dense",
+    "Network",
+    "logistic",
+    "relu",
+    "sigmoid",
+    "softmax",
+    "tanh",
+]

@@ -1,0 +1,187 @@
+"""Layered networks: `z = w a + b`, `a = σ(z)`, layer after layer.
+
+A network is a value: a frozen dataclass that is a tree of its weights and biases, so `grad`, `learn` and `tree_map`
+take it as it is. Weights have the shape (out, in): `w[j, k]` goes to neuron j from neuron k.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import OptionError, ShapeError
+from chainrule.graph.types import checked_dtype
+from chainrule.nn.activations import ACTIVATIONS
+from chainrule.nn.initializers import INITIALIZERS
+from chainrule.trace.array import scope
+
+__all__ = ["Dense", "Network"]
+
+_DEFAULT_INITIALIZER = {"sigmoid": "normal", "tanh": "glorot", "relu": "he", "softmax": "glorot", "identity": "glorot"}
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """A layer in which every neuron is connected to every input: `a = σ(w a_prev + b)`.
+
+    `w` has the shape (outputs, inputs), `b` (outputs,), `activation` is a name from ACTIVATIONS.
+    """
+
+    w: Any
+    b: Any
+    activation: str
+
+    def __post_init__(self) -> None:
+        if self.activation not in ACTIVATIONS:
+            raise OptionError(
+                f"there is no activation {self.activation!r}.", cure=f"Activations are {', '.join(ACTIVATIONS)}."
+            )
+        if np.ndim(self.w) != 2 or np.shape(self.b) != np.shape(self.w)[:1]:
+            raise ShapeError(
+                f"a layer needs weights of shape (outputs, inputs) and biases of shape (outputs,), not "
+                f"{np.shape(self.w)} and {np.shape(self.b)}."
+            )
+
+    @property
+    def inputs(self) -> int:
+        """How many numbers the layer takes for each example."""
+        return int(self.w.shape[1])
+
+    @property
+    def outputs(self) -> int:
+        """How many neurons the layer has."""
+        return int(self.w.shape[0])
+
+    def weighted_input(self, a: Any) -> Any:
+        """`z = a wᵀ + b` for activations of shape (examples, inputs)."""
+        return a @ self.w.T + self.b
+
+    def activated(self, z: Any) -> Any:
+        """`a = σ(z)`."""
+        return ACTIVATIONS[self.activation](z)
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class Network:
+    """A network of dense layers with the given sizes, input first.
+
+    `activation` is that of every layer; `output` that of the last one, unless it is the same (for "relu" it is
+    "softmax"). Weights start as `initializer` says: "normal" for sigmoid networks, as in Nielsen's chapter 1, "glorot"
+    for tanh, "he" for relu. The same seed gives the same network.
+
+    >>> network = Network([784, 30, 10], activation="sigmoid", seed=0)
+    >>> network.layers[0].w.shape, network.parameters
+    ((30, 784), 23860)
+    >>> network(np.zeros((5, 784), np.float32)).shape
+    (5, 10)
+    """
+
+    layers: tuple[Dense, ...]
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activation: str = "sigmoid",
+        *,
+        output: str | None = None,
+        initializer: str | None = None,
+        seed: int = 0,
+        dtype: Any = np.float32,
+    ) -> None:
+        if len(sizes) < 2 or any(not isinstance(n, int | np.integer) or n < 1 for n in sizes):
+            raise OptionError(f"sizes must be at least two positive numbers, not {list(sizes)}.", cure="Try [784, 30, 10].")
+        last = output or ("softmax" if activation == "relu" else activation)
+        for name in (activation, last):
+            if name not in ACTIVATIONS:
+                raise OptionError(f"there is no activation {name!r}.", cure=f"Activations are {', '.join(ACTIVATIONS)}.")
+        start = INITIALIZERS.get(initializer or _DEFAULT_INITIALIZER[activation])
+        if start is None:
+            raise OptionError(f"there is no initializer {initializer!r}.", cure=f"There are {', '.join(INITIALIZERS)}.")
+        random = np.random.default_rng(seed)
+        wanted = checked_dtype(dtype)
+        layers = []
+        for number, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
+            w, b = start(int(inputs), int(outputs), random)
+            name = last if number == len(sizes) - 2 else activation
+            layers.append(Dense(w.astype(wanted), b.astype(wanted), name))
+        object.__setattr__(self, "layers", tuple(layers))
+
+    @classmethod
+    def from_weights(
+        cls, weights: Sequence[tuple[Any, Any]], activation: str | Sequence[str] = "sigmoid", *, output: str | None = None
+    ) -> Network:
+        """The network with the given `(w, b)` of each layer; `activation` is one name, or one for each layer."""
+        pairs = [(_floating(w), _floating(b)) for w, b in weights]
+        if not pairs:
+            raise OptionError("a network needs at least one layer of weights.")
+        if isinstance(activation, str):
+            last = output or ("softmax" if activation == "relu" else activation)
+            names = [activation] * (len(pairs) - 1) + [last]
+        else:
+            names = list(activation)
+        if len(names) != len(pairs):
+            raise OptionError(f"{len(pairs)} layers need {len(pairs)} activations, not {len(names)}.")
+        layers = tuple(Dense(w, b, name) for (w, b), name in zip(pairs, names, strict=True))
+        for number, (one, two) in enumerate(zip(layers, layers[1:], strict=False)):
+            if one.outputs != two.inputs:
+                raise ShapeError(
+                    f"layer {number} has {one.outputs} outputs, but layer {number + 1} takes {two.inputs} inputs."
+                )
+        return cls._of(layers)
+
+    @classmethod
+    def _of(cls, layers: tuple[Dense, ...]) -> Network:
+        network = object.__new__(cls)
+        object.__setattr__(network, "layers", layers)
+        return network
+
+    @property
+    def sizes(self) -> list[int]:
+        """The number of inputs, and of neurons of each layer."""
+        return [self.layers[0].inputs, *(layer.outputs for layer in self.layers)]
+
+    @property
+    def parameters(self) -> int:
+        """How many weights and biases there are."""
+        return sum(layer.w.size + layer.b.size for layer in self.layers)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The element type of the weights."""
+        return np.dtype(self.layers[0].w.dtype)
+
+    def astype(self, dtype: Any) -> Network:
+        """The same network with weights of another dtype."""
+        wanted = checked_dtype(dtype)
+        return self._of(tuple(Dense(n.w.astype(wanted), n.b.astype(wanted), n.activation) for n in self.layers))
+
+    def forward(self, x: Any) -> list[tuple[Any, Any]]:
+        """`(z, a)` of each layer for examples of shape (examples, inputs)."""
+        if np.ndim(x) != 2 or np.shape(x)[1] != self.layers[0].inputs:
+            raise ShapeError(
+                f"the network takes examples of shape (n, {self.layers[0].inputs}), not {np.shape(x)}.",
+                cure="Reshape them, for example with x.reshape(len(x), -1).",
+            )
+        found, a = [], x
+        for number, layer in enumerate(self.layers):
+            with scope(f"layers[{number}]"):
+                z = layer.weighted_input(a)
+                a = layer.activated(z)
+            found.append((z, a))
+        return found
+
+    def __call__(self, x: Any) -> Any:
+        """The outputs for examples of shape (examples, inputs)."""
+        return self.forward(x)[-1][1]
+
+    def __repr__(self) -> str:
+        names = [layer.activation for layer in self.layers]
+        return f"Network({'-'.join(map(str, self.sizes))}, {', '.join(names)}, {self.dtype})"
+
+
+def _floating(x: Any) -> np.ndarray[Any, Any]:
+    array = np.asarray(x)
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
