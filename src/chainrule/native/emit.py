@@ -183,7 +183,7 @@ class _Writer:
         self._finish(places, totals)
 
     def _finish(self, places: list[Place], totals: dict[tuple[int, Place], Value]) -> None:
-        if self.vector_axis < self.kernel.outputs:
+        if self.vector_axis < self.kernel.outputs or not self.kernel.sizes:
             self.results = totals
             self._store(places)
             return

@@ -215,9 +215,10 @@ class Kernel:
 
     def with_tiling(self, tiling: Tiling) -> Kernel:
         """The kernel to be run with a tiling, and with the scratch memory that its packed loads need."""
+        if not tiling.packed:
+            return replace(self, tiling=tiling)
         places = int(np.prod(self.sizes[self.outputs :], dtype=np.int64)) * tiling.step(tiling.axis)
-        panel = Buffer("panel", Type((places,), tiling.packed[0].dtype)) if tiling.packed else None
-        return replace(self, tiling=tiling, panel=panel)
+        return replace(self, tiling=tiling, panel=Buffer("panel", Type((places,), tiling.packed[0].dtype)))
 
     def __str__(self) -> str:
         letters = "ijklmnpqrstu"

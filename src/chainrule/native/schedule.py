@@ -81,7 +81,7 @@ def _kept(graph: Graph, nodes: Sequence[Node]) -> set[Node]:
         own = 0 if node.op in (*ops.LEAVES, *ops.LAYOUT) else _COST.get(node.op, 1)
         cost[node] = own + sum(0 if n in kept else cost[n] for n in node.inputs)
         shared = users.get(node, 0) > 1 and cost[node] > _KEEP_IF_SHARED
-        if node.type.size > 1 and (shared or cost[node] > _KEEP_IF_LARGE):
+        if shared or cost[node] > _KEEP_IF_LARGE:
             kept.add(node)
     return kept
 
@@ -92,7 +92,7 @@ def _sources_needed(node: Node, kept: set[Node], cost: Mapping[Node, int]) -> li
         return [_under_views(n, kept) for n in node.inputs]
     if node.op is ops.RESHAPE and not _drops_ones(node):
         return [n for n in node.inputs if n not in kept]
-    if node.op is ops.BROADCAST and node.inputs[0].type.size > 1 and cost[node.inputs[0]] > _KEEP_IF_SHARED:
+    if node.op is ops.BROADCAST and cost[node.inputs[0]] > _KEEP_IF_SHARED:
         return [node.inputs[0]]
     return []
 

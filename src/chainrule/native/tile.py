@@ -18,6 +18,8 @@ from chainrule.native.target import Target
 __all__ = ["merged", "tiled"]
 
 _FIRST_LEVEL = 32 * 1024  # bytes of the fastest cache, as good as everywhere
+_SECOND_LEVEL = 384 * 1024  # bytes of the next one, less some room
+_SECOND_SPEED, _THIRD_SPEED = 24.0, 8.0  # bytes per cycle that come from the caches behind the first
 _LATENCY = 4  # cycles from an accumulation to the next on the same register
 _EXPENSIVE = frozenset({ops.EXP, ops.EXPM1, ops.LOG, ops.LOG1P, ops.TANH, ops.LOGISTIC, ops.POWER, ops.SIN, ops.COS})
 
@@ -115,16 +117,17 @@ class _Work:
     target: Target
     lanes: int
     loads: tuple[tuple[Load, frozenset[int]], ...]
-    operations: int
+    operations: tuple[frozenset[int], ...]  # the axes that each operation depends on
 
 
 def _reducing(kernel: Kernel, target: Target) -> Tiling:
     known: dict[Expression, frozenset[int]] = {}
     inside = walk([r.expression for r in kernel.reductions])
     loads = tuple((e, axes_of(e, known)) for e in inside if isinstance(e, Load))
-    operations = sum(isinstance(e, Apply) for e in inside) + len(kernel.reductions)
-    fused = sum(isinstance(r.expression, Apply) and r.expression.op is ops.MULTIPLY for r in kernel.reductions)
-    work = _Work(kernel, target, _lanes(kernel, target), loads, operations - fused)
+    fused = {r.expression for r in kernel.reductions if isinstance(r.expression, Apply) and r.expression.op is ops.MULTIPLY}
+    operations = [axes_of(e, known) for e in inside if isinstance(e, Apply) and e not in fused]
+    operations += [frozenset(range(len(kernel.sizes)))] * len(kernel.reductions)
+    work = _Work(kernel, target, _lanes(kernel, target), loads, tuple(operations))
     return min(_candidates(work), key=lambda tiling: _cycles(work, tiling))
 
 
@@ -184,7 +187,7 @@ def _cycles(work: _Work, tiling: Tiling) -> float:
     for combination in itertools.product(*parts[: kernel.outputs]):
         times = prod(count for count, _ in combination)
         total += times * _tile_cycles(work, tiling, [places for _, places in combination])
-    return total + _packing(work, tiling) + _traffic(work, tiling)
+    return total + _packing(work, tiling) + sum(_conflicts(work, tiling, load, axes) for load, axes in work.loads)
 
 
 def _parts(size: int, step: int) -> list[tuple[int, int]]:
@@ -202,11 +205,14 @@ def _tile_cycles(work: _Work, tiling: Tiling, places: list[int]) -> float:
     held = accumulators * unrolled + (min(needed) if len(needed) > 1 else 0) + 1
     spilled = max(held - work.target.registers, 0)
     fetched = sum(n * _load_cost(tiling, load) for n, (load, _) in zip(needed, work.loads, strict=True))
-    arithmetic = prod(cells[: kernel.outputs]) * work.operations
+    arithmetic = sum(prod(cells[a] for a in axes if a < kernel.outputs) for axes in work.operations)
     waiting = _LATENCY / unrolled * (1 if accumulators else 0)
-    per_round = max(arithmetic / 2, fetched / 2, waiting) + 2 * spilled + 0.25
+    computing, moving = max(arithmetic / 2, fetched / 2, waiting), _moving(work, tiling, needed)
+    per_round = max(computing, moving) + min(computing, moving) * 0.3 + 4 * spilled + 0.25
     rounds = prod(ceil(n / lanes) if a == axis else n for a, n in enumerate(kernel.sizes) if a >= kernel.outputs)
     finish = accumulators * (unrolled + (3.0 + lanes / 4 if axis >= kernel.outputs else 1.0))
+    if axis < kernel.outputs:
+        finish += accumulators * 2 * lanes * sum(store.view.strides[axis] != 1 for store in kernel.stores)
     return rounds * per_round + finish + 6
 
 
@@ -226,19 +232,23 @@ def _packing(work: _Work, tiling: Tiling) -> float:
     return cost
 
 
-def _traffic(work: _Work, tiling: Tiling) -> float:
-    """Cycles lost to the slower caches: each operand is read again for every tile of the axes it does not depend on."""
+def _moving(work: _Work, tiling: Tiling, needed: list[int]) -> float:
+    """Cycles that one round's loads take to come from the cache that holds them.
+
+    A load that the innermost of the tiles' loops does not change stays where it was put in the round before: its places
+    for one tile must fit. Of any other, all places that the innermost loop goes through must.
+    """
     kernel = work.kernel
-    cost = 0.0
-    for load, axes in work.loads:
-        size = prod(kernel.sizes[a] for a in axes) * load.dtype.itemsize
-        depth = max((n for n, a in enumerate(tiling.order) if a in axes), default=-1)
-        outside = [a for n, a in enumerate(tiling.order) if n < depth and a not in axes]
-        again = prod(ceil(kernel.sizes[a] / tiling.step(a)) for a in outside)
-        if size > _FIRST_LEVEL:
-            cost += again * size / 32
-        cost += _conflicts(work, tiling, load, axes)
-    return cost
+    cycles = 0.0
+    for n, (load, axes) in zip(needed, work.loads, strict=True):
+        inner = tiling.order[-1] if tiling.order else -1
+        wide = tiling.lanes if tiling.axis in axes else 1
+        reused = [a for a in axes if a < kernel.outputs and a != inner]
+        span = prod(kernel.sizes[a] for a in axes if a >= kernel.outputs or a == inner)
+        span *= prod(min(tiling.step(a), kernel.sizes[a]) for a in reused) * load.dtype.itemsize
+        speed = 1e9 if span <= _FIRST_LEVEL // 2 else _SECOND_SPEED if span <= _SECOND_LEVEL else _THIRD_SPEED
+        cycles += n * wide * load.dtype.itemsize / speed
+    return cycles
 
 
 def _conflicts(work: _Work, tiling: Tiling, load: Load, axes: frozenset[int]) -> float:

@@ -3,7 +3,8 @@
 Written for `ir.Function` without branches or calls, the same for one lane or many, in "float" and in "double".
 They hold over the whole range of the type: zeros keep their sign, results and arguments may be denormal, infinities
 come out where they belong and nan stays nan. Fused multiply-adds are used where the processor has them, and the
-error bounds hold where it has none: the products that must not be rounded have few enough bits to be exact.
+error bounds hold where it has none: the products that must not be rounded have few enough bits to be exact. The
+bounds were found by trial: of every float from 2^-14 to 2^7 of either sign, and of 10^7 doubles for each function.
 
 The exponentials rest on one reduction, x = k·ln 2 + r, after which e^x = 2^⌊k/2⌋ · 2^⌈k/2⌉ · e^r: each factor a plain
 normal number whatever the exponent of the result, so that denormal results and overflow need nothing else.
@@ -77,7 +78,7 @@ def exp(f: Function, x: Value) -> Value:
 def expm1(f: Function, x: Value) -> Value:
     """The exponential function less one, e^x − 1, without cancellation near 0.
 
-    e^x − 1 = 2^i · ((2^j − 2^−i) + 2^j·(e^r − 1)), i + j = k. At most 2 ULP.
+    e^x − 1 = 2^i · ((2^j − 2^−i) + 2^j·(e^r − 1)), i + j = k. At most 3 ULP.
     Method: Tang, Table-Driven Implementation of the Expm1 Function, ACM TOMS 18, 1992, without the table.
     """
     fraction, outer, inner = _exponential(f, x)
@@ -116,7 +117,7 @@ def tanh(f: Function, x: Value) -> Value:
 def log(f: Function, x: Value) -> Value:
     """The natural logarithm; −∞ at 0, nan below.
 
-    log x = k·ln 2 + log(1 + g) where x = 2^k·(1 + g) and √½ ≤ 1 + g < √2. At most 2 ULP.
+    log x = k·ln 2 + log(1 + g) where x = 2^k·(1 + g) and √½ ≤ 1 + g < √2. At most 1 ULP.
     Method: Sun's fdlibm, 1993, after Tang, Table-Driven Implementation of the Logarithm Function, ACM TOMS 16, 1990.
     """
     form = _format(x)
@@ -129,7 +130,7 @@ def log(f: Function, x: Value) -> Value:
 def log1p(f: Function, x: Value) -> Value:
     """The natural logarithm of 1 + x, without cancellation near 0; −∞ at −1, nan below.
 
-    log(1 + x) = log u + e / u, where u = 1 + x rounded and e the exact error of that rounding. At most 2 ULP.
+    log(1 + x) = log u + e / u, where u = 1 + x rounded and e the exact error of that rounding. At most 1 ULP.
     Method: Sun's fdlibm, 1993; the error by Knuth's two-sum, The Art of Computer Programming 2, 4.2.2.
     """
     one, zero = f.like(x, 1.0), f.like(x, 0.0)
