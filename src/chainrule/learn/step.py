@@ -17,7 +17,7 @@ from chainrule.graph.graph import Graph
 from chainrule.graph.types import Type, type_of
 from chainrule.learn.optimizers import Optimizer
 from chainrule.native.program import Loop, Program, build
-from chainrule.nn.costs import cost_function, one_hot
+from chainrule.nn.costs import cost_function, targets
 from chainrule.nn.network import Network
 from chainrule.trace import namespace as cnp
 from chainrule.trace.array import Array, apply, transforming
@@ -56,11 +56,6 @@ class Objective:
             return 0.0
         squares = sum(cnp.sum(layer.w * layer.w) for layer in network.layers)
         return 0.5 * self.penalty * squares
-
-
-def targets(labels: Any, network: Network) -> Any:
-    """Integer labels as one-hot rows; real targets as they are."""
-    return one_hot(labels, network.sizes[-1], network.dtype) if labels.ndim == 1 else labels
 
 
 def _rows(x: Any, rows: Any) -> Array:

@@ -12,10 +12,12 @@ from typing import Any
 
 from chainrule.errors import OptionError
 from chainrule.graph import ops
+from chainrule.graph.types import Type
+from chainrule.nn.network import Network
 from chainrule.trace import namespace as np
 from chainrule.trace.array import Array, apply
 
-__all__ = ["COSTS", "cost_function", "quadratic", "sigmoid_cross_entropy", "softmax_cross_entropy"]
+__all__ = ["COSTS", "cost_function", "quadratic", "sigmoid_cross_entropy", "softmax_cross_entropy", "targets"]
 
 Cost = Callable[[Any, Any, Any], Any]
 
@@ -69,9 +71,11 @@ def cost_function(name: str, activation: str) -> Cost:
     return COSTS[full]
 
 
-def one_hot(labels: Array, classes: int, dtype: Any) -> Array:
-    """Integer labels of shape (n,) as rows of zeros with a one at the label, shape (n, classes)."""
-    from chainrule.graph.types import Type
+def targets(labels: Any, network: Network) -> Any:
+    """Integer labels of shape (n,) as one-hot rows, shape (n, outputs); real targets as they are."""
+    return _one_hot(labels, network.sizes[-1], network.dtype) if labels.ndim == 1 else labels
 
+
+def _one_hot(labels: Array, classes: int, dtype: Any) -> Array:
     positions = apply(ops.IOTA, attributes=(1, Type((labels.shape[0], classes), labels.dtype)))
     return (np.expand_dims(labels, 1) == positions).astype(dtype)  # type: ignore[no-any-return]

@@ -1,0 +1,58 @@
+"""chainrule as a worker: the training steps are one native loop over rows of the resident data."""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from protocol import BATCHES, Task, serve
+
+from chainrule.learn.optimizers import SGD, Adam, Optimizer
+from chainrule.learn.step import Objective, Training
+from chainrule.nn import Network
+from chainrule.trace.tree import flatten
+
+Array = np.ndarray[Any, Any]
+
+
+class ChainruleRunner:
+    """A training program, and the state that it changes in place."""
+
+    def __init__(self, task: Task) -> None:
+        arrays = np.load(task.arrays)
+        network = _network(task, arrays)
+        optimizer: Optimizer = SGD(task.rate) if task.optimizer == "sgd" else Adam(task.rate)
+        state = (network, optimizer.start(network))
+        data = (arrays["x"].reshape(-1, task.sizes[0]), arrays["labels"].ravel())
+        start = time.perf_counter()
+        self._training = Training(state, Objective(task.cost), optimizer, data, task.batch)
+        self.compile_seconds: float | None = time.perf_counter() - start
+        self._start = [np.array(leaf) for leaf in flatten(state)[0]]
+        self._state = [np.array(leaf) for leaf in self._start]
+        self._rows = np.arange(BATCHES * task.batch, dtype=np.uint32).reshape(BATCHES, task.batch)
+
+    def reset(self) -> None:
+        """Copy the first state over the present one."""
+        for leaf, first in zip(self._state, self._start, strict=True):
+            np.copyto(leaf, first)
+
+    def run(self, first: int, count: int) -> float:
+        """Train; the cost of the last step."""
+        costs, _ = self._training.run(self._state, self._order(first % BATCHES, count))
+        return float(costs[-1])
+
+    @lru_cache(maxsize=32)  # noqa: B019 - the one runner lives as long as its process
+    def _order(self, first: int, count: int) -> Array:
+        """The rows of each step."""
+        return np.ascontiguousarray(self._rows[np.arange(first, first + count) % BATCHES])
+
+
+def _network(task: Task, arrays: Any) -> Network:
+    weights = [(arrays[f"w{n}"], arrays[f"b{n}"]) for n in range(task.layers)]
+    return Network.from_weights(weights, task.activation, output=task.output)
+
+
+if __name__ == "__main__":
+    serve(ChainruleRunner)

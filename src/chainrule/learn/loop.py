@@ -1,0 +1,288 @@
+"""The loop over epochs: shuffle, run the native loop in stretches, measure, record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chainrule.data.dataset import DataSet, as_dataset
+from chainrule.errors import DataError, OptionError
+from chainrule.learn.optimizers import Optimizer
+from chainrule.learn.progress import Progress
+from chainrule.learn.run import Record, Run
+from chainrule.learn.step import ROW, Evaluation, Objective, Training
+from chainrule.nn.costs import cost_function
+from chainrule.nn.network import Network
+from chainrule.trace.tree import flatten, unflatten
+
+__all__ = ["learn"]
+
+Values = np.ndarray[Any, Any]
+_STRETCH_SECONDS = 0.05  # between two returns to Python, for progress and Ctrl-C
+_EVALUATED_AT_ONCE = 1000  # examples
+
+
+def learn(
+    network: Network,
+    data: DataSet | tuple[Any, Any],
+    *,
+    cost: str,
+    epochs: int,
+    batch: int,
+    optimizer: Optimizer,
+    validation: DataSet | tuple[Any, Any] | None = None,
+    l2: float = 0.0,
+    seed: int = 0,
+    order: Any = None,
+    dtype: Any = np.float32,
+    evaluate_training: bool = False,
+    progress: bool = True,
+) -> Run:
+    """Train a network by backpropagation on mini-batches, and return the `Run`.
+
+    The cost is the mean over examples of C_x, plus `λ/(2n) Σ w²` over the weights for `l2=λ` and n training examples.
+    Each epoch goes once through the training examples in batches of `batch`, the last one shorter if they do not divide,
+    in a fresh order drawn from `seed`; or exactly in the order of the rows that `order` names, `epochs·n` of them.
+    Training figures are running means over the epoch's steps, or with `evaluate_training` those of the whole training set
+    at its end. Validation data, given or part of the data set, are measured after every epoch and never learned from.
+
+    The same seed on the same machine gives the same bits. Ctrl-C ends learning within a second; the run then holds what
+    was learnt, and `run.interrupted` is true. `network` itself is not changed.
+
+    Raises OptionError for an option outside its range, DataError for data that cannot be learned from.
+
+    >>> from chainrule.learn.optimizers import SGD
+    >>> x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
+    >>> network = Network([2, 4, 2], activation="tanh", output="softmax", seed=1)
+    >>> run = learn(network, (x, [0, 1, 1, 0]), cost="cross_entropy", epochs=200, batch=4, optimizer=SGD(1.0), progress=False)
+    >>> run.history[-1].training_accuracy
+    1.0
+    """
+    _check_options(epochs, batch, optimizer, l2, seed)
+    wanted = _float_dtype(dtype)
+    training = _prepared(data, network, wanted)
+    held_out = validation if validation is not None else getattr(data, "validation", None)
+    checked = None if held_out is None else _prepared(held_out, network, wanted)
+    if batch > len(training.x):
+        raise OptionError(f"batch {batch} is larger than the training data, {len(training.x)} examples.")
+    orders = _orders(order, epochs, len(training.x), seed)
+    cost_function(cost, network.layers[-1].activation)
+    objective = Objective(cost, l2 / len(training.x))
+    learner = _Learner(network.astype(wanted), training, checked, objective, optimizer, batch, evaluate_training)
+    with Progress(epochs, len(training.x), shown=progress) as display:
+        finished = learner.run(orders, display)
+    configuration = {
+        "sizes": network.sizes, "cost": cost, "epochs": epochs, "batch": batch, "optimizer": repr(optimizer), "l2": l2,
+        "seed": seed, "dtype": wanted.name, "training_examples": len(training.x),
+    }  # fmt: skip
+    return Run(learner.network, learner.history, configuration, interrupted=not finished)
+
+
+# checks
+
+
+def _check_options(epochs: Any, batch: Any, optimizer: Any, l2: Any, seed: Any) -> None:
+    for name, value, least in (("epochs", epochs, 1), ("batch", batch, 1), ("seed", seed, 0)):
+        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
+            raise OptionError(f"{name} must be a whole number of at least {least}, not {value!r}.")
+    if not isinstance(optimizer, Optimizer):
+        raise OptionError(f"optimizer must be an optimiser, not {optimizer!r}.", cure="For example cr.optim.SGD(0.1).")
+    if not isinstance(l2, int | float | np.number) or not 0 <= l2 < float("inf"):
+        raise OptionError(f"l2 must be a number of at least 0, not {l2!r}.")
+
+
+def _float_dtype(dtype: Any) -> np.dtype[Any]:
+    wanted = np.dtype(dtype)
+    if wanted not in (np.float32, np.float64):
+        raise OptionError(f"dtype must be float32 or float64, not {wanted}.")
+    return wanted
+
+
+@dataclass(frozen=True)
+class _Examples:
+    """Data as the native loop reads them: x of shape (n, inputs), labels of shape (n,) or targets of shape (n, outputs)."""
+
+    x: Values
+    labels: Values
+    classes: bool  # whether right and wrong mean something
+
+
+def _prepared(data: Any, network: Network, dtype: np.dtype[Any]) -> _Examples:
+    checked = as_dataset(data)
+    x = np.ascontiguousarray(checked.flat(), dtype)
+    inputs, outputs = network.sizes[0], network.sizes[-1]
+    if x.shape[1] != inputs:
+        raise DataError(f"the examples have {x.shape[1]} features, but the network takes {inputs} inputs.")
+    labels = checked.labels
+    if labels.ndim == 1:
+        if labels.max() >= outputs:
+            raise DataError(
+                f"the labels go up to {labels.max()}, but the network has {outputs} outputs.",
+                cure=f"Classes are counted from 0: {labels.max() + 1} outputs are needed.",
+            )
+        return _Examples(x, np.ascontiguousarray(labels, np.int64), True)
+    if labels.shape[1] != outputs:
+        raise DataError(f"the targets have {labels.shape[1]} columns, but the network has {outputs} outputs.")
+    one_hot = outputs > 1 and bool(np.all((labels == 0) | (labels == 1)) and np.all(labels.sum(axis=1) == 1))
+    return _Examples(x, np.ascontiguousarray(labels, dtype), one_hot)
+
+
+def _orders(order: Any, epochs: int, examples: int, seed: int) -> Iterator[Values]:
+    """The order of the rows in each epoch."""
+    if order is None:
+        return (np.random.default_rng((seed, epoch)).permutation(examples).astype(ROW) for epoch in range(epochs))
+    rows = np.asarray(order)
+    if rows.dtype.kind not in "iu" or rows.size != epochs * examples:
+        raise OptionError(
+            f"order must hold {epochs} x {examples} row numbers, one for each example of each epoch, not {rows.dtype} of "
+            f"shape {rows.shape}."
+        )
+    if rows.min() < 0 or rows.max() >= examples:
+        raise OptionError(f"order names rows {rows.min()} to {rows.max()}, but there are {examples} examples.")
+    return iter(np.ascontiguousarray(rows.reshape(epochs, examples), ROW))
+
+
+# learning
+
+
+@dataclass
+class _Totals:
+    """Sums over the steps of an epoch so far."""
+
+    examples: int = 0
+    cost: float = 0.0
+    right: int = 0
+
+    def add(self, costs: Values, right: Values, batch: int) -> None:
+        """The results of a stretch of steps of one batch size."""
+        self.examples += len(costs) * batch
+        self.cost += float(np.sum(costs, dtype=np.float64)) * batch
+        self.right += int(right.sum())
+
+    @property
+    def mean_cost(self) -> float:
+        return self.cost / max(self.examples, 1)
+
+    def accuracy(self, classes: bool) -> float | None:
+        """The fraction of right answers, if there are such."""
+        return self.right / max(self.examples, 1) if classes else None
+
+
+@dataclass
+class _Pace:
+    """How many rounds of a loop fit between two returns to Python; learnt from the last stretch."""
+
+    rounds: int = 4
+
+    def stretches(self, batches: Values) -> Iterator[Values]:
+        """The batches, a stretch at a time."""
+        start = 0
+        while start < len(batches):
+            began = time.perf_counter()
+            taken = batches[start : start + self.rounds]
+            yield taken
+            start += len(taken)
+            spent = max(time.perf_counter() - began, 1e-9)
+            self.rounds = max(1, min(int(len(taken) * _STRETCH_SECONDS / spent), 8 * self.rounds))
+
+
+@dataclass
+class _Learner:
+    """The network while it learns, with its native programs."""
+
+    start: Network
+    training: _Examples
+    validation: _Examples | None
+    objective: Objective
+    optimizer: Optimizer
+    batch: int
+    evaluate_training: bool
+    history: list[Record] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.began = time.perf_counter()
+        state = (self.start, self.optimizer.start(self.start))
+        leaves, self.structure = flatten(state)
+        self.leaves = [np.array(leaf) for leaf in leaves]
+        self.weights = self.leaves[: len(flatten(self.start)[0])]
+        data = (self.training.x, self.training.labels)
+        self.steps = _by_size(
+            len(self.training.x), self.batch, lambda n: Training(state, self.objective, self.optimizer, data, n)
+        )
+        self.validate = self._evaluation(self.validation)
+        self.retrain = self._evaluation(self.training if self.evaluate_training else None)
+
+    @property
+    def network(self) -> Network:
+        """The network as it is now."""
+        learned: Network = unflatten(self.structure, self.leaves)[0]
+        return learned
+
+    def run(self, orders: Iterator[Values], display: Progress) -> bool:
+        """Learn, an epoch for each order; False if Ctrl-C ended it."""
+        pace = _Pace()
+        try:
+            for epoch, rows in enumerate(orders):
+                totals = self._epoch(epoch, rows, pace, display)
+                self.history.append(self._record(epoch + 1, totals))
+                display.ended(self.history[-1])
+        except KeyboardInterrupt:
+            return False
+        return True
+
+    def _epoch(self, epoch: int, rows: Values, pace: _Pace, display: Progress) -> _Totals:
+        totals = _Totals()
+        start = 0
+        for size, count, step in self.steps:
+            batches = rows[start : start + size * count].reshape(count, size)
+            start += size * count
+            for taken in pace.stretches(batches):
+                totals.add(*step.run(self.leaves, taken), size)
+                display.moved(epoch, totals.examples, totals.mean_cost, totals.accuracy(self.training.classes))
+        return totals
+
+    def _record(self, epoch: int, totals: _Totals) -> Record:
+        training = self.retrain() if self.retrain else totals
+        validation = self.validate() if self.validate else None
+        return Record(
+            epoch,
+            training.mean_cost,
+            training.accuracy(self.training.classes),
+            validation.mean_cost if validation else None,
+            validation.accuracy(self.validation.classes) if validation and self.validation else None,
+            time.perf_counter() - self.began,
+        )
+
+    def _evaluation(self, examples: _Examples | None) -> Callable[[], _Totals] | None:
+        """What measures the network as it is now on the examples."""
+        if examples is None:
+            return None
+        count, data = len(examples.x), (examples.x, examples.labels)
+        made = _by_size(count, _even_part(count), lambda n: Evaluation(self.start, self.objective, data, n))
+
+        def measure() -> _Totals:
+            totals, rows, start = _Totals(), np.arange(count, dtype=ROW), 0
+            for size, times, evaluation in made:
+                batches = rows[start : start + size * times].reshape(times, size)
+                totals.add(*evaluation.run(self.weights, batches), size)
+                start += size * times
+            return totals
+
+        return measure
+
+
+def _by_size(examples: int, batch: int, make: Callable[[int], Any]) -> Sequence[tuple[int, int, Any]]:
+    """`(batch size, how many, program)` for the whole batches and for the shorter one that may be left."""
+    sizes = [(batch, examples // batch), (examples % batch, 1)]
+    return [(size, count, make(size)) for size, count in sizes if size and count]
+
+
+def _even_part(examples: int) -> int:
+    """The largest batch that divides the examples evenly, if it is of a useful size; else a useful size."""
+    most = min(examples, _EVALUATED_AT_ONCE)
+    even = next(n for n in range(most, 0, -1) if examples % n == 0)
+    return even if even >= min(100, examples) else most

@@ -1,0 +1,183 @@
+"""What learning leaves behind: the network, a record of each epoch, and the folder that holds them.
+
+A run is saved as three files that any tool can read: `weights.safetensors`, `history.jsonl` (one record a line) and
+`configuration.json`. Each is written under a temporary name and renamed, the whole folder too when it is new.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from chainrule.errors import FormatError, StorageError
+from chainrule.nn.activations import ACTIVATIONS
+from chainrule.nn.network import Network
+
+__all__ = ["Record", "Run", "check_folder"]
+
+_WEIGHTS, _HISTORY, _CONFIGURATION = "weights.safetensors", "history.jsonl", "configuration.json"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Record:
+    """One epoch: costs are means over examples, penalty included; accuracies are fractions; `seconds` since the start.
+
+    Validation figures are None without validation data; accuracies are None if the targets are no classes.
+    """
+
+    epoch: int
+    training_cost: float
+    training_accuracy: float | None
+    validation_cost: float | None
+    validation_accuracy: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """The result of `learn`: the network, its history, how it was made, and whether it was stopped early."""
+
+    network: Network
+    history: list[Record]
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+    interrupted: bool = False
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write the run to a folder, which is made if it is not there; StorageError if that cannot be done."""
+        target = Path(folder)
+        with _storage(target):
+            if target.exists():
+                self._write_into(target)
+            else:
+                _made_whole(target, self._write_into)
+        return target
+
+    def _write_into(self, folder: Path) -> None:
+        from safetensors.numpy import save
+
+        layers = enumerate(self.network.layers)
+        tensors = {f"layers[{n}].{name}": getattr(layer, name) for n, layer in layers for name in ("w", "b")}
+        details = {"format": _FORMAT, "activations": [layer.activation for layer in self.network.layers]}
+        details |= {"interrupted": self.interrupted, **self.configuration}
+        _replace(folder / _WEIGHTS, save(tensors))
+        _replace(folder / _HISTORY, "".join(json.dumps(asdict(r)) + "\n" for r in self.history).encode())
+        _replace(folder / _CONFIGURATION, (json.dumps(details, indent=2) + "\n").encode())
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Run:
+        """The run that was saved in a folder; StorageError or FormatError if there is none."""
+        source = Path(folder)
+        with _storage(source):
+            configuration = _json(source / _CONFIGURATION, (source / _CONFIGURATION).read_text("utf-8"))
+            lines = (source / _HISTORY).read_text("utf-8").splitlines()
+            history = [_record(source / _HISTORY, line) for line in lines]
+            network = _network(source / _WEIGHTS, configuration)
+        interrupted = configuration.pop("interrupted", False) is True
+        return cls(network, history, configuration, interrupted)
+
+    @property
+    def verdict(self) -> str:
+        """What came of it, in a sentence or two."""
+        if not self.history:
+            return "Stopped before the first epoch was over."
+        last = self.history[-1]
+        best = max(self.history, key=lambda r: (r.validation_accuracy or 0, r.training_accuracy or 0))
+        if not math.isfinite(last.training_cost):
+            return f"The cost is not a finite number after epoch {last.epoch}: the learning rate is too high."
+        if last.validation_accuracy is not None:
+            best_text = f", best {best.validation_accuracy:.2%} after epoch {best.epoch}" if best is not last else ""
+            return f"{last.validation_accuracy:.2%} of the validation examples are right{best_text}."
+        if last.training_accuracy is not None:
+            return f"{last.training_accuracy:.2%} of the training examples are right."
+        return f"The training cost is {last.training_cost:.4g}."
+
+
+def check_folder(folder: str | os.PathLike[str]) -> None:
+    """StorageError if a run could not be saved there: better told before learning than after."""
+    target = Path(folder)
+    with _storage(target):
+        if target.exists() and not target.is_dir():
+            raise NotADirectoryError(20, "it is a file, not a folder", str(target))
+        existing = next(p for p in (target, *target.absolute().parents) if p.exists())
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+
+
+@contextmanager
+def _storage(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except StorageError:
+        raise
+    except OSError as problem:
+        raise StorageError(f"{path}: {problem.strerror or problem}.", cure="Choose another folder.") from problem
+
+
+def _made_whole(target: Path, write: Callable[[Path], None]) -> None:
+    """Make a new folder under another name, and give it its name when it is complete."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        write(temporary)
+        temporary.chmod(0o755)
+        temporary.rename(target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _replace(path: Path, content: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _json(path: Path, text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError as problem:
+        raise FormatError(f"{path} is no JSON: {problem}.") from None
+    if not isinstance(found, dict):
+        raise FormatError(f"{path} holds no JSON object.")
+    return found
+
+
+def _record(path: Path, line: str) -> Record:
+    found = _json(path, line)
+    names = [f.name for f in fields(Record)]
+    if set(found) != set(names) or any(not isinstance(v, int | float | None) for v in found.values()):
+        raise FormatError(f"{path}: a line is no record of an epoch: {line[:80]!r}.")
+    return Record(**found)
+
+
+def _network(path: Path, configuration: Mapping[str, Any]) -> Network:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    activations = configuration.get("activations")
+    known = isinstance(activations, list) and all(name in ACTIVATIONS for name in activations)
+    if configuration.get("format") != _FORMAT or not known:
+        raise FormatError(f"{path.parent} holds no run of this version of chainrule.")
+    try:
+        tensors = load(path.read_bytes())
+        weights = [(tensors[f"layers[{n}].w"], tensors[f"layers[{n}].b"]) for n in range(len(activations))]
+        return Network.from_weights(weights, activations)
+    except (SafetensorError, KeyError, ValueError) as problem:
+        raise FormatError(f"{path} does not hold the network's weights: {problem}.") from None

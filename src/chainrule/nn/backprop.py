@@ -1,0 +1,102 @@
+"""The four equations of backpropagation, filled in: every layer's a, z, δ, ∂C/∂w and ∂C/∂b.
+
+    δ^L = ∇_a C ⊙ σ'(z^L)                        (BP1)
+    δ^l = ((w^{l+1})ᵀ δ^{l+1}) ⊙ σ'(z^l)         (BP2)
+    ∂C/∂b^l_j = Σ_x δ^l_j                        (BP3)
+    ∂C/∂w^l_jk = Σ_x a^{l−1}_k δ^l_j             (BP4)
+
+C is the mean over the examples, so each example's δ here carries its 1/n: the sums above are over examples, and
+`n·δ` is the error of a single example as the book writes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.derive.backpropagation import backpropagate
+from chainrule.errors import DataError
+from chainrule.graph.node import full
+from chainrule.nn.costs import cost_function, targets
+from chainrule.nn.network import Network
+from chainrule.trace import namespace as cnp
+from chainrule.trace.array import Array, as_array, transforming, variable
+from chainrule.trace.tree import flatten, unflatten
+
+__all__ = ["Backpropagation", "LayerDerivatives", "backprop"]
+
+Values = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class LayerDerivatives:
+    """One layer: `a` and `z` of shape (examples, neurons), `delta` = ∂C/∂z of the same shape, `dw`, `db` as w and b."""
+
+    a: Values
+    z: Values
+    delta: Values
+    dw: Values
+    db: Values
+
+
+@dataclass(frozen=True)
+class Backpropagation:
+    """The cost C, a mean over examples, and the derivatives of each layer, the first hidden one first."""
+
+    cost: float
+    layers: tuple[LayerDerivatives, ...]
+
+    @property
+    def gradient(self) -> list[tuple[Values, Values]]:
+        """`(∂C/∂w, ∂C/∂b)` of each layer."""
+        return [(layer.dw, layer.db) for layer in self.layers]
+
+
+def backprop(network: Network, cost: str, x: Any, y: Any) -> Backpropagation:
+    """The cost of the network on the examples, and for every layer a, z, δ = ∂C/∂z, ∂C/∂w and ∂C/∂b.
+
+    `x` has the shape (examples, inputs); `y` holds integer labels of shape (examples,) or targets of shape (examples,
+    outputs). Nothing is compiled; all derivatives come from one walk backward.
+
+    Raises ShapeError or DataError where the shapes do not fit the network, OptionError for a cost that does not.
+
+    >>> network = Network.from_weights([([[1.0]], [0.0])])
+    >>> found = backprop(network, "quadratic", np.array([[0.0]]), np.array([[1.0]]))
+    >>> found.cost, found.layers[0].delta.item()
+    (0.125, -0.125)
+    """
+    formula = cost_function(cost, network.layers[-1].activation)
+    answers = _answers(network, x, y)
+    with transforming():
+        leaves, structure = flatten(network)
+        weights = [variable(leaf) for leaf in leaves]
+        moved: Network = unflatten(structure, weights)
+        passed = moved.forward(as_array(np.asarray(x, network.dtype)))
+        total = cnp.mean(formula(*passed[-1], targets(as_array(answers), network)))
+        nodes = [array.node for array in (*(z for z, _ in passed), *weights)]
+        found = backpropagate([(total.node, Array(full(1, total.node.type)))], nodes)
+    deltas, gradients = found[: len(passed)], found[len(passed) :]
+    pairs = zip(gradients[::2], gradients[1::2], strict=True)
+    rows = zip(passed, deltas, pairs, strict=True)
+    layers = [LayerDerivatives(*_values(a, z, delta, dw, db)) for (z, a), delta, (dw, db) in rows]
+    return Backpropagation(float(total.value), tuple(layers))
+
+
+def _values(*arrays: Array) -> Sequence[Values]:
+    return [np.array(array.value) for array in arrays]
+
+
+def _answers(network: Network, x: Any, y: Any) -> Values:
+    answers, outputs = np.asarray(y), network.sizes[-1]
+    fits = answers.shape in ((len(x),), (len(x), outputs))
+    if not fits or (answers.ndim == 1 and answers.dtype.kind not in "iu"):
+        raise DataError(
+            f"{len(x)} examples need labels of shape ({len(x)},), integers, or targets of shape ({len(x)}, {outputs}), "
+            f"not {answers.dtype} of shape {answers.shape}."
+        )
+    if answers.ndim == 1 and answers.size and not 0 <= answers.min() <= answers.max() < outputs:
+        raise DataError(f"labels {answers.min()} to {answers.max()} do not fit {outputs} outputs.")
+    return answers if answers.ndim == 1 else answers.astype(network.dtype)
