@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from protocol import BATCHES, Task, serve
 
-from chainrule.learn.optimizers import SGD, Adam, Optimizer
-from chainrule.learn.step import Objective, Training
+from chainrule.learning.optimizers import SGD, Adam, Optimizer
+from chainrule.learning.step import Objective, Training
 from chainrule.nn import Network
 from chainrule.trace.tree import flatten
 

@@ -9,14 +9,20 @@ trains networks with it.
     slope = cr.grad(lambda w: np.sum(np.tanh(w) ** 2))
     run = cr.learn(cr.nn.Network([784, 30, 10]), cr.data.digits(), cost="quadratic", epochs=30, batch=10,
                    optimizer=cr.optim.SGD(3.0))
+
+Parts are imported when they are first used.
 """
 
-from chainrule import data, errors, nn
-from chainrule.learn import optimizers as optim
-from chainrule.nn.backprop import Backpropagation, LayerDerivatives, backprop
-from chainrule.learn.loop import learn
-from chainrule.learn.run import Record, Run
-from chainrule.transform import compile, grad, stop_gradient, value_and_grad
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chainrule import data, errors, nn, numpy
+    from chainrule.learn import optimizers as optim
+    from chainrule.learning.loop import learn
+    from chainrule.learning.run import Record, Run
+    from chainrule.nn.backprop import Backpropagation, LayerDerivatives, backprop
+    from chainrule.transform import compile, grad, stop_gradient, value_and_grad
 
 __version__ = "0.1.0"
 
@@ -32,7 +38,35 @@ __all__ = [
     "grad",
     "learn",
     "nn",
+    "numpy",
     "optim",
     "stop_gradient",
     "value_and_grad",
 ]
+
+_PLACES = {
+    "Backpropagation": "chainrule.nn.backprop",
+    "LayerDerivatives": "chainrule.nn.backprop",
+    "Record": "chainrule.learning.run",
+    "Run": "chainrule.learning.run",
+    "backprop": "chainrule.nn.backprop",
+    "compile": "chainrule.transform",
+    "grad": "chainrule.transform",
+    "learn": "chainrule.learning.loop",
+    "stop_gradient": "chainrule.transform",
+    "value_and_grad": "chainrule.transform",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PLACES:
+        return getattr(import_module(_PLACES[name]), name)
+    if name in ("data", "errors", "nn", "numpy"):
+        return import_module(f"chainrule.{name}")
+    if name == "optim":
+        return import_module("chainrule.learning.optimizers")
+    raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -33,10 +33,10 @@ def backpropagate(errors: Iterable[tuple[Node, Array]], variables: Sequence[Node
 def _pull(node: Node, delta: dict[Node, Array], active: dict[Node, None]) -> None:
     """Pass the error of a node on to its inputs."""
     y, inputs = Array(node), [Array(n) for n in node.inputs]
-    for position, source in enumerate(node.inputs):
-        rule = PULL[node.op][position] if source in active else None
-        if rule is not None:
-            with scope(backward_of=node):
+    with scope(backward_of=node):
+        for position, source in enumerate(node.inputs):
+            rule = PULL[node.op][position] if source in active else None
+            if rule is not None:
                 _add(delta, source, rule(delta[node], y, *inputs))
 
 

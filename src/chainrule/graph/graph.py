@@ -50,8 +50,15 @@ class Graph:
         return in_order(self.outputs)
 
     def __str__(self) -> str:
+        return self._text(with_data=True)
+
+    def signature(self) -> str:
+        """The text without the captured arrays' elements: equal for programs that the same code computes."""
+        return self._text(with_data=False)
+
+    def _text(self, *, with_data: bool) -> str:
         names = {node: f"%{n}" for n, node in enumerate([*self.inputs, *self._computed()])}
-        lines = [f"{names[node]} = {_spelled(node, names)}" for node in names]
+        lines = [f"{names[node]} = {_spelled(node, names, with_data)}" for node in names]
         return "\n".join([*lines, "return " + ", ".join(names[node] for node in self.outputs)]) + "\n"
 
     def _computed(self) -> list[Node]:
@@ -79,9 +86,10 @@ def verify(graph: Graph) -> Graph:
 # text: one node a line, `%3 = add %1 %2 : f32[10,30]`, attributes in braces where there are any
 
 
-def _spelled(node: Node, names: Mapping[Node, str]) -> str:
+def _spelled(node: Node, names: Mapping[Node, str], with_data: bool) -> str:
     attributes = zip(node.op.attributes, node.attributes, strict=True)
-    braces = ", ".join(f"{name}={_attribute_text(a)}" for name, a in attributes if not isinstance(a, Type))
+    told = ((name, a) for name, a in attributes if not isinstance(a, Type) and (with_data or not isinstance(a, Data)))
+    braces = ", ".join(f"{name}={_attribute_text(a)}" for name, a in told)
     words = [node.op.name, *(names[n] for n in node.inputs), *([f"{{{braces}}}"] if braces else []), f": {node.type}"]
     return " ".join(words)
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from chainrule.graph import ops
 from chainrule.graph.ops import Op
-from chainrule.graph.type_rules import result_type
+from chainrule.graph.type_rules import TYPE_RULES
 from chainrule.graph.types import Type, checked_dtype, type_of
 
 __all__ = ["Data", "Node", "constant", "full", "in_order", "input_node", "number", "replaced"]
@@ -54,10 +54,11 @@ class Node:
             return known
         node = object.__new__(cls)
         node.op, node.inputs, node.attributes = key
-        node.type = result_type(op, [n.type for n in inputs], attributes)
+        node.type = TYPE_RULES[op](*[n.type for n in inputs], *attributes)
         node.value = None
         node.serial = next(_SERIAL)
-        return _INTERNED.setdefault(key, node)
+        _INTERNED[key] = node
+        return node
 
     def __getattr__(self, name: str) -> Any:
         """An attribute of the operation by its name: `node.axes`."""
@@ -83,7 +84,7 @@ def input_node(index: int, type_: Type) -> Node:
 
 def constant(array: np.ndarray[Any, Any]) -> Node:
     """A captured array."""
-    checked = np.asarray(array, checked_dtype(array.dtype))
+    checked = np.asarray(array, checked_dtype(array.dtype), order="C")
     node = Node(ops.CONSTANT, (), (Data(checked),))
     node.value = checked
     return node

@@ -36,7 +36,8 @@ def _listed(types: Sequence[Type]) -> str:
 
 
 def _same(op: Op, *types: Type) -> Type:
-    if any(t != types[0] for t in types):
+    first = types[0]
+    if any(t is not first and t != first for t in types):
         raise ShapeError(f"{op} needs inputs of one shape and dtype, not {_listed(types)}.")
     return types[0]
 

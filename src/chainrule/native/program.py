@@ -10,16 +10,19 @@ from __future__ import annotations
 import ctypes
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
+from chainrule.graph import ops
 from chainrule.graph.graph import Graph
-from chainrule.native import machine
+from chainrule.native import cache, machine
 from chainrule.native.emit import emit, parameters
 from chainrule.native.ir import I64, PTR, Function, Module, Value
-from chainrule.native.kernel import Buffer, Kernel
+from chainrule.native.kernel import Buffer
+from chainrule.native.profile import Profile, measured
 from chainrule.native.memory import ALIGNMENT, plan
 from chainrule.native.schedule import Schedule, schedule
 from chainrule.native.simplify import simplify
@@ -45,17 +48,11 @@ class Loop:
 
 
 def kernels_of(graph: Graph, loop: Loop, target: Target) -> Schedule:
-    """The schedule of a graph for a target: simplified, grouped into kernels, each with its tiling and its name."""
-    made = schedule(simplify(graph), loop.updates)
+    """The schedule of a simplified graph for a target: its kernels, each with its tiling and its name."""
+    made = schedule(graph, loop.updates)
     kernels = (tiled(kernel, target) for kernel in made.kernels)
-    named = tuple(_named(kernel, n) for n, kernel in enumerate(kernels))
+    named = tuple(replace(kernel, name=f"k{n}") for n, kernel in enumerate(kernels))
     return Schedule(named, made.inputs, made.captured, made.outputs)
-
-
-def _named(kernel: Kernel, number: int) -> Kernel:
-    from dataclasses import replace
-
-    return replace(kernel, name=f"k{number}")
 
 
 def _module(made: Schedule, loop: Loop, target: Target, *, timed: bool = False) -> tuple[str, int]:
@@ -130,25 +127,54 @@ def _count(run: Function, table: Value, slot: int, start: Value) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Code:
-    """The machine code of a program, with what is needed to lay out its memory."""
+    """The machine code of a program in memory, and the bytes of temporary memory that it works in."""
 
-    object: bytes
+    loaded: machine.Loaded
     temporary_bytes: int
-    captured: tuple[int, ...]
+
+
+# Code in memory, found by the same key as on disk, for as long as a program uses it.
+_IN_MEMORY: WeakValueDictionary[str, Code] = WeakValueDictionary()
+
+
+def _code(graph: Graph, loop: Loop, target: Target) -> Code:
+    """The code of a simplified graph: from memory, from disk, or compiled now."""
+    name = cache.key(graph.signature(), repr(loop), target)
+    found = _IN_MEMORY.get(name)
+    if found is None:
+        found = _IN_MEMORY[name] = _from_disk(name) or _compiled(name, graph, loop, target)
+    return found
+
+
+def _from_disk(name: str) -> Code | None:
+    entry = cache.load(name)
+    return Code(machine.Loaded.from_object(entry[0]), entry[1]) if entry else None
+
+
+def _compiled(name: str, graph: Graph, loop: Loop, target: Target) -> Code:
+    text, temporary_bytes = _module(kernels_of(graph, loop, target), loop, target)
+    code = machine.machine_code(text, target)
+    cache.store(name, code, temporary_bytes)
+    return Code(machine.Loaded.from_object(code), temporary_bytes)
 
 
 class Program:
     """A compiled graph with its memory; `print(program)` shows its kernels."""
 
-    def __init__(self, graph: Graph, loop: Loop, target: Target, code: machine.Loaded, temporary_bytes: int) -> None:
-        self.graph = graph
+    def __init__(self, graph: Graph, loop: Loop, target: Target) -> None:
+        self.graph = simplify(graph)
         self.loop = loop
         self.target = target
-        self.temporary_bytes = temporary_bytes
-        self._code = code
-        self._run = code.function("run", ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
-        self._captured = [n.attributes[0].array for n in simplify(graph).nodes() if n.op.name == "constant"]
-        self._memory = _aligned(temporary_bytes)
+        self._code = _code(self.graph, loop, target)
+        self._run = self._code.loaded.function("run", ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+        self._captured = [n.attributes[0].array for n in self.graph.nodes() if n.op is ops.CONSTANT]
+        self._captured = [np.ascontiguousarray(array) for array in self._captured]
+        self._memory = _aligned(self.temporary_bytes)
+
+    @property
+    def temporary_bytes(self) -> int:
+        """Bytes of memory that the program needs besides its arguments and results."""
+        return self._code.temporary_bytes
 
     def __call__(self, *arguments: Array) -> list[Array]:
         """The graph's outputs for these arguments, in fresh arrays. Not for loops."""
@@ -174,6 +200,23 @@ class Program:
         return "\n".join([head, *map(str, made.kernels)]) + "\n"
 
 
+    def profile(self, *arguments: Array, seconds: float = 0.2) -> Profile:
+        """Run the program over and over for so many seconds, and say how long each kernel takes.
+
+        Without arguments it runs on made-up ones: halves for floating-point numbers, zeros for all others.
+        """
+        made = self.schedule
+        text, size = _module(made, self.loop, self.target, timed=True)
+        code = machine.Loaded.from_object(machine.machine_code(text, self.target))
+        run = code.function("run", ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+        given = arguments or [np.full(n.type.shape, 0.5 if n.type.is_float else 0, n.type.dtype) for n in self.graph.inputs]
+        results = [np.empty(n.type.shape, n.type.dtype) for n in self.graph.outputs]
+        arrays = [*map(np.ascontiguousarray, given), *self._captured, *results, _aligned(size)]
+        addresses = [a.ctypes.data for a in arrays]
+        table = (ctypes.c_int64 * (len(addresses) + len(made.kernels)))(*addresses)
+        return measured(made.kernels, lambda: run(table, 0, 1), lambda: list(table)[len(addresses) :], seconds)
+
+
 def _table(arrays: Sequence[Array]) -> Any:
     return (ctypes.c_void_p * len(arrays))(*(a.ctypes.data for a in arrays))
 
@@ -186,7 +229,4 @@ def _aligned(size: int) -> Array:
 
 def build(graph: Graph, loop: Loop | None = None, target: Target | None = None) -> Program:
     """Compile a graph for a target, this processor unless told otherwise."""
-    loop, target = loop or Loop(), target or host()
-    made = kernels_of(graph, loop, target)
-    text, size = _module(made, loop, target)
-    return Program(graph, loop, target, machine.Loaded.from_object(machine.machine_code(text, target)), size)
+    return Program(graph, loop or Loop(), target or host())

@@ -45,9 +45,13 @@ class Recorder:
     backward_of: Node | None = None
 
     def note(self, node: Node) -> None:
-        """Remember the user's line that is being executed as an origin of the node."""
-        file, line = user_line() or ("", 0)
-        origin = Origin(file, line, self.layer, self.backward_of)
+        """Remember where the node was written: a backward node belongs to the line of the one it answers for."""
+        forward = self.origins.get(self.backward_of, ()) if self.backward_of else ()
+        if forward:
+            origin = Origin(forward[0].file, forward[0].line, forward[0].layer, self.backward_of)
+        else:
+            file, line = user_line() or ("", 0)
+            origin = Origin(file, line, self.layer, self.backward_of)
         known = self.origins.get(node, ())
         if origin not in known:
             self.origins[node] = (*known, origin)
@@ -126,27 +130,38 @@ def _checked(x: Any) -> np.ndarray[Any, Any]:
 
 def promoted(a: Any, b: Any) -> tuple[Array, Array]:
     """Two operands in NumPy's common dtype and shape. Python's own numbers take the other's dtype where they fit it."""
-    dtype = _common_dtype(a, b)
-    shape = np.broadcast_shapes(np.shape(a), np.shape(b)) if np.shape(a) != np.shape(b) else np.shape(a)
+    dtype, a_shape, b_shape = _common_dtype(a, b), _shape(a), _shape(b)
+    shape = a_shape if a_shape == b_shape else np.broadcast_shapes(a_shape, b_shape)
     return _fitted(a, shape, dtype), _fitted(b, shape, dtype)
 
 
+def _shape(x: Any) -> tuple[int, ...]:
+    return x.node.type.shape if isinstance(x, Array) else np.shape(x)
+
+
 def _common_dtype(a: Any, b: Any) -> np.dtype[Any]:
-    first, second = getattr(a, "dtype", a), getattr(b, "dtype", b)
-    if first == second and isinstance(first, np.dtype):
+    first, second = _dtype_or_number(a), _dtype_or_number(b)
+    if first is second:
         return first
-    if isinstance(first, list | tuple):
-        first = np.asarray(first).dtype
-    if isinstance(second, list | tuple):
-        second = np.asarray(second).dtype
+    if isinstance(second, float | int) and isinstance(first, np.dtype) and first.kind == "f":
+        return first
     try:
         return checked_dtype(np.result_type(first, second))
     except TypeError as problem:
         raise DTypeError(f"cannot combine {first!r} and {second!r}: {problem}") from None
 
 
+def _dtype_or_number(x: Any) -> Any:
+    """The dtype of an array; a Python number itself, as only its value says which dtypes it fits."""
+    if isinstance(x, Array):
+        return x.node.type.dtype
+    if isinstance(x, list | tuple):
+        return _checked(x).dtype
+    return checked_dtype(x.dtype) if isinstance(x, np.ndarray | np.generic) else x
+
+
 def _fitted(x: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    if isinstance(x, bool | int | float):
+    if isinstance(x, bool | int | float) and not isinstance(x, np.generic):
         return Array(full(x, Type(shape, dtype)))
     array = as_array(x)
     if array.node.type.dtype != dtype:
@@ -166,7 +181,7 @@ def broadcast(x: Array, shape: tuple[int, ...]) -> Array:
 
 def binary(op: Op, a: Any, b: Any) -> Array:
     """An elementwise operation of two operands, after broadcasting and promotion."""
-    if _is_foreign(a) or _is_foreign(b):
+    if not (isinstance(a, _KNOWN) and isinstance(b, _KNOWN)):
         return NotImplemented  # type: ignore[no-any-return]
     try:
         left, right = promoted(a, b)
@@ -174,14 +189,10 @@ def binary(op: Op, a: Any, b: Any) -> Array:
         if isinstance(problem, ShapeError):
             raise
         raise ShapeError(
-            f"{op}: the shapes {np.shape(a)} and {np.shape(b)} do not broadcast together.",
+            f"{op}: the shapes {_shape(a)} and {_shape(b)} do not broadcast together.",
             cure="Axes are matched from the right; give the shorter one size-1 axes where it should repeat.",
         ) from None
     return apply(op, left.node, right.node)
-
-
-def _is_foreign(x: Any) -> bool:
-    return not isinstance(x, Array | np.ndarray | np.generic | bool | int | float | list | tuple)
 
 
 def _operator(op: Op, *, swapped: bool = False) -> Callable[[Array, Any], Array]:
@@ -584,3 +595,6 @@ class Array:
 
     def __invert__(self) -> Array:
         return apply(ops.LOGICAL_NOT, self.node)
+
+
+_KNOWN = (Array, np.ndarray, np.generic, bool, int, float, list, tuple)

@@ -15,7 +15,7 @@ import numpy as np
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph
 from chainrule.graph.types import Type, type_of
-from chainrule.learn.optimizers import Optimizer
+from chainrule.learning.optimizers import Optimizer
 from chainrule.native.program import Loop, Program, build
 from chainrule.nn.costs import cost_function, targets
 from chainrule.nn.network import Network

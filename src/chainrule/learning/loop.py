@@ -11,10 +11,10 @@ import numpy as np
 
 from chainrule.data.dataset import DataSet, as_dataset
 from chainrule.errors import DataError, OptionError
-from chainrule.learn.optimizers import Optimizer
-from chainrule.learn.progress import Progress
-from chainrule.learn.run import Record, Run
-from chainrule.learn.step import ROW, Evaluation, Objective, Training
+from chainrule.learning.optimizers import Optimizer
+from chainrule.learning.progress import Progress
+from chainrule.learning.run import Record, Run
+from chainrule.learning.step import ROW, Evaluation, Objective, Training
 from chainrule.nn.costs import cost_function
 from chainrule.nn.network import Network
 from chainrule.trace.tree import flatten, unflatten
@@ -55,7 +55,7 @@ def learn(
 
     Raises OptionError for an option outside its range, DataError for data that cannot be learned from.
 
-    >>> from chainrule.learn.optimizers import SGD
+    >>> from chainrule.learning.optimizers import SGD
     >>> x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
     >>> network = Network([2, 4, 2], activation="tanh", output="softmax", seed=1)
     >>> run = learn(network, (x, [0, 1, 1, 0]), cost="cross_entropy", epochs=200, batch=4, optimizer=SGD(1.0), progress=False)

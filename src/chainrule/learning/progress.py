@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any
 
-from chainrule.learn.run import Record
+from chainrule.learning.run import Record
 
 __all__ = ["Progress"]
 

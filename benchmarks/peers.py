@@ -1,0 +1,98 @@
+"""The contestants, and the environment of the peers among them, which is made when it is first needed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from workers import Contestant
+
+__all__ = ["DEFAULT_ENVIRONMENT", "chainrule", "present_peers", "version"]
+
+DEFAULT_ENVIRONMENT = Path(__file__).resolve().parent / ".peers"
+_CPU_WHEELS = "https://download.pytorch.org/whl/cpu"  # PyPI's for Linux bring gigabytes of CUDA along
+_PINNED = {"torch": "2.13.0", "jax": "0.10.2"}
+
+Tell = Callable[[str], None]
+
+
+def chainrule() -> Contestant:
+    """chainrule, as this Python finds it."""
+    cache = {"CHAINRULE_CACHE": "{folder}"}
+    python, script = Path(sys.executable), Path("worker_chainrule.py")
+    return Contestant("chainrule", "chainrule", "chainrule", python, script, cache, caches_unasked=True)
+
+
+def _peers(python: Path) -> list[Contestant]:
+    jax_cache = {
+        "JAX_COMPILATION_CACHE_DIR": "{folder}",
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+    return [
+        Contestant("torch", "PyTorch", "torch", python, Path("worker_torch.py")),
+        Contestant("jax", "JAX", "jax", python, Path("worker_jax.py"), jax_cache),
+    ]
+
+
+def present_peers(environment: Path, tell: Tell) -> list[Contestant]:
+    """The peers that are, or can be made, present in a virtual environment; says which are absent."""
+    python = _python(environment)
+    if not python.exists() and not _made(environment, tell):
+        return []
+    present = []
+    for peer in _peers(python):
+        if version(peer) or _installed(python, peer.module, tell):
+            present.append(peer)
+            _compare(peer, tell)
+        else:
+            tell(f"{peer.title}: absent")
+    return present
+
+
+def version(contestant: Contestant) -> str:
+    """The version of a contestant's library, without its local part; empty if it is not there."""
+    asked = f"from importlib.metadata import version; print(version({contestant.module!r}))"
+    try:
+        done = subprocess.run(
+            [str(contestant.python), "-c", asked], capture_output=True, text=True, env=contestant.environment()
+        )
+    except OSError:
+        return ""
+    return done.stdout.strip().partition("+")[0] if done.returncode == 0 else ""
+
+
+def _compare(peer: Contestant, tell: Tell) -> None:
+    found, wanted = version(peer), _PINNED[peer.module]
+    if found != wanted:
+        tell(f"{peer.title}: {found} is there, {wanted} is what is compared with elsewhere")
+
+
+def _python(environment: Path) -> Path:
+    return environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+
+
+def _made(environment: Path, tell: Tell) -> bool:
+    """Make the virtual environment; whether that went well."""
+    tell(f"making the peers' environment in {environment}")
+    return _well([sys.executable, "-m", "venv", str(environment)], tell)
+
+
+def _installed(python: Path, module: str, tell: Tell) -> bool:
+    """Install a peer; whether that went well. PyTorch comes from its own index of CPU wheels if that can be reached."""
+    install = [str(python), "-m", "pip", "install", "--disable-pip-version-check", f"{module}=={_PINNED[module]}"]
+    tell(f"installing {module} {_PINNED[module]}")
+    if module == "torch":
+        return _well([*install, "numpy", "--extra-index-url", _CPU_WHEELS], tell) or _well([*install, "numpy"], tell)
+    return _well(install, tell)
+
+
+def _well(command: list[str], tell: Tell) -> bool:
+    """Run a command whose output is shown as progress."""
+    try:
+        return subprocess.run(command, stdout=sys.stderr).returncode == 0
+    except OSError as problem:
+        tell(str(problem))
+        return False
