@@ -1,6 +1,9 @@
 """The book's first program as a whole: `python benchmarks/book.py FOLDER`, where FOLDER holds MNIST.
 
-Times the command `chainrule learn FOLDER --network 784-30-10 --epochs 30 --batch 10 --rate 3.0 --cost quadratic --seed 0`
+Times the command
+
+    chainrule learn FOLDER --network 784-30-10 --epochs 30 --batch 10 --rate 3.0 --cost quadratic --seed 0
+
 from the start of its process to its end, when its run lies on disk. The first time nothing is compiled yet; from the
 second on, compiled code may come from disk.
 """
@@ -19,7 +22,7 @@ from peers import chainrule
 from report import seconds_text
 from workers import pin
 
-_OPTIONS = "--network 784-30-10 --epochs 30 --batch 10 --rate 3.0 --cost quadratic --seed 0".split()
+_OPTIONS = {"network": "784-30-10", "epochs": "30", "batch": "10", "rate": "3.0", "cost": "quadratic", "seed": "0"}
 _NO_COMMAND_LINE = 2
 
 
@@ -38,7 +41,8 @@ def _has_command_line() -> bool:
 
 def _run(folder: Path, cache: Path) -> float:
     """Seconds of one run, which is saved to a folder that is thrown away. CalledProcessError if it fails."""
-    command = [sys.executable, "-m", "chainrule", "learn", str(folder.resolve()), *_OPTIONS]
+    options = [text for name, value in _OPTIONS.items() for text in (f"--{name}", value)]
+    command = [sys.executable, "-m", "chainrule", "learn", str(folder.resolve()), *options]
     with tempfile.TemporaryDirectory() as here:
         start = time.perf_counter()
         done = subprocess.run(command, cwd=here, env=chainrule().environment(cache), capture_output=True, text=True)
@@ -66,7 +70,7 @@ def main() -> int:
     except subprocess.CalledProcessError as problem:
         print(f"`chainrule learn` ended with status {problem.returncode}:\n{problem.stderr.strip()}", file=sys.stderr)
         return 1
-    print(f"chainrule learn {' '.join(_OPTIONS)}: first {cold:.2f} s, then {seconds_text(warm)} s, minimum (median)")
+    print(f"the book's first program: first {cold:.2f} s, then {seconds_text(warm)} s, minimum (median)")
     return 0
 
 

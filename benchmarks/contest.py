@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -68,7 +69,14 @@ class Contest:
     def differences(self) -> list[float]:
         """For each of the first steps the largest relative difference between two contestants' costs."""
         columns = zip(*(e.costs for e in self.entries.values() if e.costs), strict=False)
-        return [(max(c) - min(c)) / max(max(map(abs, c)), 1e-30) for c in columns]
+        return [_spread(costs) for costs in columns]
+
+
+def _spread(costs: Sequence[float]) -> float:
+    """The largest relative difference between two of them; infinite if one is no number."""
+    if not all(map(math.isfinite, costs)):
+        return math.inf
+    return (max(costs) - min(costs)) / max(max(map(abs, costs)), 1e-30)
 
 
 def held(task: Task, contestants: Sequence[Contestant], settings: Settings, caches: Path, tell: Tell) -> Contest:

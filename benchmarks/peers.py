@@ -81,12 +81,10 @@ def _made(environment: Path, tell: Tell) -> bool:
 
 
 def _installed(python: Path, module: str, tell: Tell) -> bool:
-    """Install a peer; whether that went well. PyTorch comes from its own index of CPU wheels if that can be reached."""
+    """Install a peer; whether that went well."""
     install = [str(python), "-m", "pip", "install", "--disable-pip-version-check", f"{module}=={_PINNED[module]}"]
     tell(f"installing {module} {_PINNED[module]}")
-    if module == "torch":
-        return _well([*install, "numpy", "--extra-index-url", _CPU_WHEELS], tell) or _well([*install, "numpy"], tell)
-    return _well(install, tell)
+    return _well([*install, "numpy", *(["--extra-index-url", _CPU_WHEELS] if module == "torch" else [])], tell)
 
 
 def _well(command: list[str], tell: Tell) -> bool:

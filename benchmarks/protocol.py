@@ -33,7 +33,8 @@ _FEWEST, _MOST = 2, 20_000  # timed steps
 class Task:
     """What to train, and how; `arrays` is an .npz file.
 
-    It holds w0, b0, w1, b1, … (weights of shape (out, in)), x of shape (BATCHES, batch, in) and labels (BATCHES, batch).
+    It holds w0, b0, w1, b1, … (weights of shape (out, in)), x of shape (BATCHES, batch, in) and labels of shape
+    (BATCHES, batch).
     """
 
     sizes: tuple[int, ...]
@@ -62,7 +63,7 @@ class Runner(Protocol):
         """Go back to the weights, and the optimiser's state, of the start."""
 
     def run(self, first: int, count: int) -> float:
-        """Train `count` steps on the batches first, first + 1, … (mod BATCHES), finish them, give the last one's cost."""
+        """Train `count` steps on the batches first, first + 1, … (mod BATCHES); the cost of the last one, then."""
 
 
 @dataclass

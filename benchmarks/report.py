@@ -71,14 +71,14 @@ class Report:
 
     def _steps(self) -> tuple[list[str], list[list[str]]]:
         others = [n for n in self.names if n != "chainrule"]
-        head = ["µs per training step", *self.names.values(), *(f"{self.names[n]} : chainrule" for n in others)]
+        head = ["µs per training step", *self.names.values(), *(f"{self.names[n]} / chainrule" for n in others)]
         rows = []
         for workload, contest in self.contests.items():
             row = [f"{workload} ({described(contest.task)})"]
             row += [_step_text(contest.entries[n]) for n in self.names]
             row += [_ratio_text(contest.ratio(n)) for n in others]
             rows.append([*row, *self._floor_texts(contest)])
-        return [*head, "flop floor", "chainrule : floor"], rows
+        return [*head, "flop floor", "chainrule / floor"], rows
 
     def _floor_texts(self, contest: Contest) -> list[str]:
         if not self.peak:

@@ -14,8 +14,10 @@ import platform
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
+from chainrule.native.target import host
 from contest import Settings, held
 from peak import measured_peak
 from peers import DEFAULT_ENVIRONMENT, chainrule, present_peers, version
@@ -24,22 +26,20 @@ from startup import first_steps, imports
 from workers import Contestant, pin
 from workloads import BOOK, WORKLOADS, with_arrays
 
-from chainrule.native.target import host
 
-
-def _arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+def _arguments() -> argparse.Namespace:
     assert __doc__
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS), help="what to train")
     parser.add_argument("--repeats", type=int, default=15, metavar="N", help="rounds for each workload (default 15)")
     parser.add_argument("--seconds", type=float, default=0.1, help="a contestant's turn in a round (default 0.1)")
-    parser.add_argument("--starts", type=int, default=5, help="fresh processes for the times to begin (default 5, or 0)")
+    parser.add_argument("--starts", type=int, default=5, help="fresh processes to time beginnings with (default 5)")
     parser.add_argument("--limit", type=float, default=120, help="seconds that a worker may think (default 120)")
     parser.add_argument("--core", type=int, help="the core to measure on (default: the last that is allowed)")
     parser.add_argument("--no-peers", action="store_true", help="chainrule alone")
-    parser.add_argument("--peers-env", type=Path, default=DEFAULT_ENVIRONMENT, metavar="DIR", help="the peers' environment")
+    parser.add_argument("--peers-env", type=Path, default=DEFAULT_ENVIRONMENT, metavar="DIR", help="where peers live")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured to FILE")
-    arguments = parser.parse_args(given)
+    arguments = parser.parse_args()
     if arguments.repeats < 1:
         parser.error("--repeats must be at least 1")
     return arguments
@@ -49,6 +49,10 @@ def _tell(text: str) -> None:
     """Progress: on a terminal each line replaces the one before."""
     print(f"\r\033[K{text}" if sys.stderr.isatty() else text, end="" if sys.stderr.isatty() else "\n", file=sys.stderr)
     sys.stderr.flush()
+
+
+def _tell_of(what: str, text: str) -> None:
+    _tell(f"{what}: {text}")
 
 
 def _processor() -> str:
@@ -81,7 +85,7 @@ def _measure(arguments: argparse.Namespace, report: Report, contestants: Sequenc
     settings = Settings(arguments.repeats, arguments.seconds, arguments.limit)
     for name in arguments.workloads:
         task = with_arrays(WORKLOADS[name], folder / f"{name}.npz")
-        contest = held(task, contestants, settings, folder, lambda text, name=name: _tell(f"{name}: {text}"))
+        contest = held(task, contestants, settings, folder / "cache", partial(_tell_of, name))
         report.contests[name] = contest
         report.peak = max(report.peak, contest.peak)
     if arguments.starts > 0:

@@ -7,12 +7,12 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from protocol import BATCHES, Task, serve
 
 from chainrule.learning.optimizers import SGD, Adam, Optimizer
 from chainrule.learning.step import Objective, Training
 from chainrule.nn import Network
 from chainrule.trace.tree import flatten
+from protocol import BATCHES, Task, serve
 
 Array = np.ndarray[Any, Any]
 

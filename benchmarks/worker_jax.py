@@ -9,6 +9,7 @@ import jax  # type: ignore[import-not-found, unused-ignore]
 import numpy as np
 from jax import lax  # type: ignore[import-not-found, unused-ignore]
 from jax import numpy as jnp  # type: ignore[import-not-found, unused-ignore]
+
 from protocol import BATCHES, Task, serve
 
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import torch  # type: ignore[import-not-found, unused-ignore]
-from protocol import BATCHES, Task, serve
 from torch import nn  # type: ignore[import-not-found, unused-ignore]
 from torch.nn import functional  # type: ignore[import-not-found, unused-ignore]
+
+from protocol import BATCHES, Task, serve
 
 
 class TorchRunner:

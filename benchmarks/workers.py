@@ -74,7 +74,7 @@ class Worker:
     def __init__(self, contestant: Contestant, limit: float, cache: Path | None = None) -> None:
         self._limit = limit
         self._late = False
-        self._errors = tempfile.TemporaryFile(mode="w+", encoding="utf-8", errors="replace")
+        self._errors = tempfile.TemporaryFile(mode="w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - see close
         self._process = subprocess.Popen(
             [str(contestant.python), str(_HERE / contestant.script)],
             stdin=subprocess.PIPE,

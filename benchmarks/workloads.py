@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from protocol import BATCHES, Task
 
 __all__ = ["BOOK", "WORKLOADS", "described", "flops", "with_arrays"]

@@ -281,8 +281,10 @@ def array_of(rng: np.random.Generator, type_: Type) -> Array:
 
 def shapes(rank: int = 3, *, empty: bool = True) -> st.SearchStrategy[tuple[int, ...]]:
     """Shapes with awkward extents, now and then with an axis of no elements."""
-    extents = st.sampled_from((0, *EXTENTS * 2) if empty else EXTENTS)
-    return st.lists(extents, max_size=rank).map(tuple).filter(lambda shape: math.prod(shape) <= LARGEST)
+    extents = st.sampled_from((*EXTENTS * 3, 0) if empty else EXTENTS)
+    ranks = st.sampled_from((0, *range(1, rank + 1), *range(1, rank + 1)))
+    of_rank = ranks.flatmap(lambda n: st.tuples(*[extents] * n))
+    return of_rank.filter(lambda shape: math.prod(shape) <= LARGEST)
 
 
 FLOAT_UNARY = (
@@ -314,7 +316,9 @@ class Builder:
         return int(self.draw(st.integers(low, high)))
 
     def pick(self, wanted: Callable[[Type], bool] = lambda t: True) -> Node:
-        return self.one_of([n for n in self.known if wanted(n.type)][::-1])
+        """A node of a wanted type, most often one of the latest, so that programs grow deep."""
+        found = [n for n in self.known if wanted(n.type)][::-1]
+        return self.one_of(found if self.number(0, 3) == 0 else found[:3])
 
     def add(self, op: Op, *inputs: Node, attributes: tuple[Any, ...] = ()) -> Node:
         node = Node(op, inputs, attributes)
@@ -350,6 +354,15 @@ class Builder:
                 x = self.add(ops.RESHAPE, x, attributes=((),))
             axes = ()
         return x if not shape else self.add(ops.BROADCAST, x, attributes=(shape, axes))
+
+    def inputs(self) -> tuple[list[Node], list[Array]]:
+        """One to four inputs, with arguments."""
+        nodes, arguments = [], []
+        for n in range(self.number(1, 4)):
+            type_ = Type(self.draw(shapes()), np.dtype(self.one_of(self.dtypes)))
+            arguments.append(array_of(self.rng, type_))
+            nodes.append(self.leaf(input_node(n, type_), exact(arguments[-1])))
+        return nodes, arguments
 
     # one step of each kind
 
@@ -494,8 +507,10 @@ class Builder:
 
 
 LAYOUT = ("reshape", "transpose", "broadcast", "slice", "pad", "concatenate")
-ANY = ("full", "iota", "constant", "unary", "unary", "binary", "binary", "binary", "select", "change_dtype", *LAYOUT,
-       "gather", "scatter_add", "reduction", "reduction", "contract", "contract")  # fmt: skip
+ANY = (
+    *["unary"] * 5, *["binary"] * 6, *LAYOUT * 2, *["reduction", "contract"] * 3, *["gather", "scatter_add"] * 2, "select",
+    "select", "change_dtype", "full", "iota", "constant",
+)  # fmt: skip
 
 
 @st.composite
@@ -506,17 +521,14 @@ def programs(
     kinds = (*floats, *floats, *integers[:4], *(("bool",) if integers else ()))
     dtypes = tuple(draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=3))) or kinds
     builder = Builder(draw, np.random.default_rng(draw(st.integers(0, 2**20))), (*dtypes, *floats[:1]))
-    inputs, arguments = [], []
-    for n in range(draw(st.integers(1, 4))):
-        type_ = Type(draw(shapes()), np.dtype(draw(st.sampled_from(builder.dtypes))))
-        arguments.append(array_of(builder.rng, type_))
-        inputs.append(builder.leaf(input_node(n, type_), exact(arguments[-1])))
-    for _ in range(draw(st.integers(1, steps))):
+    inputs, arguments = builder.inputs()
+    for _ in range(draw(st.integers(steps // 3, steps))):
         try:
             getattr(builder, draw(st.sampled_from(ANY)))()
         except Untamed:
             continue
-    nodes = list(builder.known)
-    outputs = draw(st.lists(st.sampled_from(nodes[::-1]), min_size=1, max_size=4))
-    graph = Graph(tuple(inputs), (nodes[-1], *outputs[1:]))
+    used = {source for node in builder.known for source in node.inputs}
+    ends = [node for node in builder.known if node not in used and node.op not in ops.LEAVES] or inputs
+    also = draw(st.lists(st.sampled_from(list(builder.known)), max_size=2))
+    graph = Graph(tuple(inputs), (*ends[-4:], *also))
     return Program(graph, arguments, [builder.known[n] for n in graph.outputs])

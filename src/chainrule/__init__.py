@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from chainrule import data, errors, nn, numpy
-    from chainrule.learn import optimizers as optim
+    from chainrule.learning import optimizers as optim
     from chainrule.learning.loop import learn
     from chainrule.learning.run import Record, Run
     from chainrule.nn.backprop import Backpropagation, LayerDerivatives, backprop

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from chainrule.data.dataset import DataSet, as_dataset
-from chainrule.errors import DataError, OptionError
+from chainrule.data.dataset import DataSet
+from chainrule.errors import OptionError
+from chainrule.learning.evaluate import Evaluator, Examples, Totals, by_size, prepared
 from chainrule.learning.optimizers import Optimizer
 from chainrule.learning.progress import Progress
 from chainrule.learning.run import Record, Run
-from chainrule.learning.step import ROW, Evaluation, Objective, Training
+from chainrule.learning.step import ROW, Objective, Training
 from chainrule.nn.costs import cost_function
 from chainrule.nn.network import Network
 from chainrule.trace.tree import flatten, unflatten
@@ -23,7 +24,6 @@ __all__ = ["learn"]
 
 Values = np.ndarray[Any, Any]
 _STRETCH_SECONDS = 0.05  # between two returns to Python, for progress and Ctrl-C
-_EVALUATED_AT_ONCE = 1000  # examples
 
 
 def learn(
@@ -64,16 +64,16 @@ def learn(
     """
     _check_options(epochs, batch, optimizer, l2, seed)
     wanted = _float_dtype(dtype)
-    training = _prepared(data, network, wanted)
+    training = prepared(data, network, wanted)
     held_out = validation if validation is not None else getattr(data, "validation", None)
-    checked = None if held_out is None else _prepared(held_out, network, wanted)
+    checked = None if held_out is None else prepared(held_out, network, wanted)
     if batch > len(training.x):
         raise OptionError(f"batch {batch} is larger than the training data, {len(training.x)} examples.")
     orders = _orders(order, epochs, len(training.x), seed)
     cost_function(cost, network.layers[-1].activation)
     objective = Objective(cost, l2 / len(training.x))
-    learner = _Learner(network.astype(wanted), training, checked, objective, optimizer, batch, evaluate_training)
     with Progress(epochs, len(training.x), shown=progress) as display:
+        learner = _Learner(network.astype(wanted), training, checked, objective, optimizer, batch, evaluate_training)
         finished = learner.run(orders, display)
     configuration = {
         "sizes": network.sizes, "cost": cost, "epochs": epochs, "batch": batch, "optimizer": repr(optimizer), "l2": l2,
@@ -102,35 +102,6 @@ def _float_dtype(dtype: Any) -> np.dtype[Any]:
     return wanted
 
 
-@dataclass(frozen=True)
-class _Examples:
-    """Data as the native loop reads them: x of shape (n, inputs), labels of shape (n,) or targets of shape (n, outputs)."""
-
-    x: Values
-    labels: Values
-    classes: bool  # whether right and wrong mean something
-
-
-def _prepared(data: Any, network: Network, dtype: np.dtype[Any]) -> _Examples:
-    checked = as_dataset(data)
-    x = np.ascontiguousarray(checked.flat(), dtype)
-    inputs, outputs = network.sizes[0], network.sizes[-1]
-    if x.shape[1] != inputs:
-        raise DataError(f"the examples have {x.shape[1]} features, but the network takes {inputs} inputs.")
-    labels = checked.labels
-    if labels.ndim == 1:
-        if labels.max() >= outputs:
-            raise DataError(
-                f"the labels go up to {labels.max()}, but the network has {outputs} outputs.",
-                cure=f"Classes are counted from 0: {labels.max() + 1} outputs are needed.",
-            )
-        return _Examples(x, np.ascontiguousarray(labels, np.int64), True)
-    if labels.shape[1] != outputs:
-        raise DataError(f"the targets have {labels.shape[1]} columns, but the network has {outputs} outputs.")
-    one_hot = outputs > 1 and bool(np.all((labels == 0) | (labels == 1)) and np.all(labels.sum(axis=1) == 1))
-    return _Examples(x, np.ascontiguousarray(labels, dtype), one_hot)
-
-
 def _orders(order: Any, epochs: int, examples: int, seed: int) -> Iterator[Values]:
     """The order of the rows in each epoch."""
     if order is None:
@@ -147,29 +118,6 @@ def _orders(order: Any, epochs: int, examples: int, seed: int) -> Iterator[Value
 
 
 # learning
-
-
-@dataclass
-class _Totals:
-    """Sums over the steps of an epoch so far."""
-
-    examples: int = 0
-    cost: float = 0.0
-    right: int = 0
-
-    def add(self, costs: Values, right: Values, batch: int) -> None:
-        """The results of a stretch of steps of one batch size."""
-        self.examples += len(costs) * batch
-        self.cost += float(np.sum(costs, dtype=np.float64)) * batch
-        self.right += int(right.sum())
-
-    @property
-    def mean_cost(self) -> float:
-        return self.cost / max(self.examples, 1)
-
-    def accuracy(self, classes: bool) -> float | None:
-        """The fraction of right answers, if there are such."""
-        return self.right / max(self.examples, 1) if classes else None
 
 
 @dataclass
@@ -195,8 +143,8 @@ class _Learner:
     """The network while it learns, with its native programs."""
 
     start: Network
-    training: _Examples
-    validation: _Examples | None
+    training: Examples
+    validation: Examples | None
     objective: Objective
     optimizer: Optimizer
     batch: int
@@ -210,11 +158,11 @@ class _Learner:
         self.leaves = [np.array(leaf) for leaf in leaves]
         self.weights = self.leaves[: len(flatten(self.start)[0])]
         data = (self.training.x, self.training.labels)
-        self.steps = _by_size(
+        self.steps = by_size(
             len(self.training.x), self.batch, lambda n: Training(state, self.objective, self.optimizer, data, n)
         )
-        self.validate = self._evaluation(self.validation)
-        self.retrain = self._evaluation(self.training if self.evaluate_training else None)
+        self.validate = self._evaluator(self.validation)
+        self.retrain = self._evaluator(self.training if self.evaluate_training else None)
 
     @property
     def network(self) -> Network:
@@ -234,20 +182,21 @@ class _Learner:
             return False
         return True
 
-    def _epoch(self, epoch: int, rows: Values, pace: _Pace, display: Progress) -> _Totals:
-        totals = _Totals()
+    def _epoch(self, epoch: int, rows: Values, pace: _Pace, display: Progress) -> Totals:
+        totals = Totals()
         start = 0
         for size, count, step in self.steps:
             batches = rows[start : start + size * count].reshape(count, size)
             start += size * count
             for taken in pace.stretches(batches):
-                totals.add(*step.run(self.leaves, taken), size)
+                costs, right = step.run(self.leaves, taken)
+                totals.add(costs, right, size)
                 display.moved(epoch, totals.examples, totals.mean_cost, totals.accuracy(self.training.classes))
         return totals
 
-    def _record(self, epoch: int, totals: _Totals) -> Record:
-        training = self.retrain() if self.retrain else totals
-        validation = self.validate() if self.validate else None
+    def _record(self, epoch: int, totals: Totals) -> Record:
+        training = self.retrain.measure(self.weights) if self.retrain else totals
+        validation = self.validate.measure(self.weights) if self.validate else None
         return Record(
             epoch,
             training.mean_cost,
@@ -257,32 +206,5 @@ class _Learner:
             time.perf_counter() - self.began,
         )
 
-    def _evaluation(self, examples: _Examples | None) -> Callable[[], _Totals] | None:
-        """What measures the network as it is now on the examples."""
-        if examples is None:
-            return None
-        count, data = len(examples.x), (examples.x, examples.labels)
-        made = _by_size(count, _even_part(count), lambda n: Evaluation(self.start, self.objective, data, n))
-
-        def measure() -> _Totals:
-            totals, rows, start = _Totals(), np.arange(count, dtype=ROW), 0
-            for size, times, evaluation in made:
-                batches = rows[start : start + size * times].reshape(times, size)
-                totals.add(*evaluation.run(self.weights, batches), size)
-                start += size * times
-            return totals
-
-        return measure
-
-
-def _by_size(examples: int, batch: int, make: Callable[[int], Any]) -> Sequence[tuple[int, int, Any]]:
-    """`(batch size, how many, program)` for the whole batches and for the shorter one that may be left."""
-    sizes = [(batch, examples // batch), (examples % batch, 1)]
-    return [(size, count, make(size)) for size, count in sizes if size and count]
-
-
-def _even_part(examples: int) -> int:
-    """The largest batch that divides the examples evenly, if it is of a useful size; else a useful size."""
-    most = min(examples, _EVALUATED_AT_ONCE)
-    even = next(n for n in range(most, 0, -1) if examples % n == 0)
-    return even if even >= min(100, examples) else most
+    def _evaluator(self, examples: Examples | None) -> Evaluator | None:
+        return None if examples is None else Evaluator(self.start, self.objective, examples)

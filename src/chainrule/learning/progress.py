@@ -21,7 +21,7 @@ class Progress:
             console = Console(stderr=True)
             if console.is_terminal:
                 self._bar = _bar(console)
-                self._task = self._bar.add_task("learning", total=epochs * examples, told="")
+                self._task = self._bar.add_task("learning", total=epochs * examples, told="compiling")
         self._epochs = epochs
         self._examples = examples
 

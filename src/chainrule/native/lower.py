@@ -46,17 +46,12 @@ class Lowering:
     def __init__(self, axes: int, memory: Mapping[Node, Buffer]) -> None:
         self.axes = axes
         self.memory = memory
-        self.here: dict[Node, tuple[Coordinates, Expression]] = {}  # what this kernel computes itself, and where
+        self.written: dict[Buffer, tuple[View, Expression]] = {}  # what this kernel stores itself, and where
         self._known: dict[tuple[Node, Coordinates], Expression] = {}
         self._loads: dict[tuple[Buffer, View], Load] = {}
 
     def element(self, node: Node, at: Coordinates) -> Expression:
         """The element of `node` at the coordinates; Elsewhere if this kernel computes it at others."""
-        if node in self.here:
-            place, expression = self.here[node]
-            if place != at:
-                raise Elsewhere
-            return expression
         if (node, at) not in self._known:
             self._known[node, at] = self._lowered(node, at)
         return self._known[node, at]
@@ -66,8 +61,13 @@ class Lowering:
             return self.load(self.memory[node], self.linear(node.type.shape, at), node.type.dtype)
         return LOWER[node.op](self, node, at)
 
-    def load(self, buffer: Buffer, view: View, dtype: np.dtype[np.generic]) -> Load:
-        """The load of a buffer at a view, the same object for the same place."""
+    def load(self, buffer: Buffer, view: View, dtype: np.dtype[np.generic]) -> Expression:
+        """The load of a buffer at a view, the same object for the same place; of what is stored here, the expression."""
+        if buffer in self.written:
+            place, expression = self.written[buffer]
+            if place != view:
+                raise Elsewhere
+            return expression
         return self._loads.setdefault((buffer, view), Load(dtype, buffer, view))
 
     def linear(self, shape: Sequence[int], at: Coordinates) -> View:

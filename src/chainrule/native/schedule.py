@@ -87,19 +87,25 @@ def _kept(graph: Graph, nodes: Sequence[Node]) -> set[Node]:
 
 
 def _sources_needed(node: Node, kept: set[Node], cost: Mapping[Node, int]) -> list[Node]:
-    """What must be in memory for this node to read it: a contraction's operands, what a reshape walks through."""
+    """What must be in memory for this node to read it: a contraction's operands, what a reshape walks through.
+
+    Such a reshape is kept as well: it is its input's memory under another shape.
+    """
     if node.op is ops.CONTRACT:
         return [_under_views(n, kept) for n in node.inputs]
     if node.op is ops.RESHAPE and not _drops_ones(node):
-        return [n for n in node.inputs if n not in kept]
+        return [node, *node.inputs]
     if node.op is ops.BROADCAST and cost[node.inputs[0]] > _KEEP_IF_SHARED:
         return [node.inputs[0]]
     return []
 
 
 def _under_views(node: Node, kept: set[Node]) -> Node:
-    """The node whose memory an operand reads, through operations that only say where."""
-    while node not in kept and node.op in (ops.TRANSPOSE, ops.BROADCAST, ops.SLICE, ops.GATHER, ops.RESHAPE):
+    """The node whose memory an operand reads, through operations that only say where.
+
+    Not through a lookup of rows: an operand is read many times, and its copy lies side by side.
+    """
+    while node not in kept and node.op in (ops.TRANSPOSE, ops.BROADCAST, ops.SLICE, ops.RESHAPE):
         if node.op is ops.RESHAPE and not _drops_ones(node):
             break
         node = node.inputs[0]
@@ -122,7 +128,6 @@ class _Draft:
     lowering: Lowering
     reduced: tuple[int, ...] = ()
     reductions: tuple[Reduction, ...] = ()
-    computed: dict[Node, Expression] = field(default_factory=dict)
     stores: list[Store] = field(default_factory=list)
     open: bool = True
     node: Node | None = None
@@ -195,20 +200,16 @@ class _Scheduler:
 
     def _element(self, draft: _Draft, node: Node) -> Expression:
         if node.op is ops.RESHAPE and not _drops_ones(node):
-            source = node.inputs[0]
-            if source in draft.computed:
-                raise Elsewhere
             return draft.lowering.load(
-                self.memory[source], draft.lowering.linear(node.type.shape, draft.places), node.type.dtype
+                self.memory[node.inputs[0]], draft.lowering.linear(node.type.shape, draft.places), node.type.dtype
             )
         if node in self.memory:
             return draft.lowering.element(node, draft.places)
         return LOWER[node.op](draft.lowering, node, draft.places)
 
     def _add(self, draft: _Draft, node: Node, expression: Expression, buffer: Buffer) -> None:
-        draft.computed[node] = expression
-        draft.lowering.here[node] = (draft.places, expression)
         view = draft.lowering.linear(node.type.shape, draft.places)
+        draft.lowering.written[buffer] = (view, expression)
         draft.stores.append(Store(buffer, view, expression))
 
     # kernels of their own

@@ -19,7 +19,8 @@ __all__ = ["merged", "tiled"]
 
 _FIRST_LEVEL = 32 * 1024  # bytes of the fastest cache, as good as everywhere
 _SECOND_LEVEL = 384 * 1024  # bytes of the next one, less some room
-_SECOND_SPEED, _THIRD_SPEED = 24.0, 8.0  # bytes per cycle that come from the caches behind the first
+_SECOND_SPEED, _THIRD_SPEED = 48.0, 10.0  # bytes per cycle that come from the caches behind the first
+_LARGE = 4_000_000  # places from which the operands outgrow the caches, and one of them is always packed
 _LATENCY = 4  # cycles from an accumulation to the next on the same register
 _EXPENSIVE = frozenset({ops.EXP, ops.EXPM1, ops.LOG, ops.LOG1P, ops.TANH, ops.LOGISTIC, ops.POWER, ops.SIN, ops.COS})
 
@@ -128,7 +129,10 @@ def _reducing(kernel: Kernel, target: Target) -> Tiling:
     operations = [axes_of(e, known) for e in inside if isinstance(e, Apply) and e not in fused]
     operations += [frozenset(range(len(kernel.sizes)))] * len(kernel.reductions)
     work = _Work(kernel, target, _lanes(kernel, target), loads, tuple(operations))
-    return min(_candidates(work), key=lambda tiling: _cycles(work, tiling))
+    candidates = list(_candidates(work))
+    packed = [tiling for tiling in candidates if tiling.packed]
+    large = kernel.places >= _LARGE and packed
+    return min(packed if large else candidates, key=lambda tiling: _cycles(work, tiling))
 
 
 def _candidates(work: _Work) -> Iterator[Tiling]:
