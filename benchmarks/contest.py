@@ -23,8 +23,8 @@ Tell = Callable[[str], None]
 class Settings:
     """How long is measured."""
 
-    rounds: int = 15
-    seconds: float = 0.1  # of each contestant's turn
+    rounds: int = 25
+    seconds: float = 0.03  # of each contestant's turn
     limit: float = 120.0  # for any answer
 
 

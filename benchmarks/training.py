@@ -31,9 +31,9 @@ def _arguments() -> argparse.Namespace:
     assert __doc__
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS), help="what to train")
-    parser.add_argument("--repeats", type=int, default=15, metavar="N", help="rounds for each workload (default 15)")
-    parser.add_argument("--seconds", type=float, default=0.1, help="a contestant's turn in a round (default 0.1)")
-    parser.add_argument("--starts", type=int, default=5, help="fresh processes to time beginnings with (default 5)")
+    parser.add_argument("--repeats", type=int, default=25, metavar="N", help="rounds for each workload (default 25)")
+    parser.add_argument("--seconds", type=float, default=0.03, help="a contestant's turn in a round (default 0.03)")
+    parser.add_argument("--starts", type=int, default=3, help="fresh processes to time beginnings with (default 3)")
     parser.add_argument("--limit", type=float, default=120, help="seconds that a worker may think (default 120)")
     parser.add_argument("--core", type=int, help="the core to measure on (default: the last that is allowed)")
     parser.add_argument("--no-peers", action="store_true", help="chainrule alone")

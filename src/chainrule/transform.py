@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -39,18 +40,21 @@ def value_and_grad(function: Function, argnums: int | Sequence[int] = 0) -> Func
     `float` work on them. It can be nested, and used inside `compile`.
 
     Raises DifferentiationError if the result is not a single floating-point number, or an argument to differentiate
-    with respect to holds something other than floating-point arrays.
+    with respect to holds something other than floating-point arrays; OptionError if `argnums` names no argument of the
+    call, or one twice.
 
     >>> import chainrule as cr
     >>> value, slope = cr.value_and_grad(lambda x: x ** 2)(3.0)
     >>> float(value), float(slope)
     (9.0, 6.0)
     """
-    positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    positions, single = _positions(argnums)
 
     @functools.wraps(function)
     def derivative(*arguments: Any, **options: Any) -> tuple[Any, Any]:
         chosen = [_argument(arguments, position, function) for position in positions]
+        if len(set(chosen)) < len(chosen):
+            raise OptionError(f"argnums {positions} names an argument twice, of {len(arguments)} that were passed.")
         with transforming() as outermost:
             leaves, structures = zip(*(_variables(arguments[n], n) for n in chosen), strict=True)
             moved = list(arguments)
@@ -62,7 +66,7 @@ def value_and_grad(function: Function, argnums: int | Sequence[int] = 0) -> Func
             found = iter(backpropagate([(cost.node, one)], variables))
             gradients = [[_result(next(found), outermost) for _ in mine] for mine in leaves]
             trees = tuple(unflatten(s, g) for s, g in zip(structures, gradients, strict=True))
-            return _result(cost, outermost), trees[0] if isinstance(argnums, int) else trees
+            return _result(cost, outermost), trees[0] if single else trees
 
     return derivative
 
@@ -81,6 +85,18 @@ def grad(function: Function, argnums: int | Sequence[int] = 0) -> Function:
         return both(*arguments, **options)[1]
 
     return derivative
+
+
+def _positions(argnums: Any) -> tuple[tuple[int, ...], bool]:
+    """The positions that `argnums` names, and whether it is a single number."""
+    try:
+        single = not isinstance(argnums, Sequence)
+        positions = tuple(operator.index(n) for n in ((argnums,) if single else argnums))
+    except TypeError:
+        raise OptionError(f"argnums must be a whole number or several, not {argnums!r}.") from None
+    if not positions:
+        raise OptionError("argnums names no argument to differentiate with respect to.", cure="For example argnums=0.")
+    return positions, single
 
 
 def _argument(arguments: Sequence[Any], position: int, function: Function) -> int:
@@ -158,9 +174,10 @@ class Compiled:
 
     def __call__(self, *arguments: Any) -> Any:
         """Run the program for these arguments; inside another transformation, the function itself."""
+        with transforming() as outermost:
+            if not outermost:  # the arrays that the function closes over may be traced, so the arguments do not tell
+                return self.function(*arguments)
         leaves, structure = flatten(arguments)
-        if any(isinstance(leaf, Array) for leaf in leaves):
-            return self.function(*arguments)
         program, result, dynamic = self._prepared(leaves, structure)
         outputs = program(*(leaves[n] for n in dynamic))
         return unflatten(result, [o[()] if o.ndim == 0 else o for o in outputs])

@@ -96,7 +96,7 @@ class _Writer:
         axis = order[0]
 
         def inner() -> None:
-            if axis == self.tiling.order[0]:
+            if axis == self.tiling.axis:
                 self._fill_panels()
             self._output_loops(order[1:])
 

@@ -34,6 +34,7 @@ _COST: Mapping[ops.Op, int] = MappingProxyType(
 )
 _KEEP_IF_SHARED = 6  # a shared value that costs more operations than this is stored rather than computed again
 _KEEP_IF_LARGE = 150  # operations in one kernel, so that compile time stays proportional to the program
+_LONG_STEP = 4096  # bytes from row to row at which the first cache holds only a few rows
 _HEADS = frozenset({ops.CONTRACT, ops.SUM, ops.MAX, ops.PAD, ops.CONCATENATE, ops.SCATTER_ADD})
 
 
@@ -221,7 +222,9 @@ class _Scheduler:
         return draft
 
     def contraction(self, node: Node, buffer: Buffer) -> list[_Draft]:
-        """One kernel: the sum over the labels that are not in the result."""
+        """One kernel: the sum over the labels that are not in the result; before it, an operand turned if need be."""
+        copies: list[_Draft] = []
+        node = self._with_long_runs(node, copies)
         a, b = node.inputs
         sizes = dict(zip((*node.a, *node.b), (*a.type.shape, *b.type.shape), strict=True))
         summed = tuple(label for label in node.a if label not in node.out)
@@ -234,7 +237,32 @@ class _Scheduler:
         )
         product = Apply(node.type.dtype, ops.MULTIPLY, factors)
         reduced = tuple(sizes[label] for label in summed)
-        return [self._reducing(node, buffer, lowering, reduced, Reduction("sum", product))]
+        return [*copies, self._reducing(node, buffer, lowering, reduced, Reduction("sum", product))]
+
+    def _with_long_runs(self, node: Node, copies: list[_Draft]) -> Node:
+        """A large product of matrices walks along the summed axis of its rows' operand, once for every few columns.
+
+        If that axis is not the contiguous one, and its steps are so long that they fall on each other in the cache, a
+        turned copy of the operand is read instead.
+        """
+        inputs, labels = list(node.inputs), [node.a, node.b]
+        for position, operand in enumerate(node.inputs):
+            turns = len(node.out) == 2 and labels[position][1:] == node.out[:1] and operand in self.memory
+            if turns and operand.type.shape[1] * operand.type.dtype.itemsize >= _LONG_STEP:
+                inputs[position] = self._turned(operand, copies)
+                labels[position] = labels[position][::-1]
+        return Node(ops.CONTRACT, tuple(inputs), (*labels, node.out))
+
+    def _turned(self, matrix: Node, copies: list[_Draft]) -> Node:
+        """The transpose of a matrix, in memory of its own."""
+        turned = Node(ops.TRANSPOSE, (matrix,), ((1, 0),))
+        if turned not in self.memory:
+            draft = _Draft(turned.type.shape, Lowering(2, self.memory), open=False, node=matrix)
+            copy = Buffer(f"t{len(self.memory)}", turned.type)
+            self._add(draft, turned, self._element(draft, turned), copy)
+            copies.append(draft)
+            self.memory[turned] = copy
+        return turned
 
     def reduction(self, node: Node, buffer: Buffer) -> list[_Draft]:
         """One kernel: the sum or the maximum over axes."""

@@ -30,7 +30,9 @@ def tiled(kernel: Kernel, target: Target) -> Kernel:
     kernel = merged(kernel)
     if any(store.adding for store in kernel.stores):
         return kernel.with_tiling(_in_sequence(kernel))
-    return kernel.with_tiling(_reducing(kernel, target) if kernel.reductions else _streaming(kernel, target))
+    if kernel.reductions:
+        return _blocked(kernel.with_tiling(_reducing(kernel, target)))
+    return kernel.with_tiling(_streaming(kernel, target))
 
 
 # merging axes: a, b become one where every view walks through them as through one
@@ -133,6 +135,42 @@ def _reducing(kernel: Kernel, target: Target) -> Tiling:
     packed = [tiling for tiling in candidates if tiling.packed]
     large = kernel.places >= _LARGE and packed
     return min(packed if large else candidates, key=lambda tiling: _cycles(work, tiling))
+
+
+def _blocked(kernel: Kernel) -> Kernel:
+    """A tiled kernel whose inner loop goes through more than the second cache holds, in blocks that it does hold.
+
+    The inner axis is split in two; the outer part becomes the outermost loop.
+    """
+    tiling = kernel.tiling
+    if tiling is None or not tiling.packed or len(tiling.order) != 2:
+        return kernel
+    inner = tiling.order[1]
+    streamed = [load for load in kernel.loads() if load.view.strides[inner] and load not in tiling.packed]
+    row = prod(kernel.sizes[kernel.outputs :]) * streamed[0].dtype.itemsize if streamed else 0
+    rows = _SECOND_LEVEL // 2 // row if row * kernel.sizes[inner] > _SECOND_LEVEL else 0
+    block = next((n for n in range(min(rows, kernel.sizes[inner]), 0, -1) if kernel.sizes[inner] % n == 0), 0)
+    if block in (0, kernel.sizes[inner]) or block < 8 * tiling.cells[inner]:
+        return kernel
+    split = _split(kernel, inner, block)
+
+    def moved(axis: int) -> int:
+        return axis + (axis >= inner)
+
+    cells = (*tiling.cells[:inner], 1, *tiling.cells[inner:])
+    packed = tuple(new for old, new in zip(kernel.loads(), split.loads(), strict=True) if old in tiling.packed)
+    order = (inner, *map(moved, tiling.order))
+    return split.with_tiling(Tiling(moved(tiling.axis), tiling.lanes, cells, order, packed))
+
+
+def _split(kernel: Kernel, axis: int, block: int) -> Kernel:
+    """An output axis as two: which block, and which place in it."""
+
+    def strides(before: tuple[int, ...]) -> tuple[int, ...]:
+        return (*before[:axis], before[axis] * block, *before[axis:])
+
+    sizes = (*kernel.sizes[:axis], kernel.sizes[axis] // block, block, *kernel.sizes[axis + 1 :])
+    return replace(rebuilt(kernel, strides=strides), sizes=sizes, outputs=kernel.outputs + 1)
 
 
 def _candidates(work: _Work) -> Iterator[Tiling]:

@@ -1,0 +1,34 @@
+"""The commands. What they need is imported when one of them runs, so that `--help` is quick."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+import chainrule
+from chainrule.cli.learn import learn
+from chainrule.cli.show import show
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(learn)
+app.command()(show)
+
+
+@app.callback(invoke_without_command=True)
+def start(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Backpropagation, compiled: small and medium networks learn fast."""
+    if version:
+        print(f"chainrule {chainrule.__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())

@@ -1,0 +1,116 @@
+"""`chainrule learn`: train a network, say what came of it, save the run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+__all__ = ["learn"]
+
+Activation = Literal["sigmoid", "tanh", "relu", "softmax", "identity"]
+Initializer = Literal["normal", "scaled_normal", "glorot", "he"]
+Cost = Literal["quadratic", "cross_entropy"]
+Method = Literal["sgd", "momentum", "adam"]
+DType = Literal["float32", "float64"]
+
+_argument = partial(typer.Argument, show_default=False)
+_network = partial(typer.Option, rich_help_panel="Network")
+_learning = partial(typer.Option, rich_help_panel="Learning")
+_result = partial(typer.Option, rich_help_panel="Result")
+
+
+def learn(
+    folder: Annotated[
+        Path | None,
+        _argument(help="Images to learn from: a folder with the four files of MNIST, or others in that layout."),
+    ] = None,
+    network: Annotated[
+        str | None,
+        _network(
+            metavar="SIZES", help="Inputs, neurons of each hidden layer, outputs.", show_default="784-30-10 for digits"
+        ),
+    ] = None,
+    activation: Annotated[
+        Activation, _network(help="What a neuron makes of its weighted input.")
+    ] = "sigmoid",
+    output_activation: Annotated[
+        Activation | None,
+        _network(help="The same for the outputs.", show_default="that of the others, but softmax after relu"),
+    ] = None,
+    initializer: Annotated[
+        Initializer | None,
+        _network(help="How weights and biases start.", show_default="normal with sigmoid, he with relu, else glorot"),
+    ] = None,
+    cost: Annotated[Cost, _learning(help="What is minimised.")] = "quadratic",
+    epochs: Annotated[int, _learning(help="How often to go through the training examples.")] = 30,
+    batch: Annotated[int, _learning(help="How many examples make one step.")] = 10,
+    optimizer: Annotated[Method, _learning(help="How the gradient changes the weights.")] = "sgd",
+    rate: Annotated[
+        float | None,
+        _learning(
+            help="The learning rate. By default 0.001 with adam, else 3.0 for a quadratic cost of sigmoid neurons, 0.5 for "
+            "their cross-entropy and 0.1 for other neurons; with momentum, times 1 - momentum.",
+            show_default=False,
+        ),
+    ] = None,
+    momentum: Annotated[
+        float | None,
+        _learning(help="How much of the last change is kept, with the optimizer momentum.", show_default="0.9"),
+    ] = None,
+    l2: Annotated[float, _learning(help="How strongly weights are held small: λ in λ/(2n) Σ w².")] = 0.0,
+    seed: Annotated[int, _learning(help="Decides the first weights and the order of the examples.")] = 0,
+    dtype: Annotated[DType, _learning(help="The numbers to compute with.")] = "float32",
+    evaluate_training: Annotated[
+        bool,
+        _learning(
+            "--evaluate-training", help="Measure all training examples after each epoch, not their mean during it."
+        ),
+    ] = False,
+    output: Annotated[
+        Path | None,
+        _result(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="Where to save the run: a folder that is new, is empty, or holds a run to be replaced.",
+            show_default="a new one in runs",
+        ),
+    ] = None,
+    no_save: Annotated[bool, _result("--no-save", help="Do not save the run.")] = False,
+    quiet: Annotated[bool, _result("--quiet", "-q", help="Print only where the run was saved.")] = False,
+) -> int:
+    """Train a network by backpropagation and save the run.
+
+    Without arguments it is the first program of Nielsen's book, on 5,000 handwritten digits that come along, in about
+    a second. Ctrl-C stops earlier and keeps what was learnt.
+    """
+    import chainrule as cr
+    from chainrule.cli import folders, plan, report
+    from chainrule.cli.exits import DONE, STOPPED
+
+    with _stoppable():
+        if not no_save:
+            folders.check(output)
+        data = cr.data.digits() if folder is None else cr.data.mnist(folder)
+        start = cr.nn.Network(
+            plan.sizes(network, data), activation, output=output_activation, initializer=initializer, seed=seed, dtype=dtype
+        )
+        run = cr.learn(
+            start,
+            data,
+            cost=cost,
+            epochs=epochs,
+            batch=batch,
+            optimizer=plan.optimizer(optimizer, rate, momentum, start, cost),
+            l2=l2,
+            seed=seed,
+            dtype=dtype,
+            evaluate_training=evaluate_training,
+            progress=not quiet,
+        )
