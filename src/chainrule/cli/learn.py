@@ -5,11 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+from chainrule.cli.main import STOPPED
+
+if TYPE_CHECKING:
+    from chainrule.data import DataSet
+    from chainrule.learning.run import Run
 
 __all__ = ["learn"]
 
@@ -92,25 +99,64 @@ def learn(
     """
     import chainrule as cr
     from chainrule.cli import folders, plan, report
-    from chainrule.cli.exits import DONE, STOPPED
 
     with _stoppable():
         if not no_save:
             folders.check(output)
         data = cr.data.digits() if folder is None else cr.data.mnist(folder)
-        start = cr.nn.Network(
-            plan.sizes(network, data), activation, output=output_activation, initializer=initializer, seed=seed, dtype=dtype
+        sizes = plan.sizes(network, data)
+        untrained = cr.nn.Network(
+            sizes, activation, output=output_activation, initializer=initializer, seed=seed, dtype=dtype
         )
-        run = cr.learn(
-            start,
+        learned = cr.learn(
+            untrained,
             data,
             cost=cost,
             epochs=epochs,
             batch=batch,
-            optimizer=plan.optimizer(optimizer, rate, momentum, start, cost),
+            optimizer=plan.optimizer(optimizer, rate, momentum, untrained, cost),
             l2=l2,
             seed=seed,
             dtype=dtype,
             evaluate_training=evaluate_training,
             progress=not quiet,
         )
+        run = _completed(learned, data, "digits" if folder is None else str(folder))
+        if run.interrupted:
+            print(f"stopped in epoch {len(run.history) + 1} of {epochs}: keeping what was learnt", file=sys.stderr)
+        try:
+            saved = None if no_save else folders.save(run, output, f"{data.name}-{'-'.join(map(str, sizes))}")
+        finally:  # what was learnt is told even if it could not be kept
+            if not quiet:
+                report.print_result(run)
+    if saved is not None:
+        print(saved if quiet else f"Saved in {saved}")
+    return STOPPED if run.interrupted else 0
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Ctrl-C at a moment when there is nothing yet to keep."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("stopped: nothing was saved", file=sys.stderr)
+        raise typer.Exit(STOPPED) from None
+
+
+def _completed(run: Run, data: DataSet, source: str) -> Run:
+    """The run with what it was learnt from and, if there are test examples, how it does on them."""
+    more: dict[str, Any] = {"data": source}
+    if data.validation is not None:
+        more["validation_examples"] = len(data.validation)
+    if data.test is not None and not run.interrupted:
+        more |= {"test_examples": len(data.test), **_tested(run, data, data.test)}
+    return replace(run, configuration={**run.configuration, **more})
+
+
+def _tested(run: Run, data: DataSet, test: DataSet) -> dict[str, Any]:
+    from chainrule.learning.evaluate import evaluate
+
+    l2 = run.configuration["l2"] * len(test) / len(data)  # the penalty as it was in learning
+    cost, accuracy = evaluate(run.network, test, cost=run.configuration["cost"], l2=l2)
+    return {"test_cost": cost, "test_accuracy": accuracy}

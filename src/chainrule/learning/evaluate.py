@@ -54,7 +54,7 @@ class Examples:
 def prepared(data: Any, network: Network, dtype: np.dtype[Any]) -> Examples:
     """The data as the native loop reads them; DataError if they do not fit the network."""
     checked = as_dataset(data)
-    x = np.ascontiguousarray(checked.flat(), dtype)
+    x = _narrowed(checked.flat(), dtype, "x")
     inputs, outputs = network.sizes[0], network.sizes[-1]
     if x.shape[1] != inputs:
         raise DataError(f"the examples have {x.shape[1]} features, but the network takes {inputs} inputs.")
@@ -69,7 +69,15 @@ def prepared(data: Any, network: Network, dtype: np.dtype[Any]) -> Examples:
     if labels.shape[1] != outputs:
         raise DataError(f"the targets have {labels.shape[1]} columns, but the network has {outputs} outputs.")
     one_hot = outputs > 1 and bool(np.all((labels == 0) | (labels == 1)) and np.all(labels.sum(axis=1) == 1))
-    return Examples(x, np.ascontiguousarray(labels, dtype), one_hot)
+    return Examples(x, _narrowed(labels, dtype, "labels"), one_hot)
+
+
+def _narrowed(array: Values, dtype: np.dtype[Any], what: str) -> Values:
+    with np.errstate(over="ignore"):
+        narrowed = np.ascontiguousarray(array, dtype)
+    if narrowed.dtype != array.dtype and not np.isfinite(narrowed).all():
+        raise DataError(f"{what} goes up to {np.abs(array).max():g}, more than {dtype} can hold.", cure="Scale it.")
+    return narrowed
 
 
 @dataclass

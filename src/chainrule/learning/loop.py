@@ -62,7 +62,7 @@ def learn(
     >>> run.history[-1].training_accuracy
     1.0
     """
-    _check_options(epochs, batch, optimizer, l2, seed)
+    _check_options(network, epochs, batch, optimizer, l2, seed)
     wanted = _float_dtype(dtype)
     training = prepared(data, network, wanted)
     held_out = validation if validation is not None else getattr(data, "validation", None)
@@ -76,8 +76,8 @@ def learn(
         learner = _Learner(network.astype(wanted), training, checked, objective, optimizer, batch, evaluate_training)
         finished = learner.run(orders, display)
     configuration = {
-        "sizes": network.sizes, "cost": cost, "epochs": epochs, "batch": batch, "optimizer": repr(optimizer), "l2": l2,
-        "seed": seed, "dtype": wanted.name, "training_examples": len(training.x),
+        "sizes": network.sizes, "cost": cost, "epochs": int(epochs), "batch": int(batch), "optimizer": repr(optimizer),
+        "l2": float(l2), "seed": int(seed), "dtype": wanted.name, "training_examples": len(training.x),
     }  # fmt: skip
     return Run(learner.network, learner.history, configuration, interrupted=not finished)
 
@@ -85,18 +85,23 @@ def learn(
 # checks
 
 
-def _check_options(epochs: Any, batch: Any, optimizer: Any, l2: Any, seed: Any) -> None:
+def _check_options(network: Any, epochs: Any, batch: Any, optimizer: Any, l2: Any, seed: Any) -> None:
+    if not isinstance(network, Network):
+        raise OptionError(f"network must be a Network, not {network!r}.", cure="Try cr.nn.Network([784, 30, 10]).")
     for name, value, least in (("epochs", epochs, 1), ("batch", batch, 1), ("seed", seed, 0)):
         if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
             raise OptionError(f"{name} must be a whole number of at least {least}, not {value!r}.")
     if not isinstance(optimizer, Optimizer):
         raise OptionError(f"optimizer must be an optimiser, not {optimizer!r}.", cure="For example cr.optim.SGD(0.1).")
-    if not isinstance(l2, int | float | np.number) or not 0 <= l2 < float("inf"):
+    if not isinstance(l2, int | float | np.integer | np.floating) or not 0 <= l2 < float("inf"):
         raise OptionError(f"l2 must be a number of at least 0, not {l2!r}.")
 
 
 def _float_dtype(dtype: Any) -> np.dtype[Any]:
-    wanted = np.dtype(dtype)
+    try:
+        wanted: np.dtype[Any] = np.dtype(dtype)
+    except TypeError as problem:
+        raise OptionError(f"dtype must be float32 or float64: {problem}.") from None
     if wanted not in (np.float32, np.float64):
         raise OptionError(f"dtype must be float32 or float64, not {wanted}.")
     return wanted
@@ -106,7 +111,10 @@ def _orders(order: Any, epochs: int, examples: int, seed: int) -> Iterator[Value
     """The order of the rows in each epoch."""
     if order is None:
         return (np.random.default_rng((seed, epoch)).permutation(examples).astype(ROW) for epoch in range(epochs))
-    rows = np.asarray(order)
+    try:
+        rows = np.asarray(order)
+    except ValueError as problem:
+        raise OptionError(f"order is not an array of row numbers: {problem}.") from None
     if rows.dtype.kind not in "iu" or rows.size != epochs * examples:
         raise OptionError(
             f"order must hold {epochs} x {examples} row numbers, one for each example of each epoch, not {rows.dtype} of "

@@ -35,7 +35,7 @@ class Optimizer(ABC):
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:
-    if not (isinstance(value, int | float | numpy.number) and low <= value < high):
+    if not (isinstance(value, int | float | numpy.integer | numpy.floating) and low <= value < high):
         raise OptionError(f"{name} must be at least {low:g} and below {high:g}, not {value!r}.")
 
 

@@ -1,7 +1,7 @@
 """What learning leaves behind: the network, a record of each epoch, and the folder that holds them.
 
 A run is saved as three files that any tool can read: `weights.safetensors`, `history.jsonl` (one record a line) and
-`configuration.json`. Each is written under a temporary name and renamed, the whole folder too when it is new.
+`configuration.json`. All are written under temporary names before the first is renamed; a new folder is renamed whole.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
-from chainrule.errors import FormatError, StorageError
+from chainrule.errors import ChainruleError, FormatError, StorageError
 from chainrule.nn.activations import ACTIVATIONS
 from chainrule.nn.network import Network
 
@@ -54,7 +55,7 @@ class Run:
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write the run to a folder, which is made if it is not there; StorageError if that cannot be done."""
         target = Path(folder)
-        with _storage(target):
+        with _Storing(target):
             if target.exists():
                 self._write_into(target)
             else:
@@ -66,23 +67,27 @@ class Run:
 
         layers = enumerate(self.network.layers)
         tensors = {f"layers[{n}].{name}": getattr(layer, name) for n, layer in layers for name in ("w", "b")}
-        details = {"format": _FORMAT, "activations": [layer.activation for layer in self.network.layers]}
-        details |= {"interrupted": self.interrupted, **self.configuration}
-        _replace(folder / _WEIGHTS, save(tensors))
-        _replace(folder / _HISTORY, "".join(json.dumps(asdict(r)) + "\n" for r in self.history).encode())
-        _replace(folder / _CONFIGURATION, (json.dumps(details, indent=2) + "\n").encode())
+        own = {"format": _FORMAT, "activations": [layer.activation for layer in self.network.layers]}
+        own |= {"interrupted": self.interrupted}
+        details = own | dict(self.configuration) | own
+        _replace_all(
+            {
+                folder / _WEIGHTS: save(tensors),
+                folder / _HISTORY: "".join(json.dumps(asdict(r)) + "\n" for r in self.history).encode(),
+                folder / _CONFIGURATION: (json.dumps(details, indent=2) + "\n").encode(),
+            }
+        )
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Run:
         """The run that was saved in a folder; StorageError or FormatError if there is none."""
         source = Path(folder)
-        with _storage(source):
-            configuration = _json(source / _CONFIGURATION, (source / _CONFIGURATION).read_text("utf-8"))
-            lines = (source / _HISTORY).read_text("utf-8").splitlines()
-            history = [_record(source / _HISTORY, line) for line in lines]
+        with _Storing(source):
+            configuration = _json(source / _CONFIGURATION, _text(source / _CONFIGURATION))
+            history = [_record(source / _HISTORY, line) for line in _text(source / _HISTORY).splitlines()]
             network = _network(source / _WEIGHTS, configuration)
-        interrupted = configuration.pop("interrupted", False) is True
-        return cls(network, history, configuration, interrupted)
+        own = {name: configuration.pop(name, None) for name in ("format", "activations", "interrupted")}
+        return cls(network, history, configuration, own["interrupted"] is True)
 
     @property
     def verdict(self) -> str:
@@ -104,7 +109,7 @@ class Run:
 def check_folder(folder: str | os.PathLike[str]) -> None:
     """StorageError if a run could not be saved there: better told before learning than after."""
     target = Path(folder)
-    with _storage(target):
+    with _Storing(target):
         if target.exists() and not target.is_dir():
             raise NotADirectoryError(20, "it is a file, not a folder", str(target))
         existing = next(p for p in (target, *target.absolute().parents) if p.exists())
@@ -112,14 +117,19 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
             pass
 
 
-@contextmanager
-def _storage(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except StorageError:
-        raise
-    except OSError as problem:
-        raise StorageError(f"{path}: {problem.strerror or problem}.", cure="Choose another folder.") from problem
+class _Storing:
+    """While the block runs, what the system refuses is a StorageError that names the folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: type[BaseException] | None, problem: BaseException | None, at: TracebackType | None) -> None:
+        if isinstance(problem, OSError) and not isinstance(problem, StorageError):
+            what = f"{self.path}: {problem.strerror or problem}."
+            raise StorageError(what, cure="Choose another folder.") from problem
 
 
 def _made_whole(target: Path, write: Callable[[Path], None]) -> None:
@@ -135,24 +145,37 @@ def _made_whole(target: Path, write: Callable[[Path], None]) -> None:
         raise
 
 
-def _replace(path: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+def _replace_all(contents: Mapping[Path, bytes]) -> None:
+    """Give files new contents: all of it is on disk before the first file changes."""
+    temporary: dict[Path, str] = {}
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        for path, content in contents.items():
+            handle, temporary[path] = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary[path], 0o644)
+        for path, name in temporary.items():
+            os.replace(name, path)
     except BaseException:
-        os.unlink(temporary)
+        for name in temporary.values():
+            with suppress(OSError):
+                os.unlink(name)
         raise
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as problem:
+        raise FormatError(f"{path} is no text: {problem}.") from None
 
 
 def _json(path: Path, text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise FormatError(f"{path} is no JSON: {problem}.") from None
     if not isinstance(found, dict):
         raise FormatError(f"{path} holds no JSON object.")
@@ -161,23 +184,31 @@ def _json(path: Path, text: str) -> dict[str, Any]:
 
 def _record(path: Path, line: str) -> Record:
     found = _json(path, line)
-    names = [f.name for f in fields(Record)]
-    if set(found) != set(names) or any(not isinstance(v, int | float | None) for v in found.values()):
+    if set(found) != {f.name for f in fields(Record)} or not all(_fits(name, v) for name, v in found.items()):
         raise FormatError(f"{path}: a line is no record of an epoch: {line[:80]!r}.")
     return Record(**found)
+
+
+def _fits(name: str, value: Any) -> bool:
+    """Whether the value is one that a record has under that name."""
+    if value is None:
+        return name.endswith("accuracy") or name.startswith("validation")
+    return type(value) is int or (type(value) is float and name != "epoch")
 
 
 def _network(path: Path, configuration: Mapping[str, Any]) -> Network:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    activations = configuration.get("activations")
-    known = isinstance(activations, list) and all(name in ACTIVATIONS for name in activations)
+    activations: Any = configuration.get("activations")
+    known = isinstance(activations, list) and all(name in list(ACTIVATIONS) for name in activations)
     if configuration.get("format") != _FORMAT or not known:
         raise FormatError(f"{path.parent} holds no run of this version of chainrule.")
     try:
         tensors = load(path.read_bytes())
         weights = [(tensors[f"layers[{n}].w"], tensors[f"layers[{n}].b"]) for n in range(len(activations))]
         return Network.from_weights(weights, activations)
+    except ChainruleError as problem:
+        raise FormatError(f"{path} does not hold the network's weights: {problem.what}") from None
     except (SafetensorError, KeyError, ValueError) as problem:
         raise FormatError(f"{path} does not hold the network's weights: {problem}.") from None

@@ -198,7 +198,7 @@ def _floor_divide_float(f: Function, a: Value, b: Value) -> Value:
 def _power_integer(f: Function, a: Value, b: Value) -> Value:
     """Square and multiply; an integer to a negative power is 0, ±1 (NumPy refuses it)."""
     result, square, rest = f.like(a, 1), a, b
-    for _ in range(min(a.type.bits, 64).bit_length()):
+    for _ in range(a.type.bits):
         odd = f.icmp("ne", f.integer("and", rest, f.like(a, 1)), f.like(a, 0))
         result = f.select(odd, f.mul(result, square), result)
         square, rest = f.mul(square, square), f.integer("lshr", rest, f.like(a, 1))

@@ -12,7 +12,7 @@ from chainrule.native.target import Target
 
 __all__ = ["Loaded", "assemble", "machine_code"]
 
-_OPTIMISATION = 2
+_OPTIMISATION = 2  # of instruction selection, scheduling and register allocation
 
 
 @lru_cache(maxsize=1)
@@ -21,12 +21,11 @@ def _llvm() -> Any:
 
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
-    import os
-    for o in os.environ.get("LO","").split(): llvm.set_option("",o)
     return llvm
 
 
-def _optimised(text: str, target: Target) -> tuple[Any, Any]:
+def _parsed(text: str, target: Target) -> tuple[Any, Any]:
+    """LLVM's module and target machine. No passes run on it: it is written in the shape that it should have."""
     llvm = _llvm()
     triple = llvm.get_process_triple()
     try:
@@ -37,30 +36,18 @@ def _optimised(text: str, target: Target) -> tuple[Any, Any]:
     except RuntimeError as problem:
         raise NativeError(f"LLVM does not accept the program for {target.cpu}: {problem}") from problem
     module.data_layout = str(machine.target_data)
-    options = llvm.create_pipeline_tuning_options(speed_level=1)
-    options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
-    builder = llvm.create_pass_builder(machine, options)
-    passes = llvm.create_new_module_pass_manager()
-    _add_passes(passes)
-    passes.run(module, builder)
     return module, machine
-
-
-def _add_passes(passes: Any) -> None:
-    """Common subexpressions, dead code, loop-invariant code: the program's structure is left as it was scheduled."""
-    passes.add_instruction_combine_pass()
-    passes.add_licm_pass() if hasattr(passes, "add_licm_pass") else None
 
 
 def machine_code(text: str, target: Target) -> bytes:
     """The object file of an LLVM module."""
-    module, machine = _optimised(text, target)
+    module, machine = _parsed(text, target)
     return bytes(machine.emit_object(module))
 
 
 def assemble(text: str, target: Target) -> str:
     """The assembly of an LLVM module, for a person to read."""
-    module, machine = _optimised(text, target)
+    module, machine = _parsed(text, target)
     return str(machine.emit_assembly(module))
 
 

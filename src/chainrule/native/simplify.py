@@ -75,18 +75,11 @@ def _folded(node: Node) -> Node:
 
 def _add(node: Node) -> Node | None:
     a, b = node.inputs
-    if _is(b, -0.0) or (_is(b, 0) and _never_minus_zero(a)):
-        return a
-    if _is(a, -0.0) or (_is(a, 0) and _never_minus_zero(b)):
-        return b
-    if b.op is ops.NEGATIVE:
-        return Node(ops.SUBTRACT, (a, b.inputs[0]))
-    return None
-
-
-def _never_minus_zero(node: Node) -> bool:
-    """Adding +0 changes nothing but −0; what it makes of that no program here can see, except by dividing by it."""
-    return node.op is not ops.FULL
+    nothing = -0.0 if node.type.is_float else 0  # x + 0.0 is not x where x is −0
+    for x, y in ((a, b), (b, a)):
+        if _is(y, nothing):
+            return x
+    return Node(ops.SUBTRACT, (a, b.inputs[0])) if b.op is ops.NEGATIVE else None
 
 
 def _subtract(node: Node) -> Node | None:

@@ -21,6 +21,7 @@ _FIRST_LEVEL = 32 * 1024  # bytes of the fastest cache, as good as everywhere
 _SECOND_LEVEL = 384 * 1024  # bytes of the next one, less some room
 _SECOND_SPEED, _THIRD_SPEED = 48.0, 10.0  # bytes per cycle that come from the caches behind the first
 _LARGE = 4_000_000  # places from which the operands outgrow the caches, and one of them is always packed
+_FEWEST = 6  # vectors in a tile, where the axes are long enough for more
 _LATENCY = 4  # cycles from an accumulation to the next on the same register
 _EXPENSIVE = frozenset({ops.EXP, ops.EXPM1, ops.LOG, ops.LOG1P, ops.TANH, ops.LOGISTIC, ops.POWER, ops.SIN, ops.COS})
 
@@ -194,7 +195,7 @@ def _cell_choices(work: _Work, axis: int, lanes: int) -> Iterable[tuple[int, ...
         rows = range(1, min(most[first], 14) + 1) if first >= 0 else [1]
         columns = range(1, min(most[second], 14) + 1) if second >= 0 else [1]
         for m, n in itertools.product(rows, columns):
-            if m * n <= work.target.registers:
+            if min(_FEWEST, rows[-1] * columns[-1]) <= m * n <= work.target.registers:
                 yield tuple(m if a == first else n if a == second else 1 for a in range(len(sizes)))
     if outputs < len(sizes):
         for unrolled in (2, 4, 8):

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.derive.backpropagation import backpropagate
-from chainrule.errors import DataError
+from chainrule.errors import DataError, ShapeError
 from chainrule.graph.node import full
 from chainrule.nn.costs import cost_function, targets
 from chainrule.nn.network import Network
@@ -69,12 +69,13 @@ def backprop(network: Network, cost: str, x: Any, y: Any) -> Backpropagation:
     (0.125, -0.125)
     """
     formula = cost_function(cost, network.layers[-1].activation)
-    answers = _answers(network, x, y)
+    examples = _examples(network, x)
+    answers = _answers(network, len(examples), y)
     with transforming():
         leaves, structure = flatten(network)
         weights = [variable(leaf) for leaf in leaves]
         moved: Network = unflatten(structure, weights)
-        passed = moved.forward(as_array(np.asarray(x, network.dtype)))
+        passed = moved.forward(as_array(examples))
         total = cnp.mean(formula(*passed[-1], targets(as_array(answers), network)))
         nodes = [array.node for array in (*(z for z, _ in passed), *weights)]
         found = backpropagate([(total.node, Array(full(1, total.node.type)))], nodes)
@@ -89,14 +90,34 @@ def _values(*arrays: Array) -> Sequence[Values]:
     return [np.array(array.value) for array in arrays]
 
 
-def _answers(network: Network, x: Any, y: Any) -> Values:
-    answers, outputs = np.asarray(y), network.sizes[-1]
-    fits = answers.shape in ((len(x),), (len(x), outputs))
+def _numbers(values: Any, what: str) -> Values:
+    try:
+        array = np.asarray(values)
+    except ValueError as problem:
+        raise DataError(f"{what} are not an array of numbers: {problem}.") from None
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{what} must be real numbers, not {array.dtype} of shape {array.shape}.")
+    return array
+
+
+def _examples(network: Network, x: Any) -> Values:
+    examples, inputs = _numbers(x, "examples"), network.sizes[0]
+    if examples.ndim != 2 or examples.shape[1] != inputs or not len(examples):
+        raise ShapeError(
+            f"the network takes at least one example, of shape (n, {inputs}), not {examples.shape}.",
+            cure="Reshape them, for example with x.reshape(len(x), -1).",
+        )
+    return examples.astype(network.dtype)
+
+
+def _answers(network: Network, examples: int, y: Any) -> Values:
+    answers, outputs = _numbers(y, "labels or targets"), network.sizes[-1]
+    fits = answers.shape in ((examples,), (examples, outputs))
     if not fits or (answers.ndim == 1 and answers.dtype.kind not in "iu"):
         raise DataError(
-            f"{len(x)} examples need labels of shape ({len(x)},), integers, or targets of shape ({len(x)}, {outputs}), "
-            f"not {answers.dtype} of shape {answers.shape}."
+            f"{examples} examples need labels of shape ({examples},), integers, or targets of shape ({examples}, "
+            f"{outputs}), not {answers.dtype} of shape {answers.shape}."
         )
-    if answers.ndim == 1 and answers.size and not 0 <= answers.min() <= answers.max() < outputs:
+    if answers.ndim == 1 and not 0 <= answers.min() <= answers.max() < outputs:
         raise DataError(f"labels {answers.min()} to {answers.max()} do not fit {outputs} outputs.")
     return answers if answers.ndim == 1 else answers.astype(network.dtype)

@@ -59,7 +59,7 @@ def cost_function(name: str, activation: str) -> Cost:
     "cross_entropy" is the one that belongs to the activation, sigmoid or softmax. OptionError if there is none.
     """
     full = f"{activation}_cross_entropy" if name == "cross_entropy" else name
-    if full not in COSTS:
+    if not isinstance(full, str) or full not in COSTS:
         known = ", ".join([*COSTS, "cross_entropy"])
         raise OptionError(f"there is no cost {name!r} for {activation} outputs.", cure=f"Costs are {known}.")
     needed = full.removesuffix("_cross_entropy")

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import OptionError, ShapeError
-from chainrule.graph.types import checked_dtype
+from chainrule.errors import DTypeError, OptionError, ShapeError
 from chainrule.nn.activations import ACTIVATIONS
 from chainrule.nn.initializers import INITIALIZERS
 from chainrule.trace.array import scope
@@ -35,11 +34,8 @@ class Dense:
     activation: str
 
     def __post_init__(self) -> None:
-        if self.activation not in ACTIVATIONS:
-            raise OptionError(
-                f"there is no activation {self.activation!r}.", cure=f"Activations are {', '.join(ACTIVATIONS)}."
-            )
-        if np.ndim(self.w) != 2 or np.shape(self.b) != np.shape(self.w)[:1]:
+        _check_activation(self.activation)
+        if np.ndim(self.w) != 2 or np.shape(self.b) != np.shape(self.w)[:1] or 0 in np.shape(self.w):
             raise ShapeError(
                 f"a layer needs weights of shape (outputs, inputs) and biases of shape (outputs,), not "
                 f"{np.shape(self.w)} and {np.shape(self.b)}."
@@ -91,17 +87,14 @@ class Network:
         seed: int = 0,
         dtype: Any = np.float32,
     ) -> None:
-        if len(sizes) < 2 or any(not isinstance(n, int | np.integer) or n < 1 for n in sizes):
-            raise OptionError(f"sizes must be at least two positive numbers, not {list(sizes)}.", cure="Try [784, 30, 10].")
+        _check_sizes(sizes)
         last = output or ("softmax" if activation == "relu" else activation)
         for name in (activation, last):
-            if name not in ACTIVATIONS:
-                raise OptionError(f"there is no activation {name!r}.", cure=f"Activations are {', '.join(ACTIVATIONS)}.")
-        start = INITIALIZERS.get(initializer or _DEFAULT_INITIALIZER[activation])
-        if start is None:
+            _check_activation(name)
+        chosen = initializer or _DEFAULT_INITIALIZER[activation]
+        if not isinstance(chosen, str) or chosen not in INITIALIZERS:
             raise OptionError(f"there is no initializer {initializer!r}.", cure=f"There are {', '.join(INITIALIZERS)}.")
-        random = np.random.default_rng(seed)
-        wanted = checked_dtype(dtype)
+        start, random, wanted = INITIALIZERS[chosen], _generator(seed), _float_dtype(dtype)
         layers = []
         for number, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
             w, b = start(int(inputs), int(outputs), random)
@@ -113,15 +106,16 @@ class Network:
     def from_weights(
         cls, weights: Sequence[tuple[Any, Any]], activation: str | Sequence[str] = "sigmoid", *, output: str | None = None
     ) -> Network:
-        """The network with the given `(w, b)` of each layer; `activation` is one name, or one for each layer."""
-        pairs = [(_floating(w), _floating(b)) for w, b in weights]
-        if not pairs:
-            raise OptionError("a network needs at least one layer of weights.")
+        """The network with the given `(w, b)` of each layer; `activation` is one name, or one for each layer.
+
+        Its dtype is the widest of theirs, float64 for whole numbers and lists.
+        """
+        pairs = _in_one_dtype(weights)
         if isinstance(activation, str):
             last = output or ("softmax" if activation == "relu" else activation)
             names = [activation] * (len(pairs) - 1) + [last]
         else:
-            names = list(activation)
+            names = list(activation) if isinstance(activation, Sequence) else [activation]
         if len(names) != len(pairs):
             raise OptionError(f"{len(pairs)} layers need {len(pairs)} activations, not {len(names)}.")
         layers = tuple(Dense(w, b, name) for (w, b), name in zip(pairs, names, strict=True))
@@ -155,7 +149,7 @@ class Network:
 
     def astype(self, dtype: Any) -> Network:
         """The same network with weights of another dtype."""
-        wanted = checked_dtype(dtype)
+        wanted = _float_dtype(dtype)
         return self._of(tuple(Dense(n.w.astype(wanted), n.b.astype(wanted), n.activation) for n in self.layers))
 
     def forward(self, x: Any) -> list[tuple[Any, Any]]:
@@ -182,6 +176,63 @@ class Network:
         return f"Network({'-'.join(map(str, self.sizes))}, {', '.join(names)}, {self.dtype})"
 
 
-def _floating(x: Any) -> np.ndarray[Any, Any]:
-    array = np.asarray(x)
-    return array if array.dtype.kind == "f" else array.astype(np.float64)
+# checks
+
+
+def _check_activation(name: Any) -> None:
+    if not isinstance(name, str) or name not in ACTIVATIONS:
+        raise OptionError(f"there is no activation {name!r}.", cure=f"Activations are {', '.join(ACTIVATIONS)}.")
+
+
+def _check_sizes(sizes: Any) -> None:
+    several = np.ndim(sizes) == 1 and len(sizes) >= 2
+    if not several or any(not isinstance(n, int | np.integer) or n < 1 for n in sizes):
+        raise OptionError(f"sizes must be at least two positive numbers, not {sizes!r}.", cure="Try [784, 30, 10].")
+
+
+def _generator(seed: Any) -> np.random.Generator:
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as problem:
+        raise OptionError(f"seed must be a whole number of at least 0, not {seed!r}: {problem}.") from None
+
+
+def _float_dtype(dtype: Any) -> np.dtype[Any]:
+    try:
+        wanted: np.dtype[Any] = np.dtype(dtype).newbyteorder("=")
+    except TypeError as problem:
+        raise DTypeError(f"weights are float32 or float64: {problem}.") from None
+    if wanted not in (np.float32, np.float64):
+        raise DTypeError(f"weights are float32 or float64, not {wanted}.")
+    return wanted
+
+
+def _in_one_dtype(weights: Any) -> list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+    """The weights and biases of each layer as arrays of the widest dtype among them."""
+    layers = [(f"the {kind} of layer {n}", x) for n, pair in enumerate(weights) for kind, x in _named(n, pair)]
+    if not layers:
+        raise OptionError("a network needs at least one layer of weights.")
+    arrays = [_floating(name, x) for name, x in layers]
+    dtype = np.result_type(*arrays)
+    arrays = [array.astype(dtype, copy=False) for array in arrays]
+    return list(zip(arrays[::2], arrays[1::2], strict=True))
+
+
+def _named(number: int, pair: Any) -> list[tuple[str, Any]]:
+    try:
+        w, b = pair
+    except (TypeError, ValueError):
+        raise ShapeError(f"layer {number} needs a pair of weights and biases (w, b), not {pair!r}.") from None
+    return [("weights", w), ("biases", b)]
+
+
+def _floating(name: str, x: Any) -> np.ndarray[Any, Any]:
+    try:
+        array = np.asarray(x)
+    except ValueError as problem:
+        raise ShapeError(f"{name} are not an array of numbers: {problem}.") from None
+    if array.dtype.kind in "biu":
+        return array.astype(np.float64)
+    if array.dtype.newbyteorder("=") not in (np.float32, np.float64):
+        raise DTypeError(f"{name} must be float32 or float64, not {array.dtype} of shape {array.shape}.")
+    return array.astype(array.dtype.newbyteorder("="), copy=False)

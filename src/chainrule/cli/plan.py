@@ -1,0 +1,60 @@
+"""What the options of `chainrule learn` mean: the sizes of a network, an optimiser with a sensible rate."""
+
+from __future__ import annotations
+
+import re
+
+from chainrule.data import DataSet
+from chainrule.errors import OptionError
+from chainrule.learning.optimizers import SGD, Adam, Momentum, Optimizer
+from chainrule.nn.network import Network
+
+__all__ = ["optimizer", "sizes"]
+
+_HIDDEN = 30  # neurons, as in the book
+
+
+def sizes(text: str | None, data: DataSet) -> list[int]:
+    """The sizes that `784-30-10` names, which must suit the data; for None, one hidden layer of 30.
+
+    Raises OptionError if the text names none, or the data have other features or classes.
+    """
+    fitting = [data.features, _HIDDEN, data.classes]
+    if text is None:
+        return fitting
+    if not re.fullmatch("[0-9]{1,9}(-[0-9]{1,9})+", text):
+        raise OptionError(f"--network {text} names no sizes.", cure=f"Write them like {_joined(fitting)}.")
+    found = [int(size) for size in text.split("-")]
+    suggested = f"Write --network {_joined([data.features, *found[1:-1], data.classes])}."
+    if found[0] != data.features:
+        raise OptionError(f"--network {text} takes {found[0]} inputs, but the data have {data.features}.", cure=suggested)
+    if found[-1] != data.classes:
+        raise OptionError(f"--network {text} has {found[-1]} outputs, but the data {data.classes} classes.", cure=suggested)
+    return found
+
+
+def _joined(numbers: list[int]) -> str:
+    return "-".join(map(str, numbers))
+
+
+def optimizer(method: str, rate: float | None, momentum: float | None, network: Network, cost: str) -> Optimizer:
+    """The optimiser of that name; what is None is chosen to suit it, the network and the cost.
+
+    Raises OptionError for a rate or a momentum outside its range, or one that the optimiser has no use for.
+    """
+    if momentum is not None and method != "momentum":
+        raise OptionError(f"--momentum means nothing to --optimizer {method}.", cure="Add --optimizer momentum.")
+    if method == "adam":
+        return Adam() if rate is None else Adam(rate)
+    usual = _usual_rate(network, cost) if rate is None else rate
+    if method == "sgd":
+        return SGD(usual)
+    kept = Momentum.momentum if momentum is None else momentum
+    return Momentum(usual if rate is not None else round(usual * (1 - kept), 6), kept)  # which adds up to the same
+
+
+def _usual_rate(network: Network, cost: str) -> float:
+    """The book's rates for networks like the book's, and one that is small enough for others."""
+    if any(layer.activation != "sigmoid" for layer in network.layers):
+        return 0.1
+    return 3.0 if cost == "quadratic" else 0.5
