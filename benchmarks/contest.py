@@ -84,12 +84,11 @@ def held(task: Task, contestants: Sequence[Contestant], settings: Settings, cach
     contest = Contest(task, {c.name: Entry() for c in contestants})
     with ExitStack() as stack:
         workers: dict[str, Worker] = {}
-        for c in contestants:
-            workers[c.name] = Worker(c, settings.limit, caches if c.caches_unasked else None)
-            stack.callback(workers[c.name].close)
-        for name in workers:
-            tell(f"{name} prepares")
-            _attempt(contest.entries[name], partial(_prepare, worker=workers[name], task=task, settings=settings))
+        for c in contestants:  # one after the other, so that none prepares while another one starts
+            tell(f"{c.name} prepares")
+            made = workers[c.name] = Worker(c, settings.limit, caches if c.caches_unasked else None)
+            stack.callback(made.close)
+            _attempt(contest.entries[c.name], partial(_prepare, worker=made, task=task, settings=settings))
         for number in range(settings.rounds):
             tell(f"round {number + 1} of {settings.rounds}")
             _round(contest, workers, number)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from workers import Contestant
 
-__all__ = ["DEFAULT_ENVIRONMENT", "chainrule", "present_peers", "version"]
+__all__ = ["DEFAULT_ENVIRONMENT", "absent_peers", "chainrule", "present_peers", "version"]
 
 DEFAULT_ENVIRONMENT = Path(__file__).resolve().parent / ".peers"
 _CPU_WHEELS = "https://download.pytorch.org/whl/cpu"  # PyPI's for Linux bring gigabytes of CUDA along
@@ -38,7 +38,7 @@ def _peers(python: Path) -> list[Contestant]:
 
 
 def present_peers(environment: Path, tell: Tell) -> list[Contestant]:
-    """The peers that are, or can be made, present in a virtual environment; says which are absent."""
+    """The peers that are, or can be made, present in a virtual environment."""
     python = _python(environment)
     if not python.exists() and not _made(environment, tell):
         return []
@@ -47,9 +47,13 @@ def present_peers(environment: Path, tell: Tell) -> list[Contestant]:
         if version(peer) or _installed(python, peer.module, tell):
             present.append(peer)
             _compare(peer, tell)
-        else:
-            tell(f"{peer.title}: absent")
     return present
+
+
+def absent_peers(present: Sequence[Contestant]) -> list[str]:
+    """The titles of the peers that are not among those present."""
+    there = {contestant.name for contestant in present}
+    return [peer.title for peer in _peers(Path()) if peer.name not in there]
 
 
 def version(contestant: Contestant) -> str:

@@ -22,6 +22,7 @@ class Report:
 
     machine: dict[str, Any]
     names: dict[str, str]
+    absent: list[str] = field(default_factory=list)  # peers that should have been there
     peak: float = 0.0
     contests: dict[str, Contest] = field(default_factory=dict)
     imports: dict[str, Spans] = field(default_factory=dict)
@@ -63,9 +64,10 @@ class Report:
     def _title(self) -> str:
         m = self.machine
         versions = ", ".join(self.names.values())
+        absent = f" (absent: {', '.join(self.absent)})" if self.absent else ""
         peak = f"; measured peak {self.peak / 1e9:.0f} GFLOP/s in float32" if self.peak else ""
         return (
-            f"One core of {m['processor']} ({m['vector_bits']}-bit vectors{peak}), Python {m['python']}; {versions}; "
+            f"One core of {m['processor']} ({m['vector_bits']}-bit vectors{peak}), Python {m['python']}; {versions}{absent}; "
             f"{m['rounds']} rounds, the contestants in turn in each. Times: minimum (median)."
         )
 
@@ -118,6 +120,7 @@ class Report:
         return {
             "machine": self.machine,
             "contestants": self.names,
+            "absent": self.absent,
             "peak_flops_per_second": self.peak,
             "workloads": {name: self._contest_data(contest) for name, contest in self.contests.items()},
             "imports": {name: asdict(spans) for name, spans in self.imports.items()},

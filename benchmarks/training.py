@@ -20,7 +20,7 @@ from pathlib import Path
 from chainrule.native.target import host
 from contest import Settings, held
 from peak import measured_peak
-from peers import DEFAULT_ENVIRONMENT, chainrule, present_peers, version
+from peers import DEFAULT_ENVIRONMENT, absent_peers, chainrule, present_peers, version
 from report import Report
 from startup import first_steps, imports
 from workers import Contestant, pin
@@ -100,7 +100,8 @@ def main() -> int:
     contestants = _contestants(arguments)
     core = pin(arguments.core)
     names = {c.name: f"{c.title} {version(c)}".strip() for c in contestants}
-    report = Report(_machine(core, arguments.repeats), names, measured_peak())
+    absent = [] if arguments.no_peers else absent_peers(contestants)
+    report = Report(_machine(core, arguments.repeats), names, absent, measured_peak())
     with tempfile.TemporaryDirectory() as folder:
         _measure(arguments, report, contestants, Path(folder))
     _tell("")

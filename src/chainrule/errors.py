@@ -39,6 +39,7 @@ __all__ = [
     "user_line",
 ]
 
+
 def user_line() -> tuple[str, int] | None:
     """The file and line, outside this package, that is being executed now; None if there is none."""
     frame: FrameType | None = sys._getframe(1)

@@ -11,9 +11,9 @@ import numpy as np
 
 from chainrule.derive.backpropagation import backpropagate
 from chainrule.errors import DifferentiationError, OptionError
-from chainrule.graph.node import full
-from chainrule.trace.array import Array, as_array, apply, transforming, variable
 from chainrule.graph import ops
+from chainrule.graph.node import full
+from chainrule.trace.array import Array, apply, as_array, transforming, variable
 from chainrule.trace.tracing import argument_types, trace
 from chainrule.trace.tree import Structure, flatten, paths, unflatten
 
@@ -148,7 +148,7 @@ def _result(x: Array, outermost: bool) -> Any:
     return value[()] if value.ndim == 0 else np.array(value)
 
 
-def compile(function: Function) -> Function:  # noqa: A001 - the word that users know
+def compile(function: Function) -> Function:
     """The same function as native code, made once for each structure, shapes and dtypes of its arguments.
 
     Shapes and dtypes are known while it is traced, values are not: use `np.where` in place of an `if` on a value.

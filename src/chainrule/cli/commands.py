@@ -24,7 +24,7 @@ app.command()(show)
 @app.callback(invoke_without_command=True)
 def start(
     context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    version: Annotated[bool, typer.Option("--version", metavar="", help="Print the version.")] = False,
 ) -> None:
     """Backpropagation, compiled: small and medium networks learn fast."""
     if version:

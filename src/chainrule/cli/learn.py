@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
@@ -26,57 +26,77 @@ Cost = Literal["quadratic", "cross_entropy"]
 Method = Literal["sgd", "momentum", "adam"]
 DType = Literal["float32", "float64"]
 
-_argument = partial(typer.Argument, show_default=False)
 _network = partial(typer.Option, rich_help_panel="Network")
 _learning = partial(typer.Option, rich_help_panel="Learning")
 _result = partial(typer.Option, rich_help_panel="Result")
 
 
+def _among(names: Any) -> str:
+    *others, last = get_args(names)
+    return f"{', '.join(others)} or {last}"
+
+
 def learn(
     folder: Annotated[
         Path | None,
-        _argument(help="Images to learn from: a folder with the four files of MNIST, or others in that layout."),
+        typer.Argument(
+            metavar="FOLDER",
+            help="Images to learn from: a folder with the four files of MNIST, or others in that layout.",
+            show_default="5,000 digits that come along",
+        ),
     ] = None,
     network: Annotated[
         str | None,
         _network(
-            metavar="SIZES", help="Inputs, neurons of each hidden layer, outputs.", show_default="784-30-10 for digits"
+            metavar="SIZES",
+            help="How many inputs, neurons in each hidden layer, and outputs.",
+            show_default="784-30-10 for digits",
         ),
     ] = None,
     activation: Annotated[
-        Activation, _network(help="What a neuron makes of its weighted input.")
+        Activation, _network(metavar="NAME", help=f"What neurons make of their weighted input: {_among(Activation)}.")
     ] = "sigmoid",
     output_activation: Annotated[
         Activation | None,
-        _network(help="The same for the outputs.", show_default="that of the others, but softmax after relu"),
+        _network(
+            metavar="NAME", help="The same for the outputs.", show_default="as the others, but softmax after relu"
+        ),
     ] = None,
     initializer: Annotated[
         Initializer | None,
-        _network(help="How weights and biases start.", show_default="normal with sigmoid, he with relu, else glorot"),
+        _network(
+            metavar="NAME",
+            help=f"How weights and biases start: {_among(Initializer)}.",
+            show_default="normal with sigmoid, he with relu, else glorot",
+        ),
     ] = None,
-    cost: Annotated[Cost, _learning(help="What is minimised.")] = "quadratic",
+    cost: Annotated[Cost, _learning(metavar="NAME", help=f"What is minimised: {_among(Cost)}.")] = "quadratic",
     epochs: Annotated[int, _learning(help="How often to go through the training examples.")] = 30,
     batch: Annotated[int, _learning(help="How many examples make one step.")] = 10,
-    optimizer: Annotated[Method, _learning(help="How the gradient changes the weights.")] = "sgd",
+    optimizer: Annotated[
+        Method, _learning(metavar="NAME", help=f"How the gradient changes the weights: {_among(Method)}.")
+    ] = "sgd",
     rate: Annotated[
         float | None,
         _learning(
-            help="The learning rate. By default 0.001 with adam, else 3.0 for a quadratic cost of sigmoid neurons, 0.5 for "
-            "their cross-entropy and 0.1 for other neurons; with momentum, times 1 - momentum.",
-            show_default=False,
+            help="The learning rate.",
+            show_default="0.001 with adam; else 3.0, or 0.5 with cross_entropy, or 0.1 if not all neurons are sigmoid; "
+            "with momentum, that times 1 - momentum",
         ),
     ] = None,
     momentum: Annotated[
         float | None,
-        _learning(help="How much of the last change is kept, with the optimizer momentum.", show_default="0.9"),
+        _learning(help="How much of the last change goes on, with the optimizer momentum.", show_default="0.9"),
     ] = None,
     l2: Annotated[float, _learning(help="How strongly weights are held small: λ in λ/(2n) Σ w².")] = 0.0,
     seed: Annotated[int, _learning(help="Decides the first weights and the order of the examples.")] = 0,
-    dtype: Annotated[DType, _learning(help="The numbers to compute with.")] = "float32",
+    dtype: Annotated[DType, _learning(metavar="NAME", help=f"The numbers: {_among(DType)}.")] = "float32",
     evaluate_training: Annotated[
         bool,
         _learning(
-            "--evaluate-training", help="Measure all training examples after each epoch, not their mean during it."
+            "--evaluate-training",
+            metavar="",
+            help="After each epoch measure all training examples, instead of averaging over its steps.",
         ),
     ] = False,
     output: Annotated[
@@ -85,17 +105,20 @@ def learn(
             "--output",
             "-o",
             metavar="FOLDER",
-            help="Where to save the run: a folder that is new, is empty, or holds a run to be replaced.",
+            help="Where to save the run: a folder that is new or empty, or holds a run to be replaced.",
             show_default="a new one in runs",
         ),
     ] = None,
-    no_save: Annotated[bool, _result("--no-save", help="Do not save the run.")] = False,
-    quiet: Annotated[bool, _result("--quiet", "-q", help="Print only where the run was saved.")] = False,
+    no_save: Annotated[bool, _result("--no-save", metavar="", help="Do not save the run.")] = False,
+    quiet: Annotated[
+        bool, _result("--quiet", "-q", metavar="", help="Print nothing but the folder of the saved run.")
+    ] = False,
 ) -> int:
     """Train a network by backpropagation and save the run.
 
-    Without arguments it is the first program of Nielsen's book, on 5,000 handwritten digits that come along, in about
-    a second. Ctrl-C stops earlier and keeps what was learnt.
+    Without arguments: the first program of Nielsen's book, on bundled digits.
+
+    Ctrl-C ends learning early and keeps what was learnt.
     """
     import chainrule as cr
     from chainrule.cli import folders, plan, report

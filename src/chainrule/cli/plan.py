@@ -27,9 +27,11 @@ def sizes(text: str | None, data: DataSet) -> list[int]:
     found = [int(size) for size in text.split("-")]
     suggested = f"Write --network {_joined([data.features, *found[1:-1], data.classes])}."
     if found[0] != data.features:
-        raise OptionError(f"--network {text} takes {found[0]} inputs, but the data have {data.features}.", cure=suggested)
+        mismatch = f"{found[0]} inputs, but the examples have {data.features} features"
+        raise OptionError(f"--network {text} has {mismatch}.", cure=suggested)
     if found[-1] != data.classes:
-        raise OptionError(f"--network {text} has {found[-1]} outputs, but the data {data.classes} classes.", cure=suggested)
+        mismatch = f"{found[-1]} outputs, but the data have {data.classes} classes"
+        raise OptionError(f"--network {text} has {mismatch}.", cure=suggested)
     return found
 
 

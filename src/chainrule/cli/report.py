@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from statistics import median
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from chainrule.learning.run import Record, Run
 
@@ -20,7 +21,9 @@ __all__ = ["print_history", "print_result"]
 def print_result(run: Run) -> None:
     """What came of learning: the network, the data, the last figures, the verdict."""
     console = _console()
-    console.print(_pairs(_summary(run)))
+    if console.is_terminal:  # below the epochs
+        console.print()
+    _print_facts(console, _summary(run))
     if run.history:
         console.print()
         console.print(_figures(run.history[-1], run.configuration))
@@ -32,7 +35,7 @@ def print_history(run: Run) -> None:
     """What is known of a saved run: its configuration, each epoch, the verdict."""
     console = _console()
     facts = {"network": _network(run), **run.configuration, "stopped early": "yes" if run.interrupted else "no"}
-    console.print(_pairs((key.replace("_", " "), _plain(value)) for key, value in facts.items()))
+    _print_facts(console, {_plain(name).replace("_", " "): _plain(fact) for name, fact in facts.items()})
     if run.history:
         console.print()
         console.print(_epochs(run.history))
@@ -48,27 +51,24 @@ def _console() -> Console:
     return console
 
 
-def _pairs(rows: Iterable[tuple[str, str]]) -> Table:
-    table = Table.grid(padding=(0, 3, 0, 0))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    return table
+def _print_facts(console: Console, facts: Mapping[str, str]) -> None:
+    width = max(map(len, facts))
+    for name, fact in facts.items():
+        console.print(Text.assemble((f"{name:{width}}   ", "dim"), fact))
 
 
-def _summary(run: Run) -> list[tuple[str, str]]:
+def _summary(run: Run) -> dict[str, str]:
     known = run.configuration
     parts = [("training_examples", "to train"), ("validation_examples", "to validate"), ("test_examples", "to test")]
     counts = [f"{known[key]:,} {purpose}" for key, purpose in parts if key in known]
     ways = [f"{known['cost'].replace('_', '-')} cost", known["optimizer"], f"batches of {known['batch']}"]
     ways += [f"l2 {known['l2']:g}"] if known["l2"] else []
-    return [
-        ("network", _network(run)),
-        ("data", f"{known['data']}: {', '.join(counts)}"),
-        ("learning", ", ".join([*ways, f"seed {known['seed']}"])),
-        ("time", _time(run)),
-    ]
+    return {
+        "network": _network(run),
+        "data": f"{known['data']}: {', '.join(counts)}",
+        "learning": ", ".join([*ways, f"seed {known['seed']}"]),
+        "time": _time(run),
+    }
 
 
 def _network(run: Run) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.errors import TracingError
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph
-from chainrule.graph.node import Node, in_order, number
+from chainrule.graph.node import Node, in_order
 from chainrule.graph.ops import Op
 from chainrule.graph.types import Type
 
@@ -96,11 +96,11 @@ def _iota(axis: int, type_: Type) -> Array:
 
 def _logistic(x: Array) -> Array:
     small = np.exp(-np.abs(x))
-    return np.where(x >= 0, x.dtype.type(1), small) / (1 + small)
+    return np.asarray(np.where(x >= 0, x.dtype.type(1), small) / (1 + small))
 
 
 def _contract(a: Array, b: Array, a_labels: Sequence[int], b_labels: Sequence[int], out: Sequence[int]) -> Array:
-    return np.einsum(a, list(a_labels), b, list(b_labels), list(out), optimize=True)
+    return np.asarray(np.einsum(a, list(a_labels), b, list(b_labels), list(out), optimize=True))
 
 
 def _broadcast(x: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:

@@ -17,7 +17,7 @@ import numpy as np
 from chainrule.graph import ops
 from chainrule.graph.ops import Op
 from chainrule.graph.type_rules import TYPE_RULES
-from chainrule.graph.types import Type, checked_dtype, type_of
+from chainrule.graph.types import Type, checked_dtype
 
 __all__ = ["Data", "Node", "constant", "full", "in_order", "input_node", "number", "replaced"]
 

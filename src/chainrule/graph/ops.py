@@ -4,6 +4,8 @@
     value      `graph.interpret.NUMPY`            the meaning, in NumPy: the oracle
     pull       `derive.pull_rules.PULL`           the derivative, backward
     native     `native.lower.LOWER`               how it becomes loops over buffers
+
+A test names the row that an operation lacks.
 """
 
 from __future__ import annotations

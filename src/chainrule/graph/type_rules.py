@@ -193,8 +193,8 @@ def _scatter_add(x: Type, index: Type, updates: Type) -> Type:
 
 
 _FLOAT_UNARY = (
-    ops.EXP, ops.EXPM1, ops.LOG, ops.LOG1P, ops.TANH, ops.LOGISTIC, ops.RELU, ops.SQRT, ops.SIN, ops.COS, ops.FLOOR, ops.CEIL,
-    ops.ROUND,
+    ops.EXP, ops.EXPM1, ops.LOG, ops.LOG1P, ops.TANH, ops.LOGISTIC, ops.RELU, ops.SQRT, ops.SIN, ops.COS, ops.FLOOR,
+    ops.CEIL, ops.ROUND,
 )  # fmt: skip
 
 TYPE_RULES: Mapping[Op, Rule] = MappingProxyType(

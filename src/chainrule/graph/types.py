@@ -27,7 +27,8 @@ def checked_dtype(dtype: Any) -> np.dtype[Any]:
             f"chainrule computes with float32, float64, bool and integers, not with {found}.",
             cure="Convert first, for example with x.astype(np.float32).",
         )
-    return found.newbyteorder("=")
+    native: np.dtype[Any] = found.newbyteorder("=")
+    return native
 
 
 @dataclass(frozen=True, slots=True)

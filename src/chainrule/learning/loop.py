@@ -45,10 +45,10 @@ def learn(
     """Train a network by backpropagation on mini-batches, and return the `Run`.
 
     The cost is the mean over examples of C_x, plus `λ/(2n) Σ w²` over the weights for `l2=λ` and n training examples.
-    Each epoch goes once through the training examples in batches of `batch`, the last one shorter if they do not divide,
+    Each epoch goes once through the training examples in batches of `batch`, the last shorter if they do not divide,
     in a fresh order drawn from `seed`; or exactly in the order of the rows that `order` names, `epochs·n` of them.
-    Training figures are running means over the epoch's steps, or with `evaluate_training` those of the whole training set
-    at its end. Validation data, given or part of the data set, are measured after every epoch and never learned from.
+    Training figures are running means over the epoch's steps, or with `evaluate_training` those of the whole training
+    set at its end. Validation data, given or part of the data set, are measured after every epoch and never learned from.
 
     The same seed on the same machine gives the same bits. Ctrl-C ends learning within a second; the run then holds what
     was learnt, and `run.interrupted` is true. `network` itself is not changed.
@@ -58,7 +58,8 @@ def learn(
     >>> from chainrule.learning.optimizers import SGD
     >>> x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
     >>> network = Network([2, 4, 2], activation="tanh", output="softmax", seed=1)
-    >>> run = learn(network, (x, [0, 1, 1, 0]), cost="cross_entropy", epochs=200, batch=4, optimizer=SGD(1.0), progress=False)
+    >>> data = (x, [0, 1, 1, 0])
+    >>> run = learn(network, data, cost="cross_entropy", epochs=200, batch=4, optimizer=SGD(1.0), progress=False)
     >>> run.history[-1].training_accuracy
     1.0
     """
@@ -117,8 +118,8 @@ def _orders(order: Any, epochs: int, examples: int, seed: int) -> Iterator[Value
         raise OptionError(f"order is not an array of row numbers: {problem}.") from None
     if rows.dtype.kind not in "iu" or rows.size != epochs * examples:
         raise OptionError(
-            f"order must hold {epochs} x {examples} row numbers, one for each example of each epoch, not {rows.dtype} of "
-            f"shape {rows.shape}."
+            f"order must hold {epochs} x {examples} row numbers, one for each example of each epoch, not {rows.dtype} "
+            f"of shape {rows.shape}."
         )
     if rows.min() < 0 or rows.max() >= examples:
         raise OptionError(f"order names rows {rows.min()} to {rows.max()}, but there are {examples} examples.")

@@ -49,7 +49,11 @@ class Progress:
 def _bar(console: Any) -> Any:
     from rich import progress
 
-    columns = (progress.BarColumn(bar_width=30), progress.TimeRemainingColumn(), progress.TextColumn("{task.fields[told]}"))
+    columns = (
+        progress.BarColumn(bar_width=20),
+        progress.TimeRemainingColumn(),
+        progress.TextColumn("{task.fields[told]}"),
+    )
     return progress.Progress(*columns, console=console, transient=True, refresh_per_second=20)
 
 
@@ -58,9 +62,9 @@ def _accuracy(name: str, fraction: float | None) -> str:
 
 
 def _line(record: Record) -> str:
-    validation = "" if record.validation_cost is None else f"   validation: cost {record.validation_cost:.4f}"
-    return (
-        f"epoch {record.epoch:3}   training: cost {record.training_cost:.4f}"
-        f"{_accuracy('  right', record.training_accuracy)}{validation}"
-        f"{_accuracy('  right', record.validation_accuracy)}   [dim]{record.seconds:.2f} s[/dim]"
-    )
+    """Costs and accuracies, short enough for 80 columns."""
+    training = f"training {record.training_cost:.4f}" + _accuracy("", record.training_accuracy)
+    validation = ""
+    if record.validation_cost is not None:
+        validation = f"   validation {record.validation_cost:.4f}" + _accuracy("", record.validation_accuracy)
+    return f"epoch {record.epoch:3}   {training}{validation}   [dim]{record.seconds:.2f} s[/dim]"

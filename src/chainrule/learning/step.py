@@ -16,7 +16,7 @@ from chainrule.graph import ops
 from chainrule.graph.graph import Graph
 from chainrule.graph.types import Type, type_of
 from chainrule.learning.optimizers import Optimizer
-from chainrule.native.program import Loop, Program, build
+from chainrule.native.program import Loop, build
 from chainrule.nn.costs import cost_function, targets
 from chainrule.nn.network import Network
 from chainrule.trace import namespace as cnp

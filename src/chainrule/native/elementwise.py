@@ -83,7 +83,9 @@ def _from_float(f: Function, value: Value, source: DType, target: DType, kind: s
 Instruction = Callable[..., Value]
 
 
-def _float_or_integer(on_float: Instruction, on_signed: Instruction, on_unsigned: Instruction | None = None) -> Instruction:
+def _float_or_integer(
+    on_float: Instruction, on_signed: Instruction, on_unsigned: Instruction | None = None
+) -> Instruction:
     def write(f: Function, dtype: DType, *operands: Value) -> Value:
         chosen = on_float if dtype.kind == "f" else on_signed if dtype.kind == "i" else on_unsigned or on_signed
         return chosen(f, *operands)

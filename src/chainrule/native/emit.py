@@ -69,7 +69,7 @@ class _Writer:
         names = [(f"b{n}", PTR) for n in range(len(buffers))]
         self.function: Function = module.function(kernel.name, names, "internal")
         self.address = dict(zip(buffers, self.function.parameters, strict=True))
-        self.scopes: list[dict[Any, Value]] = [{}]  # what has been computed, innermost loop last
+        self.scopes: list[dict[tuple[Any, ...], Value]] = [{}]  # what has been computed, innermost loop last
         self.base: list[Value | None] = [None] * len(kernel.sizes)  # first place of the tile along each axis
         self.cells: list[list[Cell]] = [[Cell(0)] for _ in kernel.sizes]
         self.dependence: dict[Expression, frozenset[int]] = {}
@@ -95,12 +95,13 @@ class _Writer:
             return
         axis = order[0]
 
-        def inner() -> None:
+        def inner(carried: list[Value]) -> list[Value]:
             if axis == self.tiling.axis:
                 self._fill_panels()
             self._output_loops(order[1:])
+            return carried
 
-        self._stepped(axis, [], lambda carried: (inner(), [])[1])
+        self._stepped(axis, [], inner)
 
     def _stepped(
         self, axis: int, carried: list[Value], body: Callable[[list[Value]], list[Value]], step: int = 0
@@ -326,7 +327,12 @@ class _Writer:
 
     def _copy_loops(self, axes: list[int], load: Load) -> None:
         if axes:
-            self._stepped(axes[0], [], lambda _: (self._copy_loops(axes[1:], load), [])[1], step=1)
+
+            def inner(carried: list[Value]) -> list[Value]:
+                self._copy_loops(axes[1:], load)
+                return carried
+
+            self._stepped(axes[0], [], inner, step=1)
             return
         for place in self._places({self.tiling.axis}):
             pointer = self._pointers_in_panel(load, place)
@@ -340,9 +346,7 @@ class _Writer:
             strides[axis] = step
             step *= self.kernel.sizes[axis]
         base = self._base_pointer(self.kernel.panel, View(0, tuple(strides)), place)
-        offset = place[self.tiling.axis].offset + sum(
-            s * c.offset for s, c in zip(strides, place, strict=True)
-        )
+        offset = place[self.tiling.axis].offset + sum(s * c.offset for s, c in zip(strides, place, strict=True))
         return self._displaced(base, load.dtype, offset)
 
     # values
@@ -355,11 +359,7 @@ class _Writer:
         if -1 in axes:
             axes = frozenset(range(self.kernel.outputs))
         key = (e, tuple(place[a] for a in sorted(axes)))
-        for scope in reversed(self.scopes):
-            if key in scope:
-                return scope[key]
-        self.scopes[-1][key] = self._computed(e, place)
-        return self.scopes[-1][key]
+        return self._known(key) or self._remembered(key, self._computed(e, place))
 
     def _computed(self, e: Expression, place: Place) -> Value:
         if isinstance(e, Result):
@@ -378,11 +378,14 @@ class _Writer:
         if value.type.lanes == lanes:
             return value
         key = ("wide", value, lanes)
-        for scope in reversed(self.scopes):
-            if key in scope:
-                return scope[key]
-        self.scopes[-1][key] = self.function.splat(value, lanes)
-        return self.scopes[-1][key]
+        return self._known(key) or self._remembered(key, self.function.splat(value, lanes))
+
+    def _known(self, key: tuple[Any, ...]) -> Value | None:
+        return next((scope[key] for scope in reversed(self.scopes) if key in scope), None)
+
+    def _remembered(self, key: tuple[Any, ...], value: Value) -> Value:
+        self.scopes[-1][key] = value
+        return value
 
     def _loaded(self, load: Load, place: Place) -> Value:
         lanes = self._lanes(load, place)

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["BOOL", "F32", "F64", "I32", "I64", "I8", "PTR", "Function", "Module", "Type", "Value"]
+__all__ = ["BOOL", "F32", "F64", "I8", "I32", "I64", "PTR", "Function", "Module", "Type", "Value"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +207,9 @@ class Function:
         if not a.name.startswith("%"):
             return Value("<" + ", ".join([f"{a.type} {a.name}"] * lanes) + ">", vector)
         first = self.emit(vector, f"insertelement {vector} poison, {a.type} {a.name}, i64 0")
-        return self.emit(vector, f"shufflevector {vector} {first.name}, {vector} poison, <{lanes} x i32> zeroinitializer")
+        return self.emit(
+            vector, f"shufflevector {vector} {first.name}, {vector} poison, <{lanes} x i32> zeroinitializer"
+        )
 
     def shuffle(self, a: Value, b: Value, lanes: Sequence[int]) -> Value:
         """Pick lanes from `a` (0 … n−1) and `b` (n … 2n−1); −1 is a lane that nobody reads."""
@@ -251,7 +253,11 @@ class Function:
     # control
 
     def loop(
-        self, start: Value, stop: Value, step: int, carried: Sequence[Value],
+        self,
+        start: Value,
+        stop: Value,
+        step: int,
+        carried: Sequence[Value],
         body: Callable[[Value, list[Value]], Sequence[Value]],
     ) -> list[Value]:
         """`for i in range(start, stop, step)`, at least one round; returns the carried values after the last.

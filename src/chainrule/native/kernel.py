@@ -150,7 +150,7 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Tiling:
-    """How a kernel's places are taken: vectors of `lanes` along `axis`, `cells[a]` of them (or of single places) at once.
+    """How a kernel's places are taken: vectors of `lanes` along `axis`, `cells[a]` of them (or single places) at once.
 
     `order` is the order of the output axes' loops, outermost first. The loads in `packed` are copied, for each tile of
     the outermost axis, into a contiguous panel that the inner loops then read.
@@ -224,7 +224,9 @@ class Kernel:
         letters = "ijklmnpqrstu"
         loops = " ".join(f"{a}<{n}" for a, n in zip(letters, self.sizes[: self.outputs], strict=False))
         lines = [f"{self.name}: for {loops or 'one place'}" + (f"   # {self.origin}" if self.origin else "")]
-        reduced = " ".join(f"{a}<{n}" for a, n in zip(letters[self.outputs :], self.sizes[self.outputs :], strict=False))
+        reduced = " ".join(
+            f"{a}<{n}" for a, n in zip(letters[self.outputs :], self.sizes[self.outputs :], strict=False)
+        )
         for n, reduction in enumerate(self.reductions):
             lines.append(f"    acc{n} = {reduction.kind} {reduced}: {reduction.expression}")
         for store in self.stores:

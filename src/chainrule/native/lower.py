@@ -62,7 +62,7 @@ class Lowering:
         return LOWER[node.op](self, node, at)
 
     def load(self, buffer: Buffer, view: View, dtype: np.dtype[np.generic]) -> Expression:
-        """The load of a buffer at a view, the same object for the same place; of what is stored here, the expression."""
+        """The load of a buffer at a view, one object for one place; of what is stored here, the expression."""
         if buffer in self.written:
             place, expression = self.written[buffer]
             if place != view:

@@ -19,8 +19,8 @@ _OPTIMISATION = 2  # of instruction selection, scheduling and register allocatio
 def _llvm() -> Any:
     import llvmlite.binding as llvm
 
-    llvm.initialize_all_targets()
-    llvm.initialize_all_asmprinters()
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
     return llvm
 
 

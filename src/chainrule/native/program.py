@@ -8,7 +8,6 @@ replace arguments. Then the whole loop is native, and Python is entered again on
 from __future__ import annotations
 
 import ctypes
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,14 +15,16 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
+from chainrule.errors import ShapeError
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph
+from chainrule.graph.node import Node
 from chainrule.native import cache, machine
 from chainrule.native.emit import emit, parameters
 from chainrule.native.ir import I64, PTR, Function, Module, Value
 from chainrule.native.kernel import Buffer
-from chainrule.native.profile import Profile, measured
 from chainrule.native.memory import ALIGNMENT, plan
+from chainrule.native.profile import Profile, measured
 from chainrule.native.schedule import Schedule, schedule
 from chainrule.native.simplify import simplify
 from chainrule.native.target import Target, host
@@ -102,9 +103,7 @@ def _slot(run: Function, table: Value, slot: int) -> Value:
     return run.load(PTR, run.offset(table, PTR, Function.constant(I64, slot)))
 
 
-def _moving(
-    run: Function, t: Value, fixed: Mapping[Buffer, Value], made: Schedule, loop: Loop
-) -> dict[Buffer, Value]:
+def _moving(run: Function, t: Value, fixed: Mapping[Buffer, Value], made: Schedule, loop: Loop) -> dict[Buffer, Value]:
     """The addresses, in round t, of the rows of arrays that step along or are collected."""
     rows = [made.inputs[n] for n in sorted(loop.stepped)] + [made.outputs[n] for n in sorted(loop.collected)]
     moved = {}
@@ -169,7 +168,7 @@ class Program:
         self._run = self._code.loaded.function("run", ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
         self._captured = [n.attributes[0].array for n in self.graph.nodes() if n.op is ops.CONSTANT]
         self._captured = [np.ascontiguousarray(array) for array in self._captured]
-        self._memory = _aligned(self.temporary_bytes)
+        self._idle: list[Array] = []
 
     @property
     def temporary_bytes(self) -> int:
@@ -178,16 +177,18 @@ class Program:
 
     def __call__(self, *arguments: Array) -> list[Array]:
         """The graph's outputs for these arguments, in fresh arrays. Not for loops."""
-        given = [np.ascontiguousarray(a, n.type.dtype) for a, n in zip(arguments, self.graph.inputs, strict=True)]
+        given = [_fitting(a, n) for a, n in zip(arguments, self.graph.inputs, strict=True)]
         results = [np.empty(n.type.shape, n.type.dtype) for n in self.graph.outputs]
         self.run(given, results, 0, 1)
         return results
 
     def run(self, inputs: Sequence[Array], outputs: Sequence[Array], begin: int, end: int) -> None:
         """Rounds `begin` to `end` over arrays that are contiguous and of the program's types; they are written to."""
-        if end > begin:
-            arrays = [*inputs, *self._captured, *outputs, self._memory]
-            self._run(_table(arrays), begin, end)
+        if end <= begin:
+            return
+        memory = self._idle.pop() if self._idle else _aligned(self.temporary_bytes)  # each thread its own
+        self._run(_table([*inputs, *self._captured, *outputs, memory]), begin, end)
+        self._idle.append(memory)
 
     @property
     def schedule(self) -> Schedule:
@@ -199,7 +200,6 @@ class Program:
         head = f"{len(made.kernels)} kernels, {self.temporary_bytes} bytes of temporary memory, {self.target.cpu}"
         return "\n".join([head, *map(str, made.kernels)]) + "\n"
 
-
     def profile(self, *arguments: Array, seconds: float = 0.2) -> Profile:
         """Run the program over and over for so many seconds, and say how long each kernel takes.
 
@@ -209,12 +209,23 @@ class Program:
         text, size = _module(made, self.loop, self.target, timed=True)
         code = machine.Loaded.from_object(machine.machine_code(text, self.target))
         run = code.function("run", ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
-        given = arguments or [np.full(n.type.shape, 0.5 if n.type.is_float else 0, n.type.dtype) for n in self.graph.inputs]
+        given = arguments or [
+            np.full(n.type.shape, 0.5 if n.type.is_float else 0, n.type.dtype) for n in self.graph.inputs
+        ]
         results = [np.empty(n.type.shape, n.type.dtype) for n in self.graph.outputs]
         arrays = [*map(np.ascontiguousarray, given), *self._captured, *results, _aligned(size)]
         addresses = [a.ctypes.data for a in arrays]
         table = (ctypes.c_int64 * (len(addresses) + len(made.kernels)))(*addresses)
         return measured(made.kernels, lambda: run(table, 0, 1), lambda: list(table)[len(addresses) :], seconds)
+
+
+def _fitting(argument: Array, node: Node) -> Array:
+    """The argument as the program reads it; ShapeError if it is of another shape."""
+    if np.shape(argument) != node.type.shape:
+        raise ShapeError(
+            f"argument {node.attributes[0]} of the program has the shape {np.shape(argument)}, not {node.type.shape}."
+        )
+    return np.ascontiguousarray(argument, node.type.dtype)
 
 
 def _table(arrays: Sequence[Array]) -> Any:

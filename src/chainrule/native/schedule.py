@@ -17,7 +17,19 @@ from types import MappingProxyType
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Node
-from chainrule.native.kernel import Apply, Buffer, Expression, Kernel, Load, Number, Reduction, Result, Store, View, rebuilt
+from chainrule.native.kernel import (
+    Apply,
+    Buffer,
+    Expression,
+    Kernel,
+    Load,
+    Number,
+    Reduction,
+    Result,
+    Store,
+    View,
+    rebuilt,
+)
 from chainrule.native.lower import LOWER, Coordinates, Elsewhere, Lowering, row_major, row_view, unit_views
 
 __all__ = ["Schedule", "schedule"]
@@ -400,7 +412,7 @@ def _without_unread_stores(kernels: list[Kernel], outputs: set[Buffer]) -> list[
 def _in_place(
     kernels: list[Kernel], inputs: tuple[Buffer, ...], outputs: list[Buffer], updates: Mapping[int, int]
 ) -> tuple[list[Kernel], list[Buffer]]:
-    """Write each updated result over the argument that it replaces, where every reader of the old value can go first."""
+    """Write each updated result over the argument that it replaces, where all readers of the old can go first."""
     before: dict[int, set[int]] = _dependencies(kernels)
     final = list(outputs)
     copies: list[Kernel] = []

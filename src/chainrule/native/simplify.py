@@ -141,7 +141,9 @@ def _cast(node: Node) -> Node | None:
     (x,) = node.inputs
     if x.type == node.type:
         return x
-    return full(np.array(number(x), x.type.dtype).astype(node.type.dtype)[()], node.type) if x.op is ops.FULL else None
+    if x.op is not ops.FULL:
+        return None
+    return full(np.array(number(x), x.type.dtype).astype(node.type.dtype).item(), node.type)
 
 
 # layout

@@ -45,8 +45,10 @@ def merged(kernel: Kernel) -> Kernel:
     while axis >= 0:
         if kernel.sizes[axis] == 1:
             kernel = _without_axis(kernel, axis)
-        elif axis > 0 and axis != kernel.outputs and all(
-            v.strides[axis - 1] == v.strides[axis] * kernel.sizes[axis] for v in _views(kernel)
+        elif (
+            axis > 0
+            and axis != kernel.outputs
+            and all(v.strides[axis - 1] == v.strides[axis] * kernel.sizes[axis] for v in _views(kernel))
         ):
             size = kernel.sizes[axis]
             kernel = _without_axis(replace(kernel, sizes=_scaled(kernel.sizes, axis - 1, size)), axis, into=axis - 1)
@@ -128,7 +130,9 @@ def _reducing(kernel: Kernel, target: Target) -> Tiling:
     known: dict[Expression, frozenset[int]] = {}
     inside = walk([r.expression for r in kernel.reductions])
     loads = tuple((e, axes_of(e, known)) for e in inside if isinstance(e, Load))
-    fused = {r.expression for r in kernel.reductions if isinstance(r.expression, Apply) and r.expression.op is ops.MULTIPLY}
+    fused = {
+        r.expression for r in kernel.reductions if isinstance(r.expression, Apply) and r.expression.op is ops.MULTIPLY
+    }
     operations = [axes_of(e, known) for e in inside if isinstance(e, Apply) and e not in fused]
     operations += [frozenset(range(len(kernel.sizes)))] * len(kernel.reductions)
     work = _Work(kernel, target, _lanes(kernel, target), loads, tuple(operations))
@@ -224,7 +228,7 @@ def _packable(work: _Work, tiling: Tiling, load: Load, axes: frozenset[int]) -> 
 
 
 def _cycles(work: _Work, tiling: Tiling) -> float:
-    kernel, axis = work.kernel, tiling.axis
+    kernel = work.kernel
     parts = [_parts(n, tiling.step(a)) for a, n in enumerate(kernel.sizes)]
     total = 0.0
     for combination in itertools.product(*parts[: kernel.outputs]):

@@ -104,7 +104,11 @@ class Network:
 
     @classmethod
     def from_weights(
-        cls, weights: Sequence[tuple[Any, Any]], activation: str | Sequence[str] = "sigmoid", *, output: str | None = None
+        cls,
+        weights: Sequence[tuple[Any, Any]],
+        activation: str | Sequence[str] = "sigmoid",
+        *,
+        output: str | None = None,
     ) -> Network:
         """The network with the given `(w, b)` of each layer; `activation` is one name, or one for each layer.
 
@@ -145,7 +149,8 @@ class Network:
     @property
     def dtype(self) -> np.dtype[Any]:
         """The element type of the weights."""
-        return np.dtype(self.layers[0].w.dtype)
+        found: np.dtype[Any] = np.dtype(self.layers[0].w.dtype)
+        return found
 
     def astype(self, dtype: Any) -> Network:
         """The same network with weights of another dtype."""

@@ -1,8 +1,8 @@
 """The Array: what stands for an array inside a transformation, recording what is done with it.
 
 An Array holds a node of the graph and nothing else. Uncompiled, the leaves of the graph are known arrays, so every
-Array has a value, computed when Python asks for it: `if`, `while`, `float` and `print` work. Inside `compile` the leaves are
-arguments, and asking for a value is a TracingError that says what to write instead.
+Array has a value, computed when Python asks for it: `if`, `while`, `float` and `print` work. Inside `compile` the
+leaves are arguments, and asking for a value is a TracingError that says what to write instead.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from chainrule.graph.ops import Op
 from chainrule.graph.types import Type, checked_dtype
 
 __all__ = [
-    "Array", "Recorder", "apply", "as_array", "astype", "binary", "broadcast", "contract", "gather", "indexed", "matmul",
-    "mean", "normalized_axes", "promoted", "recording", "reduced", "reshape", "scope", "total",
+    "Array", "Recorder", "apply", "as_array", "astype", "binary", "broadcast", "contract", "gather", "indexed",
+    "matmul", "mean", "normalized_axes", "promoted", "recording", "reduced", "reshape", "scope", "total",
     "transforming", "transpose", "variable",
 ]  # fmt: skip
 
@@ -141,9 +141,7 @@ def _shape(x: Any) -> tuple[int, ...]:
 
 def _common_dtype(a: Any, b: Any) -> np.dtype[Any]:
     first, second = _dtype_or_number(a), _dtype_or_number(b)
-    if first is second:
-        return first
-    if isinstance(second, float | int) and isinstance(first, np.dtype) and first.kind == "f":
+    if isinstance(first, np.dtype) and (first is second or (isinstance(second, float | int) and first.kind == "f")):
         return first
     try:
         return checked_dtype(np.result_type(first, second))
@@ -290,9 +288,10 @@ def transpose(x: Array, axes: Sequence[int] | None = None) -> Array:
 def contract(a: Array, b: Array, a_labels: Sequence[int], b_labels: Sequence[int], out: Sequence[int]) -> Array:
     """`out[o…] = Σ a[…] · b[…]` over the labels not in `out`, in the common dtype."""
     dtype = _common_dtype(a, b)
-    left, right = (_summed_alone(astype(x, dtype), mine, other, out) for x, mine, other in (
-        (a, tuple(a_labels), tuple(b_labels)), (b, tuple(b_labels), tuple(a_labels))
-    ))
+    left, right = (
+        _summed_alone(astype(x, dtype), mine, other, out)
+        for x, mine, other in ((a, tuple(a_labels), tuple(b_labels)), (b, tuple(b_labels), tuple(a_labels)))
+    )
     return apply(ops.CONTRACT, left[0].node, right[0].node, attributes=(left[1], right[1], tuple(out)))
 
 
@@ -320,8 +319,10 @@ def matmul(a: Any, b: Any) -> Array:
     a_labels = [*a_stack, *([rows] if a.ndim > 1 else []), inner]
     b_labels = [*b_stack, *([inner, columns] if b.ndim > 1 else [inner])]
     out = [*range(len(stack)), *([rows] if a.ndim > 1 else []), *([columns] if b.ndim > 1 else [])]
-    return _with_ones(contract(a_kept, b_kept, a_labels, b_labels, [n for n in out if n in {*a_labels, *b_labels}]),
-                      [1 if n not in {*a_labels, *b_labels} else None for n in out])
+    return _with_ones(
+        contract(a_kept, b_kept, a_labels, b_labels, [n for n in out if n in {*a_labels, *b_labels}]),
+        [1 if n not in {*a_labels, *b_labels} else None for n in out],
+    )
 
 
 def _stack_labels(x: Array, stack: int) -> tuple[list[int], Array]:

@@ -147,7 +147,7 @@ def where(condition: Any, x: Any, y: Any, /) -> Array:
 
 
 @_recorded(np.clip)
-def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Array:  # noqa: A002
+def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Array:
     """`a` where it lies between the bounds, else the nearer bound."""
     low, high = a_min if min is None else min, a_max if max is None else max
     above = a if low is None else maximum(a, low)
@@ -195,14 +195,14 @@ def std(a: Any, axis: Any = None, keepdims: bool = False, ddof: float = 0, **opt
 
 
 @_recorded(np.max)
-def max(a: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Array:  # noqa: A001
+def max(a: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Array:
     """The largest element over axes; its derivative is shared equally among ties."""
     _no_options("max", options)
     return core.reduced(ops.MAX, as_array(a), axis, keepdims)
 
 
 @_recorded(np.min)
-def min(a: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Array:  # noqa: A001
+def min(a: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Array:
     """The smallest element over axes; its derivative is shared equally among ties."""
     _no_options("min", options)
     return as_array(a).min(axis, keepdims)
@@ -245,7 +245,7 @@ def dot(a: Any, b: Any) -> Array:
     """The sum over the last axis of `a` and the second to last (or only) of `b`."""
     a, b = as_array(a), as_array(b)
     if a.ndim == 0 or b.ndim == 0:
-        return a * b
+        return as_array(a * b)
     a_labels = list(range(a.ndim))
     b_labels = list(range(a.ndim, a.ndim + b.ndim))
     b_labels[-2 if b.ndim > 1 else -1] = a_labels[-1]
@@ -282,7 +282,9 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Array:
     for n, m in pairs:
         b_labels[m] = n
     kept = [n for n in range(a.ndim) if n not in left]
-    return core.contract(a, b, list(range(a.ndim)), b_labels, [*kept, *(label for label in b_labels if label >= a.ndim)])
+    return core.contract(
+        a, b, list(range(a.ndim)), b_labels, [*kept, *(label for label in b_labels if label >= a.ndim)]
+    )
 
 
 def _check_paired(a: Array, b: Array, pairs: Sequence[tuple[int, int]], name: str) -> None:
