@@ -47,8 +47,8 @@ def learn(
     The cost is the mean over examples of C_x, plus `λ/(2n) Σ w²` over the weights for `l2=λ` and n training examples.
     Each epoch goes once through the training examples in batches of `batch`, the last shorter if they do not divide,
     in a fresh order drawn from `seed`; or exactly in the order of the rows that `order` names, `epochs·n` of them.
-    Training figures are running means over the epoch's steps, or with `evaluate_training` those of the whole training
-    set at its end. Validation data, given or part of the data set, are measured after every epoch and never learned from.
+    Training figures are running means over the epoch's steps, or with `evaluate_training` those of the whole
+    training set at its end. Validation data, given or part of the data set, are measured after every epoch and never learned from.
 
     The same seed on the same machine gives the same bits. Ctrl-C ends learning within a second; the run then holds what
     was learnt, and `run.interrupted` is true. `network` itself is not changed.

@@ -16,6 +16,7 @@ from chainrule.graph.types import Type
 from chainrule.nn.network import Network
 from chainrule.trace import namespace as np
 from chainrule.trace.array import Array, apply
+from chainrule.transform import stop_gradient
 
 __all__ = ["COSTS", "cost_function", "quadratic", "sigmoid_cross_entropy", "softmax_cross_entropy", "targets"]
 
@@ -37,7 +38,7 @@ def sigmoid_cross_entropy(z: Any, a: Any, y: Any) -> Any:
 
 def softmax_cross_entropy(z: Any, a: Any, y: Any) -> Any:
     """`C_x = −Σⱼ yⱼ ln aⱼ` for a = softmax(z), computed from z as `Σⱼ yⱼ (ln Σₖ e^zₖ − zⱼ)`."""
-    largest = apply(ops.STOP_GRADIENT, z.max(-1, keepdims=True).node)
+    largest = stop_gradient(np.max(z, axis=-1, keepdims=True))
     shifted = z - largest
     normalizer = np.log(np.sum(np.exp(shifted), axis=-1, keepdims=True))
     return np.sum(y * (normalizer - shifted), axis=-1)
