@@ -23,7 +23,7 @@ Tell = Callable[[str], None]
 class Settings:
     """How long is measured."""
 
-    rounds: int = 25
+    rounds: int = 20
     seconds: float = 0.03  # of each contestant's turn
     limit: float = 120.0  # for any answer
 

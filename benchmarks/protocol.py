@@ -91,8 +91,8 @@ class _Session:
 
     def prepare(self, seconds: float) -> dict[str, Any]:
         """Find how many steps take about so long, and warm up with them."""
-        self._timed(2)
-        once = self._timed(2)
+        self._timed(1)
+        once = self._timed(1)
         self.steps = min(max(round(seconds / once), _FEWEST), _MOST)
         self._timed(self.steps)
         return {"steps": self.steps}

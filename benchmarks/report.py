@@ -67,8 +67,8 @@ class Report:
         absent = f" (absent: {', '.join(self.absent)})" if self.absent else ""
         peak = f"; measured peak {self.peak / 1e9:.0f} GFLOP/s in float32" if self.peak else ""
         return (
-            f"One core of {m['processor']} ({m['vector_bits']}-bit vectors{peak}), Python {m['python']}; {versions}{absent}; "
-            f"{m['rounds']} rounds, the contestants in turn in each. Times: minimum (median)."
+            f"One core of {m['processor']} ({m['vector_bits']}-bit vectors{peak}), Python {m['python']}; "
+            f"{versions}{absent}; {m['rounds']} rounds, the contestants in turn in each. Times: minimum (median)."
         )
 
     def _steps(self) -> tuple[list[str], list[list[str]]]:

@@ -31,7 +31,7 @@ def _arguments() -> argparse.Namespace:
     assert __doc__
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS), help="what to train")
-    parser.add_argument("--repeats", type=int, default=25, metavar="N", help="rounds for each workload (default 25)")
+    parser.add_argument("--repeats", type=int, default=20, metavar="N", help="rounds for each workload (default 20)")
     parser.add_argument("--seconds", type=float, default=0.03, help="a contestant's turn in a round (default 0.03)")
     parser.add_argument("--starts", type=int, default=3, help="fresh processes to time beginnings with (default 3)")
     parser.add_argument("--limit", type=float, default=120, help="seconds that a worker may think (default 120)")

@@ -137,7 +137,9 @@ def test_the_derivative_at_zero_is_exact(name: str, slope: float, zero: float, r
 
 @pytest.mark.parametrize("name", ["sigmoid", "tanh", "relu"])
 def test_whole_numbers_are_taken_as_float64(name: str) -> None:
-    np.testing.assert_array_equal(ACTIVATIONS[name](np.array([-1, 0, 2])), ACTIVATIONS[name](np.array([-1.0, 0.0, 2.0])))
+    np.testing.assert_array_equal(
+        ACTIVATIONS[name](np.array([-1, 0, 2])), ACTIVATIONS[name](np.array([-1.0, 0.0, 2.0]))
+    )
 
 
 @pytest.mark.parametrize("name", ["sigmoid", "tanh", "relu", "softmax"])

@@ -53,7 +53,9 @@ def run(request: pytest.FixtureRequest) -> Callable[[Any], Any]:
 def in_many_digits(cost: str, z: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The formula of the book, which needs many digits to be right far out: here it has two thousand bits more."""
     with mpmath.workdps(10000 if np.abs(z).max() > 1000 else 60):
-        return np.array([float(_one(cost, [mpmath.mpf(float(v)) for v in a], list(b))) for a, b in zip(z, y, strict=True)])
+        return np.array(
+            [float(_one(cost, [mpmath.mpf(float(v)) for v in a], list(b))) for a, b in zip(z, y, strict=True)]
+        )
 
 
 def _one(cost: str, z: list[Any], y: list[float]) -> Any:
@@ -177,7 +179,9 @@ def test_cross_entropy_does_not_fit_outputs_that_are_no_probabilities(activation
         cost_function("cross_entropy", activation)
 
 
-@pytest.mark.parametrize(("cost", "activation"), [(SIGMOID[0], "softmax"), (SOFTMAX[0], "sigmoid"), (SIGMOID[0], "tanh")])
+@pytest.mark.parametrize(
+    ("cost", "activation"), [(SIGMOID[0], "softmax"), (SOFTMAX[0], "sigmoid"), (SIGMOID[0], "tanh")]
+)
 def test_a_cross_entropy_of_another_activation_is_refused_with_the_cure(cost: str, activation: str) -> None:
     needed = cost.removesuffix("_cross_entropy")
     with pytest.raises(OptionError, match=f"needs {needed} outputs, not {activation}(.|\n)*output='{needed}'"):

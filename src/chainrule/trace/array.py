@@ -33,7 +33,7 @@ __all__ = [
 ]  # fmt: skip
 
 _BOOL = np.dtype(bool)
-_FLOAT64 = np.dtype(np.float64)
+_NUMBERS, _SEQUENCES, _PLAIN = (bool, int, float), (list, tuple), (np.ndarray, np.generic)
 
 
 @dataclass(slots=True)
@@ -130,6 +130,11 @@ def _checked(x: Any) -> np.ndarray[Any, Any]:
 
 def promoted(a: Any, b: Any) -> tuple[Array, Array]:
     """Two operands in NumPy's common dtype and shape. Python's own numbers take the other's dtype where they fit it."""
+    if isinstance(a, Array):  # the two commonest cases, at once
+        if isinstance(b, Array) and a.node.type == b.node.type:
+            return a, b
+        if type(b) is float and a.node.type.is_float:
+            return a, Array(full(b, a.node.type))
     dtype, a_shape, b_shape = _common_dtype(a, b), _shape(a), _shape(b)
     shape = a_shape if a_shape == b_shape else np.broadcast_shapes(a_shape, b_shape)
     return _fitted(a, shape, dtype), _fitted(b, shape, dtype)
@@ -141,7 +146,7 @@ def _shape(x: Any) -> tuple[int, ...]:
 
 def _common_dtype(a: Any, b: Any) -> np.dtype[Any]:
     first, second = _dtype_or_number(a), _dtype_or_number(b)
-    if isinstance(first, np.dtype) and (first is second or (isinstance(second, float | int) and first.kind == "f")):
+    if isinstance(first, np.dtype) and (first is second or (isinstance(second, _NUMBERS) and first.kind == "f")):
         return first
     try:
         return checked_dtype(np.result_type(first, second))
@@ -153,13 +158,13 @@ def _dtype_or_number(x: Any) -> Any:
     """The dtype of an array; a Python number itself, as only its value says which dtypes it fits."""
     if isinstance(x, Array):
         return x.node.type.dtype
-    if isinstance(x, list | tuple):
+    if isinstance(x, _SEQUENCES):
         return _checked(x).dtype
-    return checked_dtype(x.dtype) if isinstance(x, np.ndarray | np.generic) else x
+    return checked_dtype(x.dtype) if isinstance(x, _PLAIN) else x
 
 
 def _fitted(x: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    if isinstance(x, bool | int | float) and not isinstance(x, np.generic):
+    if isinstance(x, _NUMBERS) and not isinstance(x, np.generic):
         return Array(full(x, Type(shape, dtype)))
     array = as_array(x)
     if array.node.type.dtype != dtype:
@@ -598,4 +603,4 @@ class Array:
         return apply(ops.LOGICAL_NOT, self.node)
 
 
-_KNOWN = (Array, np.ndarray, np.generic, bool, int, float, list, tuple)
+_KNOWN = (Array, *_PLAIN, *_NUMBERS, *_SEQUENCES)

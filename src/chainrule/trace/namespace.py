@@ -22,10 +22,11 @@ from chainrule.trace import array as core
 from chainrule.trace.array import Array, apply, as_array, binary
 
 Function = Callable[..., Any]
+_SEQUENCES = (list, tuple)
 
 
 def _is_traced(x: Any) -> bool:
-    return isinstance(x, Array) or (isinstance(x, list | tuple) and any(_is_traced(part) for part in x))
+    return isinstance(x, Array) or (isinstance(x, _SEQUENCES) and any(_is_traced(part) for part in x))
 
 
 def _recorded(plain: Function) -> Callable[[Function], Function]:
@@ -34,7 +35,7 @@ def _recorded(plain: Function) -> Callable[[Function], Function]:
     def decorate(record: Function) -> Function:
         @functools.wraps(record)
         def function(*arguments: Any, **options: Any) -> Any:
-            if any(map(_is_traced, arguments)) or any(map(_is_traced, options.values())):
+            if any(map(_is_traced, arguments)) or (options and any(map(_is_traced, options.values()))):
                 return record(*arguments, **options)
             return plain(*arguments, **options)
 
@@ -63,7 +64,7 @@ def _binary(op: Op, plain: Function, formula: str) -> Function:
 
 
 def _plain(x: Any) -> Any:
-    return np.asarray(x) if isinstance(x, list | tuple) and not _is_traced(x) else x
+    return np.asarray(x) if isinstance(x, _SEQUENCES) and not _is_traced(x) else x
 
 
 negative = _unary(ops.NEGATIVE, np.negative, "−x", on_floats=False)
