@@ -76,9 +76,10 @@ def measured(node: Node, inputs: Sequence[Measured]) -> Measured:
     return Measured(y, np.broadcast_to(np.where(np.isnan(error), np.inf, error), y.shape))
 
 
-def outcomes(graph: Graph, arguments: Sequence[Array]) -> list[Measured]:
+def outcomes(graph: Graph, arguments: Sequence[Array | Measured]) -> list[Measured]:
     """The measured values of a graph's outputs."""
-    known: dict[Node, Measured] = {n: exact(a) for n, a in zip(graph.inputs, arguments, strict=True)}
+    given = [a if isinstance(a, Measured) else exact(a) for a in arguments]
+    known: dict[Node, Measured] = dict(zip(graph.inputs, given, strict=True))
     for node in in_order(graph.outputs):
         if node not in known:
             known[node] = measured(node, [known[n] for n in node.inputs])
@@ -93,7 +94,8 @@ def assert_agrees(found: Array, expected: Measured, what: str = "") -> None:
     if expected.is_exact:
         np.testing.assert_array_equal(found, value, err_msg=what)
         return
-    difference = np.abs(found.astype(np.float64) - value.astype(np.float64))
+    with np.errstate(invalid="ignore"):
+        difference = np.abs(found.astype(np.float64) - value.astype(np.float64))
     agrees = (difference <= expected.error) | (found == value) | (np.isnan(found) & np.isnan(value))
     if not agrees.all():
         worst = np.unravel_index(np.argmax(np.where(agrees, 0, difference)), value.shape)
@@ -101,6 +103,14 @@ def assert_agrees(found: Array, expected: Measured, what: str = "") -> None:
             f"{what}: {(~agrees).sum()} of {value.size} elements differ, at {tuple(map(int, worst))}: "
             f"{found[worst]!r}, not {value[worst]!r} ± {expected.error[worst]:.2g}"
         )
+
+
+def is_tame(found: Measured) -> bool:
+    """Whether the value is finite, of a sensible magnitude, and known well enough to be compared."""
+    if found.value.dtype.kind != "f":
+        return not found.error.any()
+    magnitude = np.abs(found.value.astype(np.float64))
+    return bool((magnitude <= WIDEST).all() and (found.error <= 1e-3 * np.maximum(magnitude, 1)).all())
 
 
 def _rounding(y: Array, ulps: float = 2.0) -> Array:
@@ -329,8 +339,7 @@ class Builder:
         return node
 
     def leaf(self, node: Node, found: Measured) -> Node:
-        magnitude = np.abs(found.value.astype(np.float64)) if node.type.is_float else np.zeros(node.type.shape)
-        if not (magnitude <= WIDEST).all() or not (found.error <= 1e-3 * np.maximum(magnitude, 1)).all():
+        if not is_tame(found):
             raise Untamed
         self.known[node] = found
         return node
@@ -363,6 +372,19 @@ class Builder:
             arguments.append(array_of(self.rng, type_))
             nodes.append(self.leaf(input_node(n, type_), exact(arguments[-1])))
         return nodes, arguments
+
+    def grow(self, steps: int) -> None:
+        """So many attempts at a step."""
+        for _ in range(steps):
+            try:
+                getattr(self, self.one_of(ANY))()
+            except Untamed:
+                continue
+
+    def ends(self) -> list[Node]:
+        """The nodes that nothing uses."""
+        used = {source for node in self.known for source in node.inputs}
+        return [node for node in self.known if node not in used and node.op not in ops.LEAVES]
 
     # one step of each kind
 
@@ -522,13 +544,85 @@ def programs(
     dtypes = tuple(draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=3))) or kinds
     builder = Builder(draw, np.random.default_rng(draw(st.integers(0, 2**20))), (*dtypes, *floats[:1]))
     inputs, arguments = builder.inputs()
-    for _ in range(draw(st.integers(steps // 3, steps))):
-        try:
-            getattr(builder, draw(st.sampled_from(ANY)))()
-        except Untamed:
-            continue
-    used = {source for node in builder.known for source in node.inputs}
-    ends = [node for node in builder.known if node not in used and node.op not in ops.LEAVES] or inputs
+    builder.grow(draw(st.integers(steps // 3, steps)))
     also = draw(st.lists(st.sampled_from(list(builder.known)), max_size=2))
-    graph = Graph(tuple(inputs), (*ends[-4:], *also))
+    graph = Graph(tuple(inputs), (*(builder.ends()[-4:] or inputs), *also))
     return Program(graph, arguments, [builder.known[n] for n in graph.outputs])
+
+
+# random loops
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """A graph that is run round after round, as `native.program.Loop` says, and what is there at the end."""
+
+    graph: Graph
+    updates: Mapping[int, int]
+    stepped: frozenset[int]
+    collected: frozenset[int]
+    rounds: int
+    arguments: list[Array]
+    final: list[Measured]  # the arguments, after the updates
+    outputs: list[Measured]  # of the last round, or of all rounds if collected
+
+    def __str__(self) -> str:
+        how = f"updates {self.updates}, stepped {set(self.stepped)}, collected {set(self.collected)}, {self.rounds} rounds"
+        return "\n".join([str(self.graph), how, *(f"%{n} = {a!r}" for n, a in enumerate(self.arguments)), ""])
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+
+def in_rounds(
+    graph: Graph, updates: Mapping[int, int], stepped: frozenset[int], collected: frozenset[int], rounds: int,
+    arguments: Sequence[Array],
+) -> Rounds:  # fmt: skip
+    """The meaning of a loop: a Python loop over the interpreter."""
+    state = [exact(a) for a in arguments]
+    kept: list[list[Measured]] = [[] for _ in graph.outputs]
+    for t in range(rounds):
+        given = [Measured(s.value[t], s.error[t]) if n in stepped else s for n, s in enumerate(state)]
+        found = outcomes(graph, given)
+        for n, output in enumerate(found):
+            kept[n] = [*kept[n], output] if n in collected else [output]
+        for output, source in updates.items():
+            state[source] = found[output]
+    results = [
+        Measured(np.stack([m.value for m in ms]), np.stack([m.error for m in ms])) if n in collected else ms[0]
+        for n, ms in enumerate(kept)
+    ]
+    return Rounds(graph, updates, stepped, collected, rounds, list(arguments), state, results)
+
+
+@st.composite
+def loops(draw: Callable[..., Any], floats: Sequence[str] = FLOATS, steps: int = 8) -> Rounds:
+    """A random loop: some inputs are replaced by results, some step along rows, some outputs are collected."""
+    dtypes = (*floats, *floats, *(("int32", "bool") if draw(st.booleans()) else ()))
+    builder = Builder(draw, np.random.default_rng(draw(st.integers(0, 2**20))), dtypes)
+    inputs, arguments = builder.inputs()
+    builder.grow(draw(st.integers(1, steps)))
+    outputs, updates = list(builder.ends()[-2:]), {}
+    for n, node in enumerate(inputs):
+        if draw(st.integers(0, 3)):
+            try:
+                new = node if draw(st.integers(0, 5)) == 0 else builder.fitted(builder.pick(), node.type)
+            except Untamed:
+                continue
+            updates[len(outputs)] = n
+            outputs.append(new)
+    order = draw(st.permutations(range(len(outputs) or 1)))
+    outputs = [(outputs or inputs[:1])[n] for n in order]
+    updates = {order.index(position): n for position, n in updates.items()}
+    replaced = set(updates.values())
+    stepped = frozenset(n for n in range(len(inputs)) if n not in replaced and draw(st.booleans()))
+    collected = frozenset(n for n in range(len(outputs)) if n not in updates and draw(st.booleans()))
+    rounds = draw(st.integers(1, 3))
+    for n in stepped:
+        arguments[n] = np.stack([arguments[n], *(array_of(builder.rng, inputs[n].type) for _ in range(rounds - 1))])
+    graph = Graph(tuple(inputs), tuple(outputs))
+    for shorter in range(rounds, 0, -1):
+        found = in_rounds(graph, updates, stepped, collected, shorter, arguments)
+        if all(map(is_tame, (*found.final, *found.outputs))):
+            return found
+    raise AssertionError("the first round is tame: every node of it has been measured")

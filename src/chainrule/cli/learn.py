@@ -120,10 +120,10 @@ def learn(
 
     Ctrl-C ends learning early and keeps what was learnt.
     """
-    import chainrule as cr
-    from chainrule.cli import folders, plan, report
-
     with _stoppable():
+        import chainrule as cr
+        from chainrule.cli import folders, plan, report
+
         if not no_save:
             folders.check(output)
         data = cr.data.digits() if folder is None else cr.data.mnist(folder)

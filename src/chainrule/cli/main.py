@@ -31,7 +31,7 @@ def execute(arguments: Sequence[str]) -> int:
     except ChainruleError as problem:
         return _failed(problem.sentence, MISUSED if isinstance(problem, _ASKED_WRONGLY) else FAILED)
     except MemoryError as problem:
-        return _failed(f"there is not enough memory. {problem}", FAILED)
+        return _failed(f"there is not enough memory: {problem}.", FAILED)
     except OSError as problem:
         place = "" if problem.filename is None else f"{problem.filename}: "
         return _failed(f"{place}{problem.strerror or problem}.", FAILED)
@@ -48,7 +48,7 @@ def _executed(arguments: Sequence[str]) -> int:
         code = app(list(arguments), prog_name="chainrule", standalone_mode=False)
         sys.stdout.flush()  # what cannot be written is told now, not by the interpreter as it ends
     except TyperException as problem:
-        return _failed(problem.format_message(), MISUSED)
+        return _failed(problem.format_message().replace("Value error, ", ""), MISUSED)
     return int(code or 0)
 
 

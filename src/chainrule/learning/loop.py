@@ -48,7 +48,8 @@ def learn(
     Each epoch goes once through the training examples in batches of `batch`, the last shorter if they do not divide,
     in a fresh order drawn from `seed`; or exactly in the order of the rows that `order` names, `epochs·n` of them.
     Training figures are running means over the epoch's steps, or with `evaluate_training` those of the whole
-    training set at its end. Validation data, given or part of the data set, are measured after every epoch and never learned from.
+    training set at its end. Validation data, given or part of the data set, are measured after every epoch and never
+    learned from.
 
     The same seed on the same machine gives the same bits. Ctrl-C ends learning within a second; the run then holds what
     was learnt, and `run.interrupted` is true. `network` itself is not changed.
@@ -64,6 +65,7 @@ def learn(
     1.0
     """
     _check_options(network, epochs, batch, optimizer, l2, seed)
+    epochs, batch, seed, l2 = int(epochs), int(batch), int(seed), float(l2)
     wanted = _float_dtype(dtype)
     training = prepared(data, network, wanted)
     held_out = validation if validation is not None else getattr(data, "validation", None)
@@ -77,8 +79,8 @@ def learn(
         learner = _Learner(network.astype(wanted), training, checked, objective, optimizer, batch, evaluate_training)
         finished = learner.run(orders, display)
     configuration = {
-        "sizes": network.sizes, "cost": cost, "epochs": int(epochs), "batch": int(batch), "optimizer": repr(optimizer),
-        "l2": float(l2), "seed": int(seed), "dtype": wanted.name, "training_examples": len(training.x),
+        "sizes": network.sizes, "cost": cost, "epochs": epochs, "batch": batch, "optimizer": repr(optimizer), "l2": l2,
+        "seed": seed, "dtype": wanted.name, "training_examples": len(training.x),
     }  # fmt: skip
     return Run(learner.network, learner.history, configuration, interrupted=not finished)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy
@@ -34,9 +35,16 @@ class Optimizer(ABC):
         """The parameters and the state after a step."""
 
 
-def _check(name: str, value: float, low: float, high: float) -> None:
-    if not (isinstance(value, int | float | numpy.integer | numpy.floating) and low <= value < high):
-        raise OptionError(f"{name} must be at least {low:g} and below {high:g}, not {value!r}.")
+def _settle(optimizer: Optimizer, **ends: float) -> None:
+    """Check that settings are numbers from 0 to below their ends, and make them Python's own.
+
+    A number of NumPy would give its dtype to the parameters.
+    """
+    for name, end in ends.items():
+        value = getattr(optimizer, name)
+        if not (isinstance(value, int | float | numpy.integer | numpy.floating) and 0 <= value < end):
+            raise OptionError(f"{name} must be at least 0 and below {end:g}, not {value!r}.")
+        object.__setattr__(optimizer, name, float(value))
 
 
 def _zeros(parameters: Tree) -> Tree:
@@ -50,7 +58,7 @@ class SGD(Optimizer):
     rate: float
 
     def __post_init__(self) -> None:
-        _check("rate", self.rate, 0, float("inf"))
+        _settle(self, rate=inf)
 
     def start(self, parameters: Tree) -> Tree:
         """No state."""
@@ -69,8 +77,7 @@ class Momentum(Optimizer):
     momentum: float = 0.9
 
     def __post_init__(self) -> None:
-        _check("rate", self.rate, 0, float("inf"))
-        _check("momentum", self.momentum, 0, 1)
+        _settle(self, rate=inf, momentum=1)
 
     def start(self, parameters: Tree) -> Tree:
         """Velocities of zero."""
@@ -96,10 +103,7 @@ class Adam(Optimizer):
     epsilon: float = 1e-8
 
     def __post_init__(self) -> None:
-        _check("rate", self.rate, 0, float("inf"))
-        _check("beta1", self.beta1, 0, 1)
-        _check("beta2", self.beta2, 0, 1)
-        _check("epsilon", self.epsilon, 0, float("inf"))
+        _settle(self, rate=inf, beta1=1, beta2=1, epsilon=inf)
 
     def start(self, parameters: Tree) -> Tree:
         """Moments of zero, and the number of steps taken."""

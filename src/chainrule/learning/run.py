@@ -18,6 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+
 from chainrule.errors import ChainruleError, FormatError, StorageError
 from chainrule.nn.activations import ACTIVATIONS
 from chainrule.nn.network import Network
@@ -66,7 +68,8 @@ class Run:
         from safetensors.numpy import save
 
         layers = enumerate(self.network.layers)
-        tensors = {f"layers[{n}].{name}": getattr(layer, name) for n, layer in layers for name in ("w", "b")}
+        named = {f"layers[{n}].{name}": getattr(layer, name) for n, layer in layers for name in ("w", "b")}
+        tensors = {name: np.ascontiguousarray(tensor) for name, tensor in named.items()}  # `save` takes no strides
         own = {"format": _FORMAT, "activations": [layer.activation for layer in self.network.layers]}
         own |= {"interrupted": self.interrupted}
         details = own | dict(self.configuration) | own
@@ -83,6 +86,9 @@ class Run:
         """The run that was saved in a folder; StorageError or FormatError if there is none."""
         source = Path(folder)
         with _Storing(source):
+            for name in (_CONFIGURATION, _HISTORY, _WEIGHTS):
+                if not (source / name).exists():
+                    raise StorageError(f"{source} holds no run: there is no {source / name}.")
             configuration = _json(source / _CONFIGURATION, _text(source / _CONFIGURATION))
             history = [_record(source / _HISTORY, line) for line in _text(source / _HISTORY).splitlines()]
             network = _network(source / _WEIGHTS, configuration)

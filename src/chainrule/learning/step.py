@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.errors import DTypeError, OptionError
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph
 from chainrule.graph.types import Type, type_of
@@ -22,7 +23,7 @@ from chainrule.nn.network import Network
 from chainrule.trace import namespace as cnp
 from chainrule.trace.array import Array, apply, transforming
 from chainrule.trace.tracing import trace
-from chainrule.trace.tree import flatten, unflatten
+from chainrule.trace.tree import flatten, paths, unflatten
 from chainrule.transform import value_and_grad
 
 __all__ = ["Evaluation", "Objective", "Training"]
@@ -77,10 +78,24 @@ class _Stretch:
         def flat(*arrays: Array) -> Any:
             state = unflatten(self.structure, arrays[: self.size])
             after, measured = function(state, *arrays[self.size : -1], arrays[-1])
-            return (*flatten(after)[0], *measured)
+            leaves, structure = flatten(after)
+            if structure != self.structure:
+                raise OptionError("an optimiser's update must give trees of the structure that it was given.")
+            return (*leaves, *measured)
 
         with transforming():
-            return trace(flat, flatten(tuple(range(len(types))))[1], types)[0]
+            graph = trace(flat, flatten(tuple(range(len(types))))[1], types)[0]
+        self._check(graph)
+        return graph
+
+    def _check(self, graph: Graph) -> None:
+        """Refuse a step after which the state would not fit where it was before."""
+        for path, before, after in zip(paths(self.structure), graph.inputs, graph.outputs, strict=False):
+            if before.type != after.type:
+                raise DTypeError(
+                    f"a step makes {after.type} of {before.type} at {path} of (network, optimiser's state).",
+                    cure="An optimiser keeps shapes and dtypes: convert with .astype(w.dtype).",
+                )
 
     def _loop(self, inputs: int) -> Loop:
         updates = {n: n for n in range(self.size)}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ class Cell:
     lanes: int = 1
 
 
+_WORTH_ASKING = 64  # rounds of a reduction, in which memory has time to answer
 Place = tuple[Cell, ...]  # one cell for each axis
 
 
@@ -175,6 +177,7 @@ class _Writer:
         reduced = list(range(self.kernel.outputs, len(self.kernel.sizes)))
         inner = self.tiling.cells[reduced[-1]] if reduced else 1
         keys = [(n, place, c) for n in range(len(self.kernel.reductions)) for place in places for c in range(inner)]
+        self._ask_for_what_is_stored_to(places)
         start = [self._identity(n, place) for n, place, _ in keys]
         final = self._reduced_loops(reduced, keys, start)
         totals: dict[tuple[int, Place], Value] = {}
@@ -182,6 +185,18 @@ class _Writer:
             before = totals.get((n, place))
             totals[n, place] = value if before is None else self._combined(n, before, value)
         self._finish(places, totals)
+
+    def _ask_for_what_is_stored_to(self, places: list[Place]) -> None:
+        """What the stores update in place comes from memory while the reduction is computed."""
+        rounds = prod(self.kernel.sizes[self.kernel.outputs :])
+        if rounds < _WORTH_ASKING or self.vector_axis >= self.kernel.outputs:
+            return
+        stored = {store.buffer for store in self.kernel.stores}
+        for load in self.expressions:
+            if isinstance(load, Load) and load.buffer in stored:
+                for place in places:
+                    for pointer in self._pointers(load.buffer, load.view, place)[:1]:
+                        self.function.prefetch(pointer)
 
     def _finish(self, places: list[Place], totals: dict[tuple[int, Place], Value]) -> None:
         if self.vector_axis < self.kernel.outputs or not self.kernel.sizes:

@@ -250,6 +250,11 @@ class Function:
         """Write a scalar or vector."""
         self.line(f"store {value.type} {value.name}, ptr {pointer.name}, align {align or max(value.type.bits // 8, 1)}")
 
+    def prefetch(self, pointer: Value) -> None:
+        """Ask for the cache line at an address, which will be read and written soon."""
+        self.module.declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        self.line(f"call void @llvm.prefetch.p0(ptr {pointer.name}, i32 1, i32 3, i32 1)")
+
     # control
 
     def loop(

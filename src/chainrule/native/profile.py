@@ -42,14 +42,23 @@ class Profile:
 
 
 def measured(
-    kernels: Sequence[Kernel], run: Callable[[], None], cycles: Callable[[], Sequence[int]], seconds: float
+    kernels: Sequence[Kernel],
+    run: Callable[[], None],
+    restore: Callable[[], None],
+    cycles: Callable[[], Sequence[int]],
+    seconds: float,
 ) -> Profile:
-    """Run for about so many seconds; processor cycles are made seconds by the time that all of it took."""
+    """Run for about so many seconds, each time on the same arguments, which `restore` puts back.
+
+    The processor's cycles are made seconds by the time that all of it took.
+    """
     run()
-    before = list(cycles())
-    began, rounds = time.perf_counter(), 0
-    while (spent := time.perf_counter() - began) < seconds:
+    before, spent, rounds = list(cycles()), 0.0, 0
+    while spent < seconds:
+        restore()
+        began = time.perf_counter()
         run()
+        spent += time.perf_counter() - began
         rounds += 1
     counted = [after - start for after, start in zip(cycles(), before, strict=True)]
     scale = spent / max(sum(counted), 1) / max(rounds, 1)

@@ -209,14 +209,18 @@ class Program:
         text, size = _module(made, self.loop, self.target, timed=True)
         code = machine.Loaded.from_object(machine.machine_code(text, self.target))
         run = code.function("run", ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
-        given = arguments or [
-            np.full(n.type.shape, 0.5 if n.type.is_float else 0, n.type.dtype) for n in self.graph.inputs
-        ]
+        made_up = (np.full(n.type.shape, 0.5 if n.type.is_float else 0, n.type.dtype) for n in self.graph.inputs)
+        given = [_fitting(a, n) for a, n in zip(arguments or made_up, self.graph.inputs, strict=True)]
+        inputs = [array.copy() for array in given]
         results = [np.empty(n.type.shape, n.type.dtype) for n in self.graph.outputs]
-        arrays = [*map(np.ascontiguousarray, given), *self._captured, *results, _aligned(size)]
-        addresses = [a.ctypes.data for a in arrays]
-        table = (ctypes.c_int64 * (len(addresses) + len(made.kernels)))(*addresses)
-        return measured(made.kernels, lambda: run(table, 0, 1), lambda: list(table)[len(addresses) :], seconds)
+        arrays = [*inputs, *self._captured, *results, _aligned(size)]
+        table = (ctypes.c_int64 * (len(arrays) + len(made.kernels)))(*(a.ctypes.data for a in arrays))
+
+        def restore() -> None:
+            for array, value in zip(inputs, given, strict=True):
+                np.copyto(array, value)
+
+        return measured(made.kernels, lambda: run(table, 0, 1), restore, lambda: table[len(arrays) :], seconds)
 
 
 def _fitting(argument: Array, node: Node) -> Array:

@@ -274,7 +274,7 @@ def _packing(work: _Work, tiling: Tiling) -> float:
     cost = 0.0
     for load in tiling.packed:
         places = prod(work.kernel.sizes[a] for a in axes_of(load, {}))
-        each = 1.0 / tiling.lanes if load.view.strides[tiling.axis] == 1 else 1.5
+        each = 1.0 / tiling.lanes if load.view.strides[tiling.axis] == 1 else 0.5
         cost += places * each * 2
     return cost
 

@@ -1,0 +1,89 @@
+"""`chainrule show`, `--help`, `--version`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import chainrule as cr
+from chainrule.cli.main import execute
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_show_prints_the_configuration_the_history_and_the_verdict(images: Path, chainrule_command: Command) -> None:
+    assert execute(["learn", str(images), "--epochs", "3", "--output", "run", "--quiet"]) == 0
+    done = chainrule_command("show", "run")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    run = cr.Run.load("run")
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert "network 16-30-10, sigmoid, 820 weights and biases, float32" in lines
+    assert "optimizer SGD(rate=3.0)" in lines
+    assert "test examples 40" in lines
+    assert lines[-1] == run.verdict
+    for record in run.history:
+        figures = f"{record.training_cost:.4f} {record.training_accuracy:.2%} {record.validation_cost:.4f}"
+        assert any(line.startswith(f"{record.epoch} {figures}") for line in lines)
+
+
+def test_show_a_run_that_python_saved(capsys: pytest.CaptureFixture[str]) -> None:
+    network = cr.nn.Network([1, 2, 1], output="identity")
+    run = cr.learn(
+        network, ([[0.0], [1.0]], [[0.5], [1.0]]), cost="quadratic", epochs=1, batch=1, optimizer=cr.optim.SGD(0.1)
+    )
+    run.save("run")
+    assert execute(["show", "run"]) == 0
+    assert "1-2-1, sigmoid then identity, 7 weights and biases" in capsys.readouterr().out
+
+
+def test_show_does_not_let_a_file_command_the_terminal(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(["learn", str(images), "--epochs", "1", "--output", "run", "--quiet"]) == 0
+    path = Path("run/configuration.json")
+    details = json.loads(path.read_text())
+    path.write_text(json.dumps({**details, "data": "\x1b[2J[bold]digits", "\x1b]0;title\x07": 1}))
+    capsys.readouterr()
+    assert execute(["show", "run"]) == 0
+    printed = capsys.readouterr().out
+    assert "\x1b" not in printed
+    assert "[bold]digits" in printed
+
+
+def test_version(chainrule_command: Command) -> None:
+    done = chainrule_command("--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"chainrule {cr.__version__}\n", "")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
+def test_help_names_the_commands(chainrule_command: Command, arguments: list[str]) -> None:
+    done = chainrule_command(*arguments)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert "learn" in done.stdout
+    assert "show" in done.stdout
+
+
+def test_help_names_every_option(monkeypatch: pytest.MonkeyPatch, chainrule_command: Command) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    done = chainrule_command("learn", "--help")
+    assert done.returncode == 0
+    for option in (
+        *("--network", "--activation", "--output-activation", "--initializer", "--cost", "--epochs", "--batch"),
+        *("--rate", "--optimizer", "--momentum", "--l2", "--seed", "--dtype", "--evaluate-training", "--output"),
+        *("--no-save", "--quiet"),
+    ):
+        assert option in done.stdout
+    for default in ("[default: 30]", "[default: 10]", "[default: quadratic]", "[default: float32]", "784-30-10"):
+        assert default in done.stdout
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import sys; from chainrule.cli.main import execute; execute(['learn', '--help']);"
+    code += "print([name for name in ('numpy', 'llvmlite') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", timeout=60)
+    assert done.stdout.splitlines()[-1] == "[]"
