@@ -189,7 +189,7 @@ class Compiled:
     def _prepared(self, leaves: list[Any], structure: Structure) -> tuple[Any, Structure, list[int]]:
         dynamic = [n for n, leaf in enumerate(leaves) if not isinstance(leaf, bool | int)]
         types = argument_types([leaves[n] for n in dynamic], structure, dynamic)
-        static = tuple((type(leaf), leaf) for leaf in leaves if isinstance(leaf, bool | int))
+        static = tuple((n, type(leaf), leaf) for n, leaf in enumerate(leaves) if isinstance(leaf, bool | int))
         key = (structure, tuple(types), static)
         if key not in self._programs:
             self._programs[key] = self._made(leaves, structure, dynamic, types)

@@ -7,14 +7,14 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.cli import folders, plan
 from chainrule.cli import learn as command
-from chainrule.cli import plan
 from chainrule.cli.main import execute
 from chainrule.learning.evaluate import evaluate
 
@@ -80,6 +80,18 @@ def test_a_folder_of_images_with_its_test_part(work: Path, images: Path, chainru
     assert accuracy is not None
     assert accuracy > 0.9
     assert f"{accuracy:.2%}" in done.stdout.split("test ")[-1]
+
+
+def test_ctrl_c_in_the_final_test_keeps_the_run(
+    work: Path, images: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("chainrule.learning.evaluate.evaluate", stopped)
+    assert execute(["learn", str(images), "--epochs", "2"]) == 130
+    assert capsys.readouterr().err == "stopped after 2 of 2 epochs: keeping what was learnt\n"
+    assert len(cr.Run.load(the_run(work)).history) == 2
 
 
 def test_the_network_suits_the_data_by_itself(work: Path, images: Path) -> None:
@@ -182,9 +194,10 @@ def test_a_new_folder_for_every_run(work: Path, images: Path, monkeypatch: pytes
     assert all(cr.Run.load(path) for path in (work / "runs").iterdir())
 
 
-def test_a_name_too_long_for_a_folder_is_cut(work: Path, images: Path) -> None:
-    assert execute(["learn", str(images), "--network", "16-" + "2-" * 150 + "10", "--epochs", "1"]) == 0
-    assert len(the_run(work).name) == 100
+def test_a_name_too_long_for_a_folder_is_cut() -> None:
+    saved = folders.save(cr.Run(cr.nn.Network([2, 2]), []), None, "2-" * 200)
+    assert len(saved.name) == 100
+    assert cr.Run.load(saved).network.sizes == [2, 2]
 
 
 def test_output_may_be_new_or_empty_or_a_run(work: Path, images: Path) -> None:

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import chainrule as cr
 from chainrule.cli.main import execute
 from chainrule.data import write_idx
 
@@ -220,8 +220,6 @@ def test_a_full_disk(
 def test_stdout_that_is_full_is_told(images: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("there is no /dev/full here")
-    import sys
-
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "chainrule", "learn", str(images), "--epochs", "1"]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=300)
@@ -256,16 +254,14 @@ def test_no_run_there(capsys: pytest.CaptureFixture[str], run: str) -> None:
     assert code == 1
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"\xff\xfe", b"{", b"[]", b"{}", b"null", b'{"format": 1, "activations": [[]]}']
-)
+NO_RUN = (b"\xff\xfe", b"{", b"[]", b"{}", b"null", b'{"format": 1, "activations": [[]]}')
+
+
+@pytest.mark.parametrize("content", NO_RUN)
 @pytest.mark.parametrize("name", ["weights.safetensors", "history.jsonl", "configuration.json"])
 def test_a_damaged_run(saved: Path, capsys: pytest.CaptureFixture[str], name: str, content: bytes) -> None:
-    if name == "history.jsonl" and not content:
-        pytest.skip("no epochs is what a run has that was stopped in its first")
     capsys.readouterr()
     (saved / name).write_bytes(content)
     code, said = failure(capsys, "show", saved)
     assert str(saved) in said
     assert code == 2
-    assert cr.errors.FormatError

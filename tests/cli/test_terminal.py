@@ -94,7 +94,7 @@ def test_ctrl_c_stops_and_keeps_what_was_learnt(terminals: list[Terminal], work:
     run = cr.Run.load(work / "run")
     assert run.interrupted
     assert 2 <= len(run.history) < 100000
-    assert f"stopped in epoch {len(run.history) + 1} of 100000: keeping what was learnt" in terminal.shown
+    assert f"stopped after {len(run.history)} of 100000 epochs: keeping what was learnt" in terminal.shown
     assert run.verdict in printed
     assert "Saved in run\n" in printed
     assert "Traceback" not in terminal.shown

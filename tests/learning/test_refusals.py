@@ -1,4 +1,4 @@
-"""What `learn` refuses, by name and before compiling: each bad option, each kind of data that cannot be learned from."""
+"""What `learn` refuses, by name and before compiling: bad options, and data that cannot be learned from."""
 
 from __future__ import annotations
 

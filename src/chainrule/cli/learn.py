@@ -146,7 +146,7 @@ def learn(
         )
         run = _completed(learned, data, "digits" if folder is None else str(folder))
         if run.interrupted:
-            print(f"stopped in epoch {len(run.history) + 1} of {epochs}: keeping what was learnt", file=sys.stderr)
+            print(f"stopped after {len(run.history)} of {epochs} epochs: keeping what was learnt", file=sys.stderr)
         try:
             saved = None if no_save else folders.save(run, output, f"{data.name}-{'-'.join(map(str, sizes))}")
         finally:  # what was learnt is told even if it could not be kept
@@ -172,9 +172,13 @@ def _completed(run: Run, data: DataSet, source: str) -> Run:
     more: dict[str, Any] = {"data": source}
     if data.validation is not None:
         more["validation_examples"] = len(data.validation)
-    if data.test is not None and not run.interrupted:
-        more |= {"test_examples": len(data.test), **_tested(run, data, data.test)}
-    return replace(run, configuration={**run.configuration, **more})
+    stopped = run.interrupted
+    if data.test is not None and not stopped:
+        try:
+            more |= _tested(run, data, data.test)
+        except KeyboardInterrupt:
+            stopped = True
+    return replace(run, configuration={**run.configuration, **more}, interrupted=stopped)
 
 
 def _tested(run: Run, data: DataSet, test: DataSet) -> dict[str, Any]:
@@ -182,4 +186,4 @@ def _tested(run: Run, data: DataSet, test: DataSet) -> dict[str, Any]:
 
     l2 = run.configuration["l2"] * len(test) / len(data)  # the penalty as it was in learning
     cost, accuracy = evaluate(run.network, test, cost=run.configuration["cost"], l2=l2)
-    return {"test_cost": cost, "test_accuracy": accuracy}
+    return {"test_examples": len(test), "test_cost": cost, "test_accuracy": accuracy}

@@ -99,6 +99,17 @@ def _logistic(x: Array) -> Array:
     return np.asarray(np.where(x >= 0, x.dtype.type(1), small) / (1 + small))
 
 
+def _cast(x: Array, dtype: str) -> Array:
+    """As NumPy; a number outside an integer type, which NumPy leaves to the processor, becomes the nearest, nan 0."""
+    target = np.dtype(dtype)
+    if x.dtype.kind != "f" or target.kind not in "iu":
+        return x.astype(target)
+    low, high = np.iinfo(target).min, np.iinfo(target).max
+    below, above = x <= float(low), x >= float(high)
+    inside = np.where(below | above | np.isnan(x), 0, x).astype(target)
+    return np.where(below, target.type(low), np.where(above, target.type(high), inside))
+
+
 def _contract(a: Array, b: Array, a_labels: Sequence[int], b_labels: Sequence[int], out: Sequence[int]) -> Array:
     return np.asarray(np.einsum(a, list(a_labels), b, list(b_labels), list(out), optimize=True))
 
@@ -163,7 +174,7 @@ NUMPY: Mapping[Op, Meaning] = MappingProxyType(
         ops.CEIL: np.ceil,
         ops.ROUND: np.round,
         ops.LOGICAL_NOT: np.logical_not,
-        ops.CAST: lambda x, dtype: x.astype(dtype),
+        ops.CAST: _cast,
         ops.STOP_GRADIENT: lambda x: x,
         ops.MARK: lambda x, tag: x,
         ops.ADD: np.add,

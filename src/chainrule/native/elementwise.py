@@ -177,20 +177,28 @@ def _remainder_unsigned(f: Function, a: Value, b: Value) -> Value:
     return f.select(f.icmp("eq", b, zero), zero, f.integer("urem", a, _divisor(f, b)))
 
 
-def _remainder_float(f: Function, a: Value, b: Value) -> Value:
-    """The remainder with the sign of the divisor, as NumPy's: fmod, moved by b where the signs differ."""
+def _fmod(f: Function, a: Value, b: Value) -> tuple[Value, Value]:
+    """The remainder with the sign of `a`, and whether that is not zero and not the sign of `b`."""
     rest = f.emit(a.type, f"frem {a.type} {a.name}, {b.name}")
     zero = f.like(a, 0)
-    nonzero = f.fcmp("une", rest, zero)
     opposite = f.icmp("ne", *(f.fcmp("olt", x, zero) for x in (rest, b)))
-    moved = f.select(f.integer("and", nonzero, opposite), f.fadd(rest, b), rest)
-    return f.select(nonzero, moved, f.intrinsic("llvm.copysign", a.type, zero, b))
+    return rest, f.integer("and", f.fcmp("une", rest, zero), opposite)
+
+
+def _remainder_float(f: Function, a: Value, b: Value) -> Value:
+    """The remainder with the sign of the divisor, as NumPy's: fmod, moved by b where the signs differ."""
+    rest, opposite = _fmod(f, a, b)
+    zero = f.like(a, 0)
+    moved = f.select(opposite, f.fadd(rest, b), rest)
+    return f.select(f.fcmp("une", rest, zero), moved, f.intrinsic("llvm.copysign", a.type, zero, b))
 
 
 def _floor_divide_float(f: Function, a: Value, b: Value) -> Value:
-    """NumPy's: (a − remainder) / b, rounded to the nearest integer, and a / b where b is zero."""
+    """NumPy's: (a − fmod) / b, less one where the signs differ, to the nearest integer; a / b where b is zero."""
     zero, half, one = f.like(a, 0), f.like(a, 0.5), f.like(a, 1)
-    quotient = f.fdiv(f.fsub(a, _remainder_float(f, a, b)), b)
+    rest, opposite = _fmod(f, a, b)
+    exact = f.fdiv(f.fsub(a, rest), b)
+    quotient = f.select(opposite, f.fsub(exact, one), exact)
     floored = f.intrinsic("llvm.floor", a.type, quotient)
     near = f.select(f.fcmp("ogt", f.fsub(quotient, floored), half), f.fadd(floored, one), floored)
     signed = f.select(f.fcmp("oeq", quotient, zero), f.intrinsic("llvm.copysign", a.type, zero, f.fdiv(a, b)), near)

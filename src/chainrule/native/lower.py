@@ -123,10 +123,12 @@ def _reshape(lowering: Lowering, node: Node, at: Coordinates) -> Expression:
 
 def row_view(lowering: Lowering, rows: Node, index: Node, at: Coordinates) -> View:
     """The coordinate along the first axis of `rows` that the index holds; the nearest edge if it is outside."""
-    row = lowering.element(index, at[: index.type.rank])
+    row, last = lowering.element(index, at[: index.type.rank]), rows.type.shape[0] - 1
+    if row.dtype == np.uint64:  # the largest of them are no int64
+        row = Apply(row.dtype, ops.MINIMUM, (row, Number(row.dtype, last)))
     wide = row if row.dtype == np.int64 else Apply(np.dtype(np.int64), ops.CAST, (row,))
     above = Apply(wide.dtype, ops.MAXIMUM, (wide, Number(wide.dtype, 0)))
-    inside = Apply(wide.dtype, ops.MINIMUM, (above, Number(wide.dtype, rows.type.shape[0] - 1)))
+    inside = Apply(wide.dtype, ops.MINIMUM, (above, Number(wide.dtype, last)))
     return View(0, (0,) * lowering.axes, ((inside, 1),))
 
 

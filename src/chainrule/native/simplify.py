@@ -139,11 +139,7 @@ def _select(node: Node) -> Node | None:
 
 def _cast(node: Node) -> Node | None:
     (x,) = node.inputs
-    if x.type == node.type:
-        return x
-    if x.op is not ops.FULL:
-        return None
-    return full(np.array(number(x), x.type.dtype).astype(node.type.dtype).item(), node.type)
+    return x if x.type == node.type else None
 
 
 # layout
@@ -230,7 +226,7 @@ def _input(node: Node) -> Node:
     return node.inputs[0]
 
 
-_FOLDED = frozenset((*ops.UNARY, *ops.BINARY)) - {ops.CAST, ops.MARK, ops.STOP_GRADIENT}
+_FOLDED = frozenset((*ops.UNARY, *ops.BINARY)) - {ops.MARK, ops.STOP_GRADIENT}
 
 RULES: Mapping[Op, Rule] = MappingProxyType(
     {
