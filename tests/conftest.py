@@ -1,10 +1,14 @@
 """One profile for every property: the same examples on every run, as many as a slow core bears.
 
-`pytest --hypothesis-profile=long` tries twenty times as many, chosen anew each time.
+`pytest --hypothesis-profile=long` tries twenty times as many, chosen anew each time. Compiled programs are kept in a
+folder of the session: none is taken from an earlier one, none is left behind.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 QUIET = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
@@ -12,3 +16,14 @@ QUIET = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, Healt
 settings.register_profile("chainrule", derandomize=True, max_examples=50, database=None, **QUIET)
 settings.register_profile("long", max_examples=1000, **QUIET)
 settings.load_profile("chainrule")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write the texts in tests/golden anew")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _programs_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHAINRULE_CACHE", str(tmp_path_factory.mktemp("programs")))
+        yield

@@ -418,7 +418,7 @@ class Builder:
         a = self.pick()
         b = self.fitted(self.pick(), a.type)
         kind = a.type.dtype.kind
-        own = {"f": ops.ARITHMETIC, "b": (*ops.LOGICAL, ops.MAXIMUM, ops.MINIMUM)}.get(
+        own = {"f": ops.ARITHMETIC, "b": (*ops.LOGICAL, ops.ADD, ops.MULTIPLY, ops.MAXIMUM, ops.MINIMUM)}.get(
             kind, tuple(op for op in ops.ARITHMETIC if op is not ops.DIVIDE)
         )
         op = self.one_of((*own, *own, *ops.COMPARISONS))
@@ -490,13 +490,13 @@ class Builder:
         return self.add(ops.GATHER, self.pick(lambda t: t.rank > 0 and t.shape[0] > 0), index)
 
     def scatter_add(self) -> Node:
-        x, index = self.pick(lambda t: t.rank > 0 and t.shape[0] > 0 and t.dtype != bool), self.index()
+        x, index = self.pick(lambda t: t.rank > 0 and t.shape[0] > 0), self.index()
         updates = self.fitted(self.pick(), x.type.with_shape(index.type.shape + x.type.shape[1:]))
         return self.add(ops.SCATTER_ADD, x, index, updates)
 
     def reduction(self) -> Node:
         op = self.one_of((ops.SUM, ops.MAX))
-        x = self.pick(lambda t: t.dtype != bool if op is ops.SUM else t.size > 0)
+        x = self.pick(lambda t: op is ops.SUM or t.size > 0)
         axes = self.draw(st.sets(st.sampled_from(range(x.type.rank)))) if x.type.rank else ()
         return self.add(op, x, attributes=(tuple(sorted(axes)),))
 

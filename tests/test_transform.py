@@ -264,6 +264,15 @@ def test_variables_of_two_derivatives_are_not_confused() -> None:
     assert cr.grad(lambda x: x * cr.grad(lambda y: x + y)(1.0))(1.0) == 1.0
 
 
+@pytest.mark.parametrize("run", [lambda f: f, cr.compile], ids=["uncompiled", "compiled"])
+def test_one_array_as_two_arguments_has_two_derivatives(run: Callable[[Any], Any]) -> None:
+    def both(x: Any) -> Any:
+        return cr.grad(lambda a, b: cnp.sum(a * b * b), argnums=(0, 1))(x, x)
+
+    first, second = run(both)(X)
+    assert (first.tolist(), second.tolist()) == ((X**2).tolist(), (2 * X**2).tolist())
+
+
 def test_an_inner_derivative_is_usable_by_python() -> None:
     def cost(x: Any) -> Any:
         slope = cr.grad(lambda x: x**2)(x)

@@ -38,6 +38,12 @@ def test_many_examples_are_measured_in_parts() -> None:
     assert cost == pytest.approx(0.5 * ((NETWORK(x) - y) ** 2).sum(axis=1).mean(), rel=1e-12)
 
 
+def test_weights_that_lie_in_memory_in_another_way_make_no_difference() -> None:
+    odd = Network.from_weights([(np.asfortranarray(n.w), n.b[::-1].copy()[::-1]) for n in NETWORK.layers], "tanh")
+    plain = Network.from_weights([(n.w, n.b) for n in NETWORK.layers], "tanh")
+    assert evaluate(odd, (X, LABELS), cost="quadratic") == evaluate(plain, (X, LABELS), cost="quadratic")
+
+
 def test_it_is_computed_in_the_dtype_of_the_network() -> None:
     wide, _ = evaluate(NETWORK, (X, LABELS), cost="quadratic")
     narrow, _ = evaluate(NETWORK.astype(np.float32), (X, LABELS), cost="quadratic")

@@ -378,6 +378,17 @@ def test_float32_is_the_dtype_unless_told() -> None:
     assert run.network.dtype == np.float32
 
 
+@pytest.mark.parametrize(
+    "layout", [np.asfortranarray, lambda w: np.flip(np.flip(w).copy()), lambda w: w.repeat(2, 0)[::2]]
+)
+@pytest.mark.parametrize("optimizer", [cr.optim.SGD(1.0), cr.optim.Adam(0.01)], ids=repr)
+def test_weights_that_lie_in_memory_in_another_way_give_the_same_bits(layout: Any, optimizer: Any) -> None:
+    odd = Case([4, 6, 3], ["sigmoid", "sigmoid"], "quadratic", optimizer)
+    plain = odd.learned()
+    odd.weights = [(layout(w), b) for w, b in odd.weights]
+    assert all_bytes(odd.learned()) == all_bytes(plain)
+
+
 # which examples, in which order
 
 

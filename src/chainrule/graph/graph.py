@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import GraphError
+from chainrule.errors import ChainruleError, GraphError
 from chainrule.graph import ops
 from chainrule.graph.node import Data, Node, in_order
 from chainrule.graph.type_rules import result_type
@@ -114,6 +114,8 @@ def parse(text: str) -> Graph:
         raise GraphError("the text of a graph ends with a line `return …`.")
     for line in lines[:-1]:
         name, node = _parsed(line, nodes)
+        if name in nodes:
+            raise GraphError(f"{name} is defined twice: {line!r}.")
         nodes[name] = node
     names = lines[-1].removeprefix("return").replace(",", " ").split()
     inputs = [node for node in nodes.values() if node.op is ops.INPUT]
@@ -132,19 +134,21 @@ def _parsed(line: str, nodes: Mapping[str, Node]) -> tuple[str, Node]:
     words = dict(pair.split("=", 1) for pair in (found[4] or "").split(", ") if pair)
     try:
         attributes = tuple(type_ if a == "type" else _attribute(a, words[a], type_) for a in op.attributes)
-        node = Node(op, tuple(nodes[name] for name in found[3].split()), attributes)
+        inputs = tuple(nodes[name] for name in found[3].split())
+        result = result_type(op, [n.type for n in inputs], attributes)
     except (KeyError, ValueError, TypeError) as problem:
-        raise GraphError(f"cannot read {line!r}: {problem}.") from None
-    if node.type != type_:
-        raise GraphError(f"{line!r} says {type_}, but the rule of {op} gives {node.type}.")
-    return found[1], node
+        reason = problem.what if isinstance(problem, ChainruleError) else problem
+        raise GraphError(f"cannot read {line!r}: {reason}") from None
+    if result != type_:
+        raise GraphError(f"{line!r} says {type_}, but the rule of {op} gives {result}.")
+    return found[1], Node(op, inputs, attributes)
 
 
 def _attribute(name: str, text: str, type_: Type) -> Any:
     if name == "data":
         raw = b"" if text == "empty" else base64.b64decode(text, validate=True)
         return Data(np.frombuffer(raw, type_.dtype).reshape(type_.shape))
-    if name in ("value", "dtype", "tag"):
+    if name in ("value", "dtype"):
         return text
     if text.startswith("("):
         return tuple(int(n) for n in text[1:-1].split())

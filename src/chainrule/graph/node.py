@@ -92,7 +92,7 @@ def constant(array: np.ndarray[Any, Any]) -> Node:
 
 def full(value: complex | np.generic, type_: Type) -> Node:
     """One number everywhere, of the given type."""
-    exact = value if type(value) is float and type_.dtype.itemsize == 8 else type_.dtype.type(value).item()
+    exact = value if type(value) is float and type_.dtype.char == "d" else type_.dtype.type(value).item()
     return Node(ops.FULL, (), (repr(exact), type_))
 
 

@@ -46,6 +46,15 @@ def _elementwise(op: Op) -> Rule:
     return lambda *types: _same(op, *types)
 
 
+def _numbers_only(op: Op) -> Rule:
+    def rule(*types: Type) -> Type:
+        if types[0].dtype.kind == "b":
+            raise DTypeError(f"{op} needs numbers, not {_listed(types)}.", cure="Cast first: x.astype(np.int64).")
+        return _same(op, *types)
+
+    return rule
+
+
 def _float_only(op: Op) -> Rule:
     def rule(x: Type) -> Type:
         if not x.is_float:
@@ -123,7 +132,7 @@ def _contract(a: Type, b: Type, a_labels: tuple[int, ...], b_labels: tuple[int, 
 
 def _reshape(x: Type, shape: tuple[int, ...]) -> Type:
     result = x.with_shape(shape)
-    if result.size != x.size:
+    if result.size != x.size or min(shape, default=0) < 0:
         raise ShapeError(f"cannot reshape {x} into {shape}: {x.size} elements into {result.size}.")
     return result
 
@@ -137,15 +146,17 @@ def _transpose(x: Type, axes: tuple[int, ...]) -> Type:
 def _broadcast(x: Type, shape: tuple[int, ...], axes: tuple[int, ...]) -> Type:
     if len(axes) != x.rank or list(axes) != sorted(set(axes)) or any(not 0 <= axis < len(shape) for axis in axes):
         raise ShapeError(f"broadcast: {axes} does not place the axes of {x} in {shape}.")
-    if any(n not in (1, shape[axis]) for n, axis in zip(x.shape, axes, strict=True)):
+    if min(shape, default=0) < 0 or any(n not in (1, shape[axis]) for n, axis in zip(x.shape, axes, strict=True)):
         raise ShapeError(f"cannot broadcast {x} to the shape {shape}.")
     return x.with_shape(shape)
 
 
 def _slice(x: Type, start: tuple[int, ...], size: tuple[int, ...], step: tuple[int, ...]) -> Type:
+    if not len(start) == len(size) == len(step) == x.rank:
+        raise ShapeError(f"slice: {start}, {size}, {step} do not have one number for each axis of {x}.")
     for n, first, count, stride in zip(x.shape, start, size, step, strict=True):
         last = first + (count - 1) * stride
-        if count < 0 or (count > 0 and not (0 <= first < n and 0 <= last < n)):
+        if count < 0 or stride == 0 or (count > 0 and not (0 <= first < n and 0 <= last < n)):
             raise ShapeError(f"slice: {start} with {size} steps of {step} leaves {x}.")
     return x.with_shape(size)
 
@@ -204,11 +215,13 @@ TYPE_RULES: Mapping[Op, Rule] = MappingProxyType(
         ops.FULL: _leaf,
         ops.IOTA: _iota,
         **{op: _float_only(op) for op in _FLOAT_UNARY},
-        **{op: _elementwise(op) for op in (ops.NEGATIVE, ops.ABSOLUTE, ops.SIGN, ops.STOP_GRADIENT)},
+        **{op: _elementwise(op) for op in (ops.ABSOLUTE, ops.STOP_GRADIENT)},
+        **{op: _numbers_only(op) for op in (ops.NEGATIVE, ops.SIGN)},
         ops.LOGICAL_NOT: _logical(ops.LOGICAL_NOT),
         ops.CAST: lambda x, dtype: x.with_dtype(checked_dtype(dtype)),
         ops.MARK: lambda x, tag: x,
-        **{op: _elementwise(op) for op in ops.ARITHMETIC},
+        **{op: _elementwise(op) for op in (ops.ADD, ops.MULTIPLY, ops.MAXIMUM, ops.MINIMUM)},
+        **{op: _numbers_only(op) for op in (ops.SUBTRACT, ops.POWER, ops.FLOOR_DIVIDE, ops.REMAINDER)},
         ops.DIVIDE: _divide,
         **{op: _comparison(op) for op in ops.COMPARISONS},
         **{op: _logical(op) for op in ops.LOGICAL},

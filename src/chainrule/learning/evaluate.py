@@ -38,7 +38,7 @@ def evaluate(
     cost_function(cost, network.layers[-1].activation)
     examples = prepared(data, network, network.dtype)
     evaluator = Evaluator(network, Objective(cost, l2 / len(examples.x)), examples)
-    totals = evaluator.measure([np.asarray(leaf) for leaf in flatten(network)[0]])
+    totals = evaluator.measure([np.asarray(leaf, order="C") for leaf in flatten(network)[0]])
     return totals.mean_cost, totals.accuracy(examples.classes)
 
 

@@ -166,7 +166,7 @@ class _Learner:
         self.began = time.perf_counter()
         state = (self.start, self.optimizer.start(self.start))
         leaves, self.structure = flatten(state)
-        self.leaves = [np.array(leaf) for leaf in leaves]
+        self.leaves = [np.array(leaf, order="C") for leaf in leaves]  # the native loop knows no strides
         self.weights = self.leaves[: len(flatten(self.start)[0])]
         data = (self.training.x, self.training.labels)
         self.steps = by_size(

@@ -118,6 +118,13 @@ def _compare(on_float: str, on_signed: str, on_unsigned: str) -> Instruction:
     return write
 
 
+def _add(f: Function, dtype: DType, a: Value, b: Value) -> Value:
+    """Of booleans, as NumPy's: whether either is true."""
+    if dtype.kind == "f":
+        return f.fadd(a, b)
+    return f.integer("or", a, b) if dtype.kind == "b" else f.add(a, b)
+
+
 def _negative(f: Function, a: Value) -> Value:
     return f.sub(f.like(a, 0), a)
 
@@ -253,7 +260,7 @@ NATIVE: Mapping[Op, Instruction] = MappingProxyType(
         ops.CAST: _same,  # `apply` calls `cast`, which needs both types
         ops.STOP_GRADIENT: _same,
         ops.MARK: _same,
-        ops.ADD: _float_or_integer(_method("fadd"), _method("add")),
+        ops.ADD: _add,
         ops.SUBTRACT: _float_or_integer(_method("fsub"), _method("sub")),
         ops.MULTIPLY: _float_or_integer(_method("fmul"), _method("mul")),
         ops.DIVIDE: _float_or_integer(_method("fdiv"), _integer("sdiv")),

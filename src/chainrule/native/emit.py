@@ -232,13 +232,14 @@ class _Writer:
         """One round: along the longer side of the tile first, so that the fewest loads are held at once."""
         reduced = self.kernel.outputs < len(self.kernel.sizes)
         last = self.cells[-1] if reduced else [Cell(0)]
+        middle = [cells[0] for cells in self.cells[self.kernel.outputs : -1]]
         longest_first = sorted(range(self.kernel.outputs), key=lambda a: -len(self.cells[a]))
         order = sorted(range(len(keys)), key=lambda n: [keys[n][1][a].offset for a in longest_first])
         after = list(carried)
         for position in order:
             n, place, c = keys[position]
             if c < len(last):
-                here = (*place[:-1], last[c]) if reduced else place
+                here = (*place[: self.kernel.outputs], *middle, last[c]) if reduced else place
                 after[position] = self._accumulated(n, here, carried[position])
         return after
 
@@ -251,12 +252,9 @@ class _Writer:
             if max(a.type.lanes, b.type.lanes) == lanes:
                 return self.function.fma(self._wide(a, lanes), self._wide(b, lanes), total)
         value = self._value(e, place)
-        if 1 < value.type.lanes < lanes or (value.type.lanes == 1 and self._is_partial(place, lanes)):
-            value = self._padded(n, value, lanes)
-        return self._combined(n, total, self._wide(value, lanes))
-
-    def _is_partial(self, place: Place, lanes: int) -> bool:
-        return lanes > 1 and self.vector_axis >= self.kernel.outputs and place[self.vector_axis].lanes < lanes
+        present = place[self.vector_axis].lanes if place else 1
+        value = self._wide(value, present)
+        return self._combined(n, total, value if present == lanes else self._padded(n, value, lanes))
 
     def _padded(self, n: int, value: Value, lanes: int) -> Value:
         """The value's lanes, and after them lanes that do not change the total."""
@@ -462,13 +460,16 @@ class _Writer:
         for base, stride in zip(self.base, e.view.strides, strict=True):
             if base is not None and stride:
                 total = self.function.add(total, self._times(base, stride))
-        for index, stride in e.view.indirect:
-            total = self.function.add(total, self._times(self._value(index, place), stride))
-        lanes = self._lanes(e, place)
-        stride = self._stride(e.view, place)
-        if lanes > 1:
+        lanes, stride = self._lanes(e, place), self._stride(e.view, place)
+        total = self.function.splat(total, lanes)
+        if lanes > 1 and stride:
             ramp = Function.constants(I64.with_lanes(lanes), [lane * stride for lane in range(lanes)])
-            total = self.function.add(self.function.splat(total, lanes), ramp)
+            total = self.function.add(total, ramp)
+        for index, factor in e.view.indirect:
+            scaled = self._value(index, place)
+            if factor != 1:
+                scaled = self.function.mul(scaled, self.function.like(scaled, factor))
+            total = self.function.add(total, self._wide(scaled, lanes))
         return elementwise.cast(self.function, total, np.dtype(np.int64), e.dtype)
 
 

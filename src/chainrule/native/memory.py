@@ -17,16 +17,20 @@ def plan(kernels: Sequence[Kernel], temporaries: Sequence[Buffer]) -> tuple[dict
 
     The largest first, each at the lowest place where it meets nobody who is alive at the same time.
     """
-    lives = {buffer: _life(kernels, buffer) for buffer in temporaries}
+    lives = _lives(kernels)
     placed: dict[Buffer, int] = {}
     for buffer in sorted(temporaries, key=lambda b: -b.type.bytes):
         placed[buffer] = _lowest_place(buffer, placed, lives)
     return placed, max((place + _padded(b) for b, place in placed.items()), default=0)
 
 
-def _life(kernels: Sequence[Kernel], buffer: Buffer) -> tuple[int, int]:
-    uses = [n for n, kernel in enumerate(kernels) if buffer in parameters(kernel)]
-    return uses[0], uses[-1]
+def _lives(kernels: Sequence[Kernel]) -> dict[Buffer, tuple[int, int]]:
+    """The first and the last kernel that uses each buffer."""
+    lives: dict[Buffer, tuple[int, int]] = {}
+    for n, kernel in enumerate(kernels):
+        for buffer in parameters(kernel):
+            lives[buffer] = (lives.get(buffer, (n, n))[0], n)
+    return lives
 
 
 def _padded(buffer: Buffer) -> int:

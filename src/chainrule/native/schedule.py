@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from heapq import heappop, heappush
 from types import MappingProxyType
 
 from chainrule.graph import ops
@@ -413,22 +414,36 @@ def _in_place(
     kernels: list[Kernel], inputs: tuple[Buffer, ...], outputs: list[Buffer], updates: Mapping[int, int]
 ) -> tuple[list[Kernel], list[Buffer]]:
     """Write each updated result over the argument that it replaces, where all readers of the old can go first."""
-    before: dict[int, set[int]] = _dependencies(kernels)
+    before = _dependencies(kernels)
+    readers, writers = _users(kernels)
     final = list(outputs)
+    replaced: dict[Buffer, Buffer] = {}
     copies: list[Kernel] = []
     for position, source in updates.items():
         old, new = inputs[source], outputs[position]
         final[position] = old
-        writers = [n for n, kernel in enumerate(kernels) if any(s.buffer is new for s in kernel.stores)]
-        if not writers:
+        if new not in writers:
             continue
-        order = _ordered_with(kernels, before, old, new, writers)
-        if order is None:
-            copies.append(_copy(new, old))
+        earlier = {n for n in readers.get(old, ()) if n not in writers[new]}
+        if _only_at_its_place(kernels, writers[new], old, new) and not _depends(earlier, writers[new], before):
+            before[writers[new][0]] |= earlier
+            replaced[new] = old
         else:
-            before = order
-            kernels = [_renamed(kernel, new, old) for kernel in kernels]
-    return [*(kernels[n] for n in _sorted(before)), *copies], final
+            copies.append(_copy(new, old))
+    ordered = (rebuilt(kernels[n], buffer=lambda b: replaced.get(b, b)) for n in _sorted(before))
+    return [*ordered, *copies], final
+
+
+def _users(kernels: Sequence[Kernel]) -> tuple[dict[Buffer, list[int]], dict[Buffer, list[int]]]:
+    """For each buffer the kernels that read it, and those that write it."""
+    readers: dict[Buffer, list[int]] = {}
+    writers: dict[Buffer, list[int]] = {}
+    for n, kernel in enumerate(kernels):
+        for buffer in {load.buffer for load in kernel.loads()}:
+            readers.setdefault(buffer, []).append(n)
+        for buffer in {store.buffer for store in kernel.stores}:
+            writers.setdefault(buffer, []).append(n)
+    return readers, writers
 
 
 def _dependencies(kernels: Sequence[Kernel]) -> dict[int, set[int]]:
@@ -443,36 +458,39 @@ def _dependencies(kernels: Sequence[Kernel]) -> dict[int, set[int]]:
     return before
 
 
-def _ordered_with(
-    kernels: list[Kernel], before: Mapping[int, set[int]], old: Buffer, new: Buffer, writers: Sequence[int]
-) -> dict[int, set[int]] | None:
-    """The dependencies with every reader of `old` before the writers of `new`, or None if that cannot be."""
-    readers = {n for n, kernel in enumerate(kernels) if any(load.buffer is old for load in kernel.loads())}
-    if len(writers) > 1 or any(s.buffer is old for k in kernels for s in k.stores):
-        return None
+def _only_at_its_place(kernels: Sequence[Kernel], writers: Sequence[int], old: Buffer, new: Buffer) -> bool:
+    """Whether one kernel alone writes `new`, and reads of `old` only the element that it is about to replace."""
     writer = kernels[writers[0]]
     place = next(s.view for s in writer.stores if s.buffer is new)
-    if any(load.view != place for load in writer.loads() if load.buffer is old):
-        return None
-    after = {n: before[n] | (readers - {n} if n in writers else set()) for n in before}
-    return after if len(_sorted(after)) == len(kernels) else None
+    return len(writers) == 1 and all(load.view == place for load in writer.loads() if load.buffer is old)
+
+
+def _depends(kernels: set[int], others: Sequence[int], before: Mapping[int, set[int]]) -> bool:
+    """Whether one of the kernels must run after one of the others."""
+    seen, stack = set(kernels), list(kernels)
+    while stack:
+        for n in before[stack.pop()] - seen:
+            seen.add(n)
+            stack.append(n)
+    return not seen.isdisjoint(others)
 
 
 def _sorted(before: Mapping[int, set[int]]) -> list[int]:
-    """The kernels in an order that respects the dependencies, the earliest first; shorter if there is a cycle."""
-    order: dict[int, None] = {}
-    waiting = sorted(before)
-    while waiting:
-        ready = next((n for n in waiting if before[n] <= order.keys()), None)
-        if ready is None:
-            break
-        order[ready] = None
-        waiting.remove(ready)
-    return list(order)
-
-
-def _renamed(kernel: Kernel, new: Buffer, old: Buffer) -> Kernel:
-    return rebuilt(kernel, buffer=lambda b: old if b is new else b)
+    """The kernels in an order that respects the dependencies, of those that may run the earliest first."""
+    after: dict[int, list[int]] = {}
+    for n, needed in before.items():
+        for m in needed:
+            after.setdefault(m, []).append(n)
+    missing = {n: len(needed) for n, needed in before.items()}
+    ready = [n for n in before if not missing[n]]
+    order = []
+    while ready:
+        order.append(heappop(ready))
+        for n in after.get(order[-1], ()):
+            missing[n] -= 1
+            if not missing[n]:
+                heappush(ready, n)
+    return order
 
 
 def _copy(source: Buffer, target: Buffer) -> Kernel:

@@ -112,9 +112,7 @@ def _divide(node: Node) -> Node | None:
 
 def _negative(node: Node) -> Node | None:
     (x,) = node.inputs
-    if x.op is ops.NEGATIVE:
-        return x.inputs[0]
-    return Node(ops.SUBTRACT, x.inputs[::-1]) if x.op is ops.SUBTRACT and x.type.is_float else None
+    return x.inputs[0] if x.op is ops.NEGATIVE else None  # −(x − y) is not y − x: where they are equal the zeros differ
 
 
 def _power(node: Node) -> Node | None:
