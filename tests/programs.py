@@ -71,6 +71,8 @@ def measured(node: Node, inputs: Sequence[Measured]) -> Measured:
         y = np.asarray(NUMPY[node.op](*values, *node.attributes), node.type.dtype)
         if all(m.is_exact for m in inputs) and (node.op not in INEXACT or y.dtype.kind != "f"):
             return exact(y)
+        if not all(m.is_exact for m in inputs if m.value.dtype.kind != "f"):
+            return Measured(y, np.full(y.shape, np.inf))  # who knows which index, which branch
         wide = [v.astype(np.float64) if v.dtype.kind == "f" else v for v in values]
         error = np.asarray(ERROR[node.op](node, y, wide, errors), np.float64)
     return Measured(y, np.broadcast_to(np.where(np.isnan(error), np.inf, error), y.shape))
@@ -308,6 +310,19 @@ SMOOTH_UNARY = (
 SMOOTH_BINARY = (ops.ADD, ops.SUBTRACT, ops.MULTIPLY, ops.DIVIDE, ops.POWER)
 
 
+#: Names of the builder's steps, as often as they are to be taken.
+LAYOUT = ("reshape", "transpose", "broadcast", "slice", "pad", "concatenate")
+ANY = (
+    *["unary"] * 5, *["binary"] * 6, *LAYOUT * 2, *["reduction", "contract"] * 3, *["gather", "scatter_add"] * 2, "select",
+    "select", "change_dtype", "full", "iota", "constant",
+)  # fmt: skip
+
+DIFFERENTIABLE = (
+    *["smooth_unary"] * 5, *["smooth_binary"] * 5, *["kinked"] * 3, *LAYOUT, "gather", "scatter_add", "reduction",
+    *["contract"] * 3,
+)  # fmt: skip
+
+
 @dataclass
 class Builder:
     """A graph being drawn; every node in `known` has its measured value."""
@@ -373,11 +388,11 @@ class Builder:
             nodes.append(self.leaf(input_node(n, type_), exact(arguments[-1])))
         return nodes, arguments
 
-    def grow(self, steps: int) -> None:
+    def grow(self, steps: int, kinds: Sequence[str] = ANY) -> None:
         """So many attempts at a step."""
         for _ in range(steps):
             try:
-                getattr(self, self.one_of(ANY))()
+                getattr(self, self.one_of(kinds))()
             except Untamed:
                 continue
 
@@ -518,21 +533,38 @@ class Builder:
         out = self.draw(st.permutations(out))
         return self.add(ops.CONTRACT, a, b, attributes=(tuple(a_labels), tuple(b_labels), tuple(out)))
 
-    # steps for derivatives
+    # steps that have derivatives
 
     def smooth_unary(self) -> Node:
-        return self.add(self.one_of(SMOOTH_UNARY), self.pick())
+        return self.add(self.one_of(SMOOTH_UNARY), self.pick(lambda t: t.is_float))
 
     def smooth_binary(self) -> Node:
-        a = self.pick()
-        return self.add(self.one_of(SMOOTH_BINARY), a, self.fitted(self.pick(), a.type))
+        a = self.pick(lambda t: t.is_float)
+        b = self.fitted(self.pick(lambda t: t.is_float), a.type)
+        return self.add(self.one_of(SMOOTH_BINARY), *self.one_of(((a, b), (b, a))))
 
+    def kinked(self) -> Node:
+        """An operation with a kink, clearly to one side of it."""
+        op = self.one_of((ops.ABSOLUTE, ops.RELU, ops.MAXIMUM, ops.MINIMUM, ops.MAX, ops.SELECT))
+        a = self.pick(lambda t: t.is_float and (op is not ops.MAX or t.rank > 0 and t.size > 0))
+        x = self.known[a].value
+        if op is ops.MAX:
+            axis = self.number(0, x.ndim - 1)
+            ordered = np.sort(x, axis=axis)
+            self.need(np.diff(np.moveaxis(ordered, axis, 0)[-2:], axis=0))
+            return self.add(op, a, attributes=((axis,),))
+        if op in (ops.ABSOLUTE, ops.RELU):
+            self.need(x)
+            return self.add(op, a)
+        b = self.fitted(self.pick(lambda t: t.is_float), a.type)
+        if op is ops.SELECT:
+            return self.add(op, self.fitted(self.pick(), a.type.with_dtype(bool)), a, b)
+        self.need(x - self.known[b].value)
+        return self.add(op, a, b)
 
-LAYOUT = ("reshape", "transpose", "broadcast", "slice", "pad", "concatenate")
-ANY = (
-    *["unary"] * 5, *["binary"] * 6, *LAYOUT * 2, *["reduction", "contract"] * 3, *["gather", "scatter_add"] * 2, "select",
-    "select", "change_dtype", "full", "iota", "constant",
-)  # fmt: skip
+    def need(self, distance: Array) -> None:
+        if (np.abs(distance) < 0.02).any():
+            raise Untamed
 
 
 @st.composite
@@ -547,6 +579,20 @@ def programs(
     builder.grow(draw(st.integers(steps // 3, steps)))
     also = draw(st.lists(st.sampled_from(list(builder.known)), max_size=2))
     graph = Graph(tuple(inputs), (*(builder.ends()[-4:] or inputs), *also))
+    return Program(graph, arguments, [builder.known[n] for n in graph.outputs])
+
+
+@st.composite
+def differentiable_programs(draw: Callable[..., Any], dtype: str = "float64", steps: int = 18) -> Program:
+    """A random program of floating-point numbers, with an input of indexes, at a point where it has a derivative."""
+    builder = Builder(draw, np.random.default_rng(draw(st.integers(0, 2**20))), (dtype,))
+    inputs, arguments = builder.inputs()
+    index = array_of(builder.rng, Type((3,), np.dtype(np.int32)))
+    inputs.append(builder.leaf(input_node(len(inputs), Type((3,), index.dtype)), exact(index)))
+    arguments.append(index)
+    builder.grow(draw(st.integers(steps // 3, steps)), DIFFERENTIABLE)
+    results = [node for node in builder.ends() if node.type.is_float and node.type.size] or inputs[:1]
+    graph = Graph(tuple(inputs), tuple(results[-3:]))
     return Program(graph, arguments, [builder.known[n] for n in graph.outputs])
 
 

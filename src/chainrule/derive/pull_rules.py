@@ -8,7 +8,7 @@ result y. None says that the derivative is zero everywhere it exists. At a kink:
     max(a, b) at a = b      half to each
     maximum over axes       shared equally among the largest
     √x at 0                 ∞, as the formula says
-    xʸ at x = 0             y·xʸ⁻¹ for x, 0 for y
+    xʸ at x = 0             y·xʸ⁻¹ for x (0 where y = 0), 0 for y
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def _share(mine: Array, other: Array) -> Array:
 
 
 def _power_base(delta: Array, y: Array, x: Array, n: Array) -> Array:
-    return delta * n * x ** (n - 1)
+    one = Array(full(1, n.node.type))
+    return delta * n * x ** _select(n == 0, one, n - 1)  # where n is 0, so is the derivative, even at x = 0
 
 
 def _power_exponent(delta: Array, y: Array, x: Array, n: Array) -> Array:

@@ -60,6 +60,11 @@ def cost_function(name: str, activation: str) -> Cost:
     "cross_entropy" is the one that belongs to the activation, sigmoid or softmax. OptionError if there is none.
     """
     full = f"{activation}_cross_entropy" if name == "cross_entropy" else name
+    if name == "cross_entropy" and full not in COSTS:
+        raise OptionError(
+            f"the cost 'cross_entropy' needs sigmoid or softmax outputs, not {activation}.",
+            cure="Make the network with output='sigmoid' or output='softmax', or use cost='quadratic'.",
+        )
     if not isinstance(full, str) or full not in COSTS:
         known = ", ".join([*COSTS, "cross_entropy"])
         raise OptionError(f"there is no cost {name!r} for {activation} outputs.", cure=f"Costs are {known}.")
