@@ -784,3 +784,17 @@ def test_asking_for_the_program_compiles_what_the_call_then_uses() -> None:
     assert double.program(X) is double.program(X + 1)
     double(X)
     assert len(calls) == 1
+
+
+def test_a_compiled_function_takes_keyword_arguments() -> None:
+    compiled = cr.compile(lambda x, scale: x * scale)
+    np.testing.assert_array_equal(compiled(np.ones(2), scale=np.full(2, 3.0)), [3.0, 3.0])
+    np.testing.assert_array_equal(compiled(x=np.ones(2), scale=2), [2.0, 2.0])
+
+
+def test_an_array_that_is_captured_counts_as_it_was_when_the_function_was_compiled() -> None:
+    captured = np.ones(3)
+    compiled = cr.compile(lambda x: x * captured)
+    compiled(np.ones(3))
+    captured[:] = 5
+    np.testing.assert_array_equal(compiled(np.ones(3)), np.ones(3))

@@ -172,19 +172,19 @@ class Compiled:
         self.function = function
         self._programs: dict[Any, Any] = {}
 
-    def __call__(self, *arguments: Any) -> Any:
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
         """Run the program for these arguments; inside another transformation, the function itself."""
         with transforming() as outermost:
             if not outermost:  # the arrays that the function closes over may be traced, so the arguments do not tell
-                return self.function(*arguments)
-        leaves, structure = flatten(arguments)
+                return self.function(*arguments, **options)
+        leaves, structure = flatten((arguments, options))
         program, result, dynamic = self._prepared(leaves, structure)
         outputs = program(*(leaves[n] for n in dynamic))
         return unflatten(result, [o[()] if o.ndim == 0 else o for o in outputs])
 
-    def program(self, *arguments: Any) -> Any:
+    def program(self, *arguments: Any, **options: Any) -> Any:
         """The native program for arguments like these; prints as its kernels."""
-        return self._prepared(*flatten(arguments))[0]
+        return self._prepared(*flatten((arguments, options)))[0]
 
     def _prepared(self, leaves: list[Any], structure: Structure) -> tuple[Any, Structure, list[int]]:
         dynamic = [n for n, leaf in enumerate(leaves) if not isinstance(leaf, bool | int)]
@@ -203,7 +203,8 @@ class Compiled:
             full_leaves = list(leaves)
             for n, array in zip(dynamic, arrays, strict=True):
                 full_leaves[n] = array
-            return self.function(*unflatten(structure, full_leaves))
+            arguments, options = unflatten(structure, full_leaves)
+            return self.function(*arguments, **options)
 
         flat = flatten(tuple(range(len(dynamic))))[1]
         with transforming():

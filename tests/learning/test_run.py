@@ -282,7 +282,7 @@ def test_a_configuration_of_no_such_run_is_a_format_error(content: Any, folder: 
         {"epoch": None},
         {"epoch": 1.5},
         {"epoch": True},
-        {"training_cost": None},
+        {"training_cost": "low"},
         {"training_cost": [0.1]},
         {"training_accuracy": "all"},
         {"seconds": None},
@@ -374,3 +374,13 @@ def test_the_verdict_names_the_best_epoch_if_it_was_not_the_last() -> None:
     assert Run(made().network, history).verdict == (
         "70.00% of the validation examples are right, best 80.00% after epoch 2."
     )
+
+
+def test_a_cost_that_is_no_finite_number_is_saved_as_strict_json(tmp_path: Path) -> None:
+    run = Run(Network([1, 1]), [Record(1, math.nan, 0.5, math.inf, 0.5, 0.1)])
+    run.save(tmp_path / "run")
+    line = (tmp_path / "run" / HISTORY).read_text()
+    assert json.loads(line, parse_constant=pytest.fail)["training_cost"] is None
+    loaded = Run.load(tmp_path / "run").history[0]
+    assert math.isnan(loaded.training_cost)
+    assert loaded.validation_cost is None

@@ -76,7 +76,7 @@ class Run:
         _replace_all(
             {
                 folder / _WEIGHTS: save(tensors),
-                folder / _HISTORY: "".join(json.dumps(asdict(r)) + "\n" for r in self.history).encode(),
+                folder / _HISTORY: "".join(json.dumps(_strict(r)) + "\n" for r in self.history).encode(),
                 folder / _CONFIGURATION: (json.dumps(details, indent=2) + "\n").encode(),
             }
         )
@@ -192,13 +192,18 @@ def _record(path: Path, line: str) -> Record:
     found = _json(path, line)
     if set(found) != {f.name for f in fields(Record)} or not all(_fits(name, v) for name, v in found.items()):
         raise FormatError(f"{path}: a line is no record of an epoch: {line[:80]!r}.")
-    return Record(**found)
+    return Record(**found | {"training_cost": math.nan if found["training_cost"] is None else found["training_cost"]})
+
+
+def _strict(record: Record) -> dict[str, Any]:
+    """The record as JSON has it, which knows no infinities: a cost that is not a finite number is null."""
+    return {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in asdict(record).items()}
 
 
 def _fits(name: str, value: Any) -> bool:
     """Whether the value is one that a record has under that name."""
     if value is None:
-        return name.endswith("accuracy") or name.startswith("validation")
+        return name.endswith("accuracy") or name.startswith("validation") or name == "training_cost"
     return type(value) is int or (type(value) is float and name != "epoch")
 
 

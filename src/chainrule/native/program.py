@@ -167,7 +167,7 @@ class Program:
         self._code = _code(self.graph, loop, target)
         self._run = self._code.loaded.function("run", ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
         self._captured = [n.attributes[0].array for n in self.graph.nodes() if n.op is ops.CONSTANT]
-        self._captured = [np.ascontiguousarray(array) for array in self._captured]
+        self._captured = [np.array(array, order="C") for array in self._captured]  # as they are now
         self._idle: list[Array] = []
 
     @property

@@ -44,12 +44,12 @@ class Dense:
     @property
     def inputs(self) -> int:
         """How many numbers the layer takes for each example."""
-        return int(self.w.shape[1])
+        return int(np.shape(self.w)[1])
 
     @property
     def outputs(self) -> int:
         """How many neurons the layer has."""
-        return int(self.w.shape[0])
+        return int(np.shape(self.w)[0])
 
     def weighted_input(self, a: Any) -> Any:
         """`z = a wᵀ + b` for activations of shape (examples, inputs)."""

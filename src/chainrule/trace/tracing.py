@@ -34,7 +34,8 @@ def _type(leaf: Any, position: int, structure: Structure, float_dtype: np.dtype[
     try:
         return Type(array.shape, checked_dtype(array.dtype))
     except DTypeError as problem:
-        raise DTypeError(f"argument {paths(structure)[position]}: {problem.what}", cure=problem.cure) from None
+        place = paths(structure)[position][len("[0]") :]  # a call is the tree (arguments, options)
+        raise DTypeError(f"argument {place}: {problem.what}", cure=problem.cure) from None
 
 
 def trace(function: Callable[..., Any], structure: Structure, types: Sequence[Type]) -> tuple[Graph, Structure]:
