@@ -5,9 +5,9 @@ it can leave out what has no meaningful comparison: numbers that are not finite 
 a floor or a cast whose outcome hangs on the last bit.
 
 `measured` bounds the difference between two implementations that both round correctly or nearly so. What IEEE 754
-or integer arithmetic fixes to the bit has the bound zero; elsewhere it is first-order error analysis (Higham, Accuracy and
-Stability of Numerical Algorithms, 2002): a sum of n terms may differ by 2·n·eps·Σ|x| however it is ordered, and every
-difference is carried through what follows. So no test needs a tolerance of its own.
+or integer arithmetic fixes to the bit has the bound zero; elsewhere it is first-order error analysis (Higham, Accuracy
+and Stability of Numerical Algorithms, 2002): a sum of n terms may differ by 2·n·eps·Σ|x| however it is ordered, and
+every difference is carried through what follows. So no test needs a tolerance of its own.
 """
 
 from __future__ import annotations
@@ -313,8 +313,8 @@ SMOOTH_BINARY = (ops.ADD, ops.SUBTRACT, ops.MULTIPLY, ops.DIVIDE, ops.POWER)
 #: Names of the builder's steps, as often as they are to be taken.
 LAYOUT = ("reshape", "transpose", "broadcast", "slice", "pad", "concatenate")
 ANY = (
-    *["unary"] * 5, *["binary"] * 6, *LAYOUT * 2, *["reduction", "contract"] * 3, *["gather", "scatter_add"] * 2, "select",
-    "select", "change_dtype", "full", "iota", "constant",
+    *["unary"] * 5, *["binary"] * 6, *LAYOUT * 2, *["reduction", "contract"] * 3, *["gather", "scatter_add"] * 2,
+    *["select"] * 2, "change_dtype", "full", "iota", "constant",
 )  # fmt: skip
 
 DIFFERENTIABLE = (
@@ -443,7 +443,9 @@ class Builder:
 
     def select(self) -> Node:
         a = self.pick()
-        return self.add(ops.SELECT, self.fitted(self.pick(), a.type.with_dtype(bool)), a, self.fitted(self.pick(), a.type))
+        return self.add(
+            ops.SELECT, self.fitted(self.pick(), a.type.with_dtype(bool)), a, self.fitted(self.pick(), a.type)
+        )
 
     def change_dtype(self) -> Node:
         x, dtype = self.pick(), np.dtype(self.one_of(self.dtypes))
@@ -522,7 +524,9 @@ class Builder:
         free, b_labels = list(a_labels), []
         for n, extent in enumerate(b.type.shape):
             shared = [label for label in free if a.type.shape[label] == extent]
-            label = self.one_of([*shared, 10 + n] if self.number(0, 3) == 0 else [*shared, *([] if shared else [10 + n])])
+            label = self.one_of(
+                [*shared, 10 + n] if self.number(0, 3) == 0 else [*shared, *([] if shared else [10 + n])]
+            )
             b_labels.append(label)
             free = [other for other in free if other != label]
         both = set(a_labels) & set(b_labels)
@@ -613,7 +617,8 @@ class Rounds:
     outputs: list[Measured]  # of the last round, or of all rounds if collected
 
     def __str__(self) -> str:
-        how = f"updates {self.updates}, stepped {set(self.stepped)}, collected {set(self.collected)}, {self.rounds} rounds"
+        how = f"updates {self.updates}, stepped {sorted(self.stepped)}, collected {sorted(self.collected)}"
+        how += f", {self.rounds} rounds"
         return "\n".join([str(self.graph), how, *(f"%{n} = {a!r}" for n, a in enumerate(self.arguments)), ""])
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:

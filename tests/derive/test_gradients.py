@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import assume, given
+from tests.derive.numerical import slope
+from tests.programs import Program, assert_agrees, differentiable_programs, examples, is_tame, outcomes
 
 from chainrule.derive.backpropagation import backpropagate
 from chainrule.derive.pull_rules import PULL
@@ -20,8 +22,6 @@ from chainrule.graph.ops import Op
 from chainrule.graph.types import Type, type_of
 from chainrule.native.program import build
 from chainrule.trace.array import Array
-from tests.derive.numerical import slope
-from tests.programs import Program, assert_agrees, differentiable_programs, examples, is_tame, outcomes
 
 Values = np.ndarray[Any, Any]
 
@@ -50,7 +50,9 @@ def moved(graph: Graph, arguments: Sequence[Values], direction: Sequence[Values]
     return [a + t * next(steps) if n.type.is_float else a for n, a in zip(graph.inputs, arguments, strict=True)]
 
 
-def assert_gradient_is_right(graph: Graph, arguments: Sequence[Values], *, step: float = 0.02, exact: bool = True) -> None:
+def assert_gradient_is_right(
+    graph: Graph, arguments: Sequence[Values], *, step: float = 0.02, exact: bool = True
+) -> None:
     """The derivative of a random combination of all results, along a random direction of all arguments at once.
 
     Each entry of the Jacobian counts in it with a weight of its own, so a wrong one shows.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from chainrule.graph.graph import Graph, Origin
 from chainrule.graph.node import Node, in_order
 from chainrule.graph.types import Type
 from chainrule.native.simplify import simplify
-from chainrule.trace.array import scope
+from chainrule.trace.array import scope, transforming
 from chainrule.trace.tracing import trace
 from chainrule.trace.tree import flatten
 
@@ -30,8 +32,13 @@ def cost(x: Any, w: Any, v: Any) -> Any:
 
 def traced() -> tuple[Graph, set[Node]]:
     """The graph of the cost and its gradient, and the nodes of the cost alone."""
-    graph, _ = trace(cr.value_and_grad(cost, argnums=(1, 2)), flatten((0, 0, 0))[1], [X, W, V])
+    graph = graph_of(cr.value_and_grad(cost, argnums=(1, 2)), X, W, V)
     return graph, set(in_order(graph.outputs[:1]))
+
+
+def graph_of(function: Callable[..., Any], *types: Type) -> Graph:
+    with transforming():
+        return trace(function, flatten(tuple(range(len(types))))[1], types)[0]
 
 
 def origins(graph: Graph, node: Node) -> tuple[Origin, ...]:
@@ -39,7 +46,8 @@ def origins(graph: Graph, node: Node) -> tuple[Origin, ...]:
 
 
 def line(text: str) -> int:
-    return next(n for n, source in enumerate(open(__file__, encoding="utf-8"), start=1) if text in source)
+    source = Path(__file__).read_text(encoding="utf-8").splitlines()
+    return next(n for n, code in enumerate(source, start=1) if text in code)
 
 
 def test_a_forward_node_answers_for_nothing_and_names_its_line() -> None:
@@ -75,28 +83,24 @@ def test_the_error_flow_through_a_node_can_be_asked_for() -> None:
 
     assert answering(ops.TANH) == ["multiply", "multiply", "subtract"]
     assert answering(ops.CONTRACT) == ["contract"] * 3  # δ·vᵀ, ∂C/∂v and ∂C/∂w; ∂C/∂x is not asked for
-    assert answering(ops.SUM) == ["broadcast"]
+    assert answering(ops.SUM) == ["broadcast", "reshape"]
 
 
 def test_a_node_that_stands_for_two_forward_nodes_names_both() -> None:
     """Interning makes equal nodes one; it keeps every origin."""
 
-    def twice(x: Any) -> Any:
-        return cnp.sum(cnp.sin(x)) + cnp.sum(cnp.sin(x) * 1.0)
-
-    graph, _ = trace(cr.grad(twice), flatten((0,))[1], [V])
-    lines = {o.line for node in graph.nodes() for o in origins(graph, node) if node.op is ops.COS}
-    assert len(lines) == 1
-    (sine,) = {o.backward_of for node in graph.nodes() if node.op is ops.COS for o in origins(graph, node)}
-    assert sine is not None
-    assert sine.op is ops.SIN
+    graph = graph_of(cr.grad(lambda x: (cnp.sum(cnp.sin(x)) + cnp.sum(cnp.cos(x))) ** 3), V)
+    (spread,) = (node for node in graph.nodes() if node.op is ops.BROADCAST)
+    answers = [o.backward_of for o in origins(graph, spread)]
+    assert [n.op for n in answers if n] == [ops.SUM, ops.SUM]
+    assert {n.inputs[0].op for n in answers if n} == {ops.SIN, ops.COS}
 
 
 def test_simplifying_keeps_what_answers_for_what() -> None:
     graph, _ = traced()
     simple = simplify(graph)
     kept = {o for found in simple.origins.values() for o in found if o.backward_of}
-    assert kept == {o for found in graph.origins.values() for o in found if o.backward_of} & kept
+    assert kept <= {o for found in graph.origins.values() for o in found}
     assert {o.backward_of.op.name for o in kept if o.backward_of} >= {"tanh", "contract", "sum"}
 
 

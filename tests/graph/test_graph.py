@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given
+from tests.programs import Program, programs
 
-from chainrule.errors import GraphError
+from chainrule.errors import DTypeError, GraphError, TracingError
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph, Origin, verify
 from chainrule.graph.interpret import NUMPY, has_value, interpret, value
 from chainrule.graph.node import Data, Node, constant, full, in_order, input_node, number, replaced
 from chainrule.graph.types import DTYPES, Type, checked_dtype, type_of
-from chainrule.errors import DTypeError, TracingError
-from tests.programs import Program, programs
 
 F32, F64, BOOL, I64 = (np.dtype(name) for name in ("float32", "float64", "bool", "int64"))
 VECTOR = Type((3,), F32)

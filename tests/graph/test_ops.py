@@ -1,4 +1,4 @@
-"""The closed set of operations: every one has a row in every table, and its type rule refuses what it has no meaning for."""
+"""The closed set of operations: each has a row in every table, and its type rule refuses what it has no meaning for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pytest
 
 from chainrule.derive.pull_rules import PULL
@@ -160,7 +159,13 @@ REFUSED = [
     ("gather", ["f32[3]", "bool[3]"], (), DTypeError, "gather needs integer indices, not bool[3]"),
     ("gather", ["f32[]", "i32[2]"], (), ShapeError, "f32[] has no rows to index"),
     ("gather", ["f32[0,3]", "i32[2]"], (), ShapeError, "f32[0,3] has no rows to index"),
-    ("scatter_add", ["f32[3]", "i32[2]", "f32[3]"], (), ShapeError, "updates f32[3] do not fit rows of f32[3] at i32[2]"),
+    (
+        "scatter_add",
+        ["f32[3]", "i32[2]", "f32[3]"],
+        (),
+        ShapeError,
+        "updates f32[3] do not fit rows of f32[3] at i32[2]",
+    ),
     ("add", ["f32[]"], (), GraphError, "add takes 2 inputs, not 1"),
     ("sum", ["f32[2]"], (), GraphError, "sum has the attributes ('axes',), not ()"),
 ]

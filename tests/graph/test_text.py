@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given
+from tests.programs import Program, examples, programs
 
 from chainrule.errors import GraphError
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph, parse
 from chainrule.graph.node import Node, constant, full, input_node
 from chainrule.graph.types import DTYPES, Type
-from tests.programs import Program, examples, programs
 
 F32 = np.dtype(np.float32)
 
@@ -23,7 +23,7 @@ def captured(graph: Graph) -> list[np.ndarray]:
 @examples(2)
 @given(programs())
 def test_what_is_printed_parses_to_the_same_graph(program: Program) -> None:
-    """The same nodes, as they are interned; captured arrays are equal only to themselves, so their elements are compared."""
+    """The same nodes, as they are interned; of captured arrays, equal only to themselves, the same elements."""
     again = parse(str(program.graph))
     assert str(again) == str(program.graph)
     for found, expected in zip(captured(again), captured(program.graph), strict=True):
@@ -78,7 +78,9 @@ def test_a_mark_survives_the_text() -> None:
 
 
 def test_blank_lines_and_indentation_do_not_matter() -> None:
-    assert parse("\n   %0 = input {index=0} : f32[]\n\n  return %0\n\n") == parse("%0 = input {index=0} : f32[]\nreturn %0")
+    assert parse("\n   %0 = input {index=0} : f32[]\n\n  return %0\n\n") == parse(
+        "%0 = input {index=0} : f32[]\nreturn %0"
+    )
 
 
 GOOD = "%0 = input {index=0} : f32[2,3]"

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given
+from tests import programs
+from tests.programs import Measured, Rounds, assert_agrees, examples, loops, outcomes
 
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph, parse
@@ -21,8 +23,6 @@ from chainrule.graph.ops import Op
 from chainrule.graph.types import DTYPES, Type
 from chainrule.native.program import Loop, Program, build
 from chainrule.native.target import BASELINE, Target, host
-from tests import programs
-from tests.programs import Measured, Rounds, assert_agrees, examples, loops, outcomes
 
 Array = np.ndarray[Any, Any]
 
@@ -291,7 +291,9 @@ def test_large_products_that_are_packed(order: str, dtype: np.dtype[Any], m: int
     inputs, result = product(order, dtype, m, n, k)
     program = build(Graph(tuple(inputs), (result,)))
     a, b = (normal(x, seed) for seed, x in enumerate(inputs))
-    assert_product_agrees(program(a, b)[0], a if ORDERS[order][0] == "mk" else a.T, b if ORDERS[order][1] == "kn" else b.T)
+    assert_product_agrees(
+        program(a, b)[0], a if ORDERS[order][0] == "mk" else a.T, b if ORDERS[order][1] == "kn" else b.T
+    )
     assert any(kernel.tiling and kernel.tiling.packed for kernel in program.schedule.kernels)
 
 
@@ -407,7 +409,9 @@ def run_natively(loop: Rounds, target: Target | None = None) -> tuple[list[Array
     outputs = []
     for n, node in enumerate(loop.graph.outputs):
         rows = (loop.rounds,) if n in loop.collected else ()
-        outputs.append(arguments[loop.updates[n]] if n in loop.updates else np.empty(rows + node.type.shape, node.type.dtype))
+        outputs.append(
+            arguments[loop.updates[n]] if n in loop.updates else np.empty(rows + node.type.shape, node.type.dtype)
+        )
     program.run(arguments, outputs, 0, loop.rounds)
     return arguments, outputs
 

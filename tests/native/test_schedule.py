@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.programs import Program, Rounds, examples, loops, programs
 
 from chainrule.graph import ops
 from chainrule.graph.graph import parse
@@ -15,7 +16,6 @@ from chainrule.native.kernel import Buffer, Kernel, Load, Store, View
 from chainrule.native.memory import ALIGNMENT, plan
 from chainrule.native.schedule import Schedule, schedule
 from chainrule.native.simplify import simplify
-from tests.programs import Program, Rounds, examples, loops, programs
 
 F32 = np.dtype(np.float32)
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.programs import Program, assert_agrees, examples, programs
 
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph, Origin, parse, verify
@@ -17,7 +18,6 @@ from chainrule.graph.interpret import interpret
 from chainrule.graph.node import Node, full, input_node
 from chainrule.graph.types import Type
 from chainrule.native.simplify import RULES, simplify
-from tests.programs import Program, assert_agrees, examples, programs
 
 F32 = np.dtype(np.float32)
 

@@ -250,10 +250,14 @@ class Function:
         """Write a scalar or vector."""
         self.line(f"store {value.type} {value.name}, ptr {pointer.name}, align {align or max(value.type.bits // 8, 1)}")
 
-    def prefetch(self, pointer: Value) -> None:
-        """Ask for the cache line at an address, which will be read and written soon."""
+    def prefetch(self, pointer: Value, *, soon: bool = True) -> None:
+        """Ask for the cache line at an address: to be written to at once, or to be read only later.
+
+        An address that is not the program's own is no error.
+        """
         self.module.declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
-        self.line(f"call void @llvm.prefetch.p0(ptr {pointer.name}, i32 1, i32 3, i32 1)")
+        how = "i32 1, i32 3" if soon else "i32 0, i32 2"
+        self.line(f"call void @llvm.prefetch.p0(ptr {pointer.name}, {how}, i32 1)")
 
     # control
 

@@ -19,7 +19,7 @@ from chainrule.errors import ShapeError
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Node
-from chainrule.native import cache, machine
+from chainrule.native import ahead, cache, machine
 from chainrule.native.emit import emit, parameters
 from chainrule.native.ir import I64, PTR, Function, Module, Value
 from chainrule.native.kernel import Buffer
@@ -70,10 +70,16 @@ def _module(made: Schedule, loop: Loop, target: Target, *, timed: bool = False) 
     table, begin, end = run.parameters
     fixed = _addresses(run, table, made, offsets)
 
+    found = ahead.lookups(made.kernels, {made.inputs[n] for n in loop.stepped})
+    asked = [ahead.shares(made.kernels, lookup.index.type.size) for lookup in found]
+
     def one_round(t: Value, _: list[Value]) -> list[Value]:
         here = fixed | _moving(run, t, fixed, made, loop)
+        following = _next_round(run, t, end) if found else t
         for n, kernel in enumerate(made.kernels):
             start = _cycles(run) if timed else None
+            for lookup, rows in zip(found, asked, strict=True):
+                ahead.ask(run, lookup, rows[n], following, fixed)
             run.call(kernel.name, [here[b] for b in parameters(kernel)])
             if start is not None:
                 _count(run, table, _slots(made) + 1 + n, start)
@@ -82,6 +88,12 @@ def _module(made: Schedule, loop: Loop, target: Target, *, timed: bool = False) 
     run.loop(begin, end, 1, [], one_round)
     run.ret()
     return module.text(), size
+
+
+def _next_round(run: Function, t: Value, end: Value) -> Value:
+    """The number of the next round; in the last one, its own."""
+    following = run.add(t, Function.constant(I64, 1))
+    return run.select(run.icmp("slt", following, end), following, t)
 
 
 def _slots(made: Schedule) -> int:

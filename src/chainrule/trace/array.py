@@ -27,9 +27,9 @@ from chainrule.graph.ops import Op
 from chainrule.graph.types import Type, checked_dtype
 
 __all__ = [
-    "Array", "Recorder", "apply", "as_array", "astype", "binary", "broadcast", "contract", "gather", "indexed",
-    "matmul", "mean", "normalized_axes", "promoted", "recording", "reduced", "reshape", "scope", "total",
-    "transforming", "transpose", "variable",
+    "Array", "Recorder", "apply", "as_array", "astype", "binary", "broadcast", "broadcast_shape", "contract", "divide",
+    "gather", "indexed", "matmul", "mean", "mirrored", "normalized_axes", "normalized_axis", "promoted", "recording",
+    "reduced", "reshape", "scope", "total", "transforming", "transpose", "variable",
 ]  # fmt: skip
 
 _BOOL = np.dtype(bool)
@@ -172,11 +172,23 @@ def _fitted(x: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     return broadcast(array, shape)
 
 
+def broadcast_shape(name: str, *operands: Any) -> tuple[int, ...]:
+    """The shape that the operands are broadcast to; ShapeError, in the name of the operation, if there is none."""
+    shapes = [_shape(x) for x in operands]
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise ShapeError(
+            f"{name}: the shapes {' and '.join(map(str, shapes))} do not broadcast together.",
+            cure="Axes are matched from the right; give the shorter one size-1 axes where it should repeat.",
+        ) from None
+
+
 def broadcast(x: Array, shape: tuple[int, ...]) -> Array:
     """`x` repeated along new and size-one axes to the given shape."""
     if x.node.type.shape == shape:
         return x
-    if x.node.op is ops.FULL:
+    if x.node.op is ops.FULL and x.node.type.shape == ():
         return Array(Node(ops.FULL, (), (x.node.attributes[0], x.node.type.with_shape(shape))))
     axes = tuple(range(len(shape) - x.ndim, len(shape)))
     return apply(ops.BROADCAST, x.node, attributes=(shape, axes))
@@ -188,13 +200,9 @@ def binary(op: Op, a: Any, b: Any) -> Array:
         return NotImplemented  # type: ignore[no-any-return]
     try:
         left, right = promoted(a, b)
-    except ValueError as problem:
-        if isinstance(problem, ShapeError):
-            raise
-        raise ShapeError(
-            f"{op}: the shapes {_shape(a)} and {_shape(b)} do not broadcast together.",
-            cure="Axes are matched from the right; give the shorter one size-1 axes where it should repeat.",
-        ) from None
+    except ValueError:
+        broadcast_shape(op.name, a, b)
+        raise
     return apply(op, left.node, right.node)
 
 
@@ -210,6 +218,17 @@ def _as_float(x: Any) -> Any:
     if isinstance(x, Array) and not x.node.type.is_float:
         return apply(ops.CAST, x.node, attributes=("float64",))
     return x
+
+
+def divide(a: Any, b: Any) -> Array:
+    """`a / b`; integers and booleans among themselves are divided as float64."""
+    if not (_is_float(a) or _is_float(b)):
+        a, b = (astype(as_array(x), np.float64) if isinstance(x, (Array, *_PLAIN, *_SEQUENCES)) else x for x in (a, b))
+    return binary(ops.DIVIDE, a, b)
+
+
+def _is_float(x: Any) -> bool:
+    return x.dtype.kind == "f" if isinstance(x, (Array, *_PLAIN)) else isinstance(x, float)
 
 
 def _power(base: Any, exponent: Any) -> Array:
@@ -238,6 +257,21 @@ def normalized_axes(axis: int | Sequence[int] | None, rank: int) -> tuple[int, .
     if any(not -rank <= a < rank for a in axes) or len({a % max(rank, 1) for a in axes}) != len(axes):
         raise ShapeError(f"axis {axis} does not name distinct axes of an array with {rank} axes.")
     return tuple(sorted(int(a) % rank for a in axes))
+
+
+def normalized_axis(axis: int, rank: int) -> int:
+    """The axis as a non-negative number."""
+    return normalized_axes(operator.index(axis), rank)[0]
+
+
+def mirrored(x: Array) -> Array:
+    """The elements in reverse order of size, by a map that is its own inverse: −x, or −1 − x, which never overflows."""
+    if x.dtype.kind == "b":
+        return apply(ops.LOGICAL_NOT, x.node)
+    if x.dtype.kind == "f":
+        return apply(ops.NEGATIVE, x.node)
+    last = -1 if x.dtype.kind == "i" else int(np.iinfo(x.dtype).max)
+    return apply(ops.SUBTRACT, full(last, x.node.type), x.node)
 
 
 def reduced(op: Op, x: Array, axis: int | Sequence[int] | None, keepdims: bool) -> Array:
@@ -286,7 +320,7 @@ def reshape(x: Array, shape: int | Sequence[int]) -> Array:
 
 def transpose(x: Array, axes: Sequence[int] | None = None) -> Array:
     """The axes in another order, reversed unless told."""
-    order = tuple(range(x.ndim))[::-1] if axes is None else tuple(int(a) % x.ndim for a in axes)
+    order = tuple(range(x.ndim))[::-1] if axes is None else tuple(normalized_axis(a, x.ndim) for a in axes)
     return x if order == tuple(range(x.ndim)) else apply(ops.TRANSPOSE, x.node, attributes=(order,))
 
 
@@ -317,7 +351,7 @@ def matmul(a: Any, b: Any) -> Array:
             f"{'the second to last' if b.ndim > 1 else 'the only'} axis of the second.",
             cure="Transpose one of them, as in x @ w.T for weights of shape (out, in).",
         )
-    stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    stack = _stack_shape(a, b)
     rows, columns, inner = len(stack), len(stack) + 1, len(stack) + 2
     a_stack, a_kept = _stack_labels(a, len(stack))
     b_stack, b_kept = _stack_labels(b, len(stack))
@@ -328,6 +362,15 @@ def matmul(a: Any, b: Any) -> Array:
         contract(a_kept, b_kept, a_labels, b_labels, [n for n in out if n in {*a_labels, *b_labels}]),
         [1 if n not in {*a_labels, *b_labels} else None for n in out],
     )
+
+
+def _stack_shape(a: Array, b: Array) -> tuple[int, ...]:
+    try:
+        return np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    except ValueError:
+        raise ShapeError(
+            f"matmul: {a.node.type} @ {b.node.type}: the axes before the last two do not broadcast together."
+        ) from None
 
 
 def _stack_labels(x: Array, stack: int) -> tuple[list[int], Array]:
@@ -370,11 +413,14 @@ def indexed(x: Array, key: Any) -> Array:
     keys = list(key) if isinstance(key, tuple) else [key]
     keys = [k.value if isinstance(k, Array) and k.ndim == 0 and has_value(k.node) else k for k in keys]
     arrays = [k for k in keys if isinstance(k, Array | np.ndarray | list) and np.ndim(k) > 0 or isinstance(k, Array)]
+    used = sum(k is not None and k is not Ellipsis for k in keys)
+    if used > x.ndim:
+        raise IndexError(f"{used} indices for an array of {x.ndim} axes")
     if any(getattr(k, "dtype", None) == _BOOL for k in arrays):
         raise ShapeError("a boolean index has a shape that depends on values.", cure="Use np.where(mask, x, 0).")
     if arrays:
         return _array_indexed(x, keys, arrays)
-    return _basic_indexed(x, keys)
+    return _basic_indexed(x, keys, used)
 
 
 def _array_indexed(x: Array, keys: list[Any], arrays: list[Any]) -> Array:
@@ -392,10 +438,7 @@ def _array_indexed(x: Array, keys: list[Any], arrays: list[Any]) -> Array:
     return transpose(rows, order)
 
 
-def _basic_indexed(x: Array, keys: list[Any]) -> Array:
-    used = sum(k is not None and k is not Ellipsis for k in keys)
-    if used > x.ndim:
-        raise IndexError(f"{used} indices for an array of {x.ndim} axes")
+def _basic_indexed(x: Array, keys: list[Any], used: int) -> Array:
     if not any(k is Ellipsis for k in keys):
         keys = [*keys, Ellipsis]
     dots = next(n for n, k in enumerate(keys) if k is Ellipsis)
@@ -525,10 +568,10 @@ class Array:
     __or__, __ror__ = _operator(ops.LOGICAL_OR), _operator(ops.LOGICAL_OR, swapped=True)
 
     def __truediv__(self, other: Any) -> Array:
-        return binary(ops.DIVIDE, _as_float(self), _as_float(other))
+        return divide(self, other)
 
     def __rtruediv__(self, other: Any) -> Array:
-        return binary(ops.DIVIDE, other, _as_float(self))
+        return divide(other, self)
 
     def __pow__(self, exponent: Any) -> Array:
         return _power(self, exponent)
@@ -545,6 +588,12 @@ class Array:
     def __getitem__(self, key: Any) -> Array:
         return indexed(self, key)
 
+    def __setitem__(self, key: Any, elements: Any) -> None:
+        raise TracingError(
+            "a traced array cannot be changed in place.",
+            cure="Make a new one, for example with np.where(mask, new, x) or np.concatenate([x[:1], new, x[2:]]).",
+        )
+
     # methods
 
     @property
@@ -552,21 +601,21 @@ class Array:
         """The axes in reverse order."""
         return transpose(self)
 
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Array:
+    def sum(self, axis: Any = None, *, keepdims: bool = False) -> Array:
         """The sum over axes."""
         return total(self, axis, keepdims)
 
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Array:
+    def mean(self, axis: Any = None, *, keepdims: bool = False) -> Array:
         """The mean over axes."""
         return mean(self, axis, keepdims)
 
-    def max(self, axis: Any = None, keepdims: bool = False) -> Array:
+    def max(self, axis: Any = None, *, keepdims: bool = False) -> Array:
         """The maximum over axes."""
         return reduced(ops.MAX, self, axis, keepdims)
 
-    def min(self, axis: Any = None, keepdims: bool = False) -> Array:
+    def min(self, axis: Any = None, *, keepdims: bool = False) -> Array:
         """The minimum over axes."""
-        return -reduced(ops.MAX, -self, axis, keepdims)
+        return mirrored(reduced(ops.MAX, mirrored(self), axis, keepdims))
 
     def reshape(self, *shape: Any) -> Array:
         """The same elements in another shape."""

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import OptionError, ShapeError
+from chainrule.errors import DTypeError, OptionError, ShapeError
 from chainrule.graph import ops
 from chainrule.graph.node import full
 from chainrule.graph.ops import Op
-from chainrule.graph.types import Type
+from chainrule.graph.types import Type, checked_dtype
 from chainrule.trace import array as core
 from chainrule.trace.array import Array, apply, as_array, binary
 
@@ -56,11 +56,19 @@ def _unary(op: Op, plain: Function, formula: str, *, on_floats: bool = True) -> 
 
 def _binary(op: Op, plain: Function, formula: str) -> Function:
     def record(x1: Any, x2: Any, /) -> Array:
-        return binary(op, _plain(x1), _plain(x2))
+        return _known(op.name, binary(op, _plain(x1), _plain(x2)), x1, x2)
 
     record.__doc__ = f"`{formula}`, element by element, after broadcasting and promotion."
     record.__name__ = plain.__name__
     return _recorded(plain)(record)
+
+
+def _known(name: str, result: Any, *operands: Any) -> Array:
+    """The result, unless an operand was something that only its own type might know how to combine."""
+    if result is NotImplemented:
+        kinds = " and ".join(type(x).__name__ for x in operands)
+        raise DTypeError(f"{name} takes arrays and real numbers, not {kinds}.")
+    return result  # type: ignore[no-any-return]
 
 
 def _plain(x: Any) -> Any:
@@ -101,19 +109,19 @@ logical_or = _binary(ops.LOGICAL_OR, np.logical_or, "x or y")
 @_recorded(np.greater)
 def greater(x1: Any, x2: Any, /) -> Array:
     """`x > y`, element by element."""
-    return binary(ops.LESS, x2, x1)
+    return less(x2, x1)  # type: ignore[no-any-return]
 
 
 @_recorded(np.greater_equal)
 def greater_equal(x1: Any, x2: Any, /) -> Array:
     """`x ≥ y`, element by element."""
-    return binary(ops.LESS_EQUAL, x2, x1)
+    return less_equal(x2, x1)  # type: ignore[no-any-return]
 
 
 @_recorded(np.divide)
 def divide(x1: Any, x2: Any, /) -> Array:
     """`x / y`, element by element; integers are divided as float64."""
-    return as_array(x1) / x2 if isinstance(x1, Array) else x1 / x2  # type: ignore[no-any-return]
+    return _known("divide", core.divide(x1, x2), x1, x2)
 
 
 true_divide = divide
@@ -122,7 +130,7 @@ true_divide = divide
 @_recorded(np.power)
 def power(x1: Any, x2: Any, /) -> Array:
     """`xʸ`, element by element."""
-    return core._power(x1, x2)
+    return _known("power", core._power(x1, x2), x1, x2)
 
 
 @_recorded(np.square)
@@ -140,9 +148,9 @@ def reciprocal(x: Any, /) -> Array:
 @_recorded(np.where)
 def where(condition: Any, x: Any, y: Any, /) -> Array:
     """`x` where the condition holds, else `y`, after broadcasting and promotion."""
+    shape = core.broadcast_shape("where", condition, x, y)
     left, right = core.promoted(x, y)
     test = core.astype(as_array(condition), bool)
-    shape = np.broadcast_shapes(test.shape, left.shape)
     test, left, right = (core.broadcast(a, shape) for a in (test, left, right))
     return apply(ops.SELECT, test.node, left.node, right.node)
 
@@ -165,7 +173,7 @@ def _no_options(name: str, options: dict[str, Any]) -> None:
 
 
 @_recorded(np.sum)
-def sum(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False, **options: Any) -> Array:
+def sum(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, **options: Any) -> Array:
     """The sum over axes."""
     _no_options("sum", options)
     x = as_array(a)
@@ -173,14 +181,14 @@ def sum(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False, **o
 
 
 @_recorded(np.mean)
-def mean(a: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Array:
+def mean(a: Any, axis: Any = None, *, keepdims: bool = False, **options: Any) -> Array:
     """The mean over axes."""
     _no_options("mean", options)
     return core.mean(as_array(a), axis, keepdims)
 
 
 @_recorded(np.var)
-def var(a: Any, axis: Any = None, keepdims: bool = False, ddof: float = 0, **options: Any) -> Array:
+def var(a: Any, axis: Any = None, *, keepdims: bool = False, ddof: float = 0, **options: Any) -> Array:
     """The mean squared distance from the mean, `Σ (x − mean)² / (n − ddof)`."""
     _no_options("var", options)
     x = core._as_float(as_array(a))
@@ -190,30 +198,30 @@ def var(a: Any, axis: Any = None, keepdims: bool = False, ddof: float = 0, **opt
 
 
 @_recorded(np.std)
-def std(a: Any, axis: Any = None, keepdims: bool = False, ddof: float = 0, **options: Any) -> Array:
+def std(a: Any, axis: Any = None, *, keepdims: bool = False, ddof: float = 0, **options: Any) -> Array:
     """The square root of the variance."""
     return sqrt(var(a, axis=axis, keepdims=keepdims, ddof=ddof, **options))  # type: ignore[no-any-return]
 
 
 @_recorded(np.max)
-def max(a: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Array:
+def max(a: Any, axis: Any = None, *, keepdims: bool = False, **options: Any) -> Array:
     """The largest element over axes; its derivative is shared equally among ties."""
     _no_options("max", options)
     return core.reduced(ops.MAX, as_array(a), axis, keepdims)
 
 
 @_recorded(np.min)
-def min(a: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Array:
+def min(a: Any, axis: Any = None, *, keepdims: bool = False, **options: Any) -> Array:
     """The smallest element over axes; its derivative is shared equally among ties."""
     _no_options("min", options)
-    return as_array(a).min(axis, keepdims)
+    return as_array(a).min(axis, keepdims=keepdims)
 
 
 amax, amin = max, min
 
 
 @_recorded(np.argmax)
-def argmax(a: Any, axis: int | None = None, keepdims: bool = False) -> Array:
+def argmax(a: Any, axis: int | None = None, *, keepdims: bool = False) -> Array:
     """The position of the first largest element along an axis (of the flattened array if None). No derivative."""
     x = as_array(a) if axis is not None else core.reshape(as_array(a), -1)
     (along,) = core.normalized_axes(0 if axis is None else axis, x.ndim)
@@ -223,13 +231,13 @@ def argmax(a: Any, axis: int | None = None, keepdims: bool = False) -> Array:
     unordered = x != x  # nan counts as the largest, as in NumPy
     candidates = where((x == largest) | unordered, positions, extent - 1)
     nan_first = where(unordered, positions - extent, candidates)
-    return remainder(nan_first.min(along, keepdims), extent)  # type: ignore[no-any-return]
+    return remainder(nan_first.min(along, keepdims=keepdims), extent)  # type: ignore[no-any-return]
 
 
 @_recorded(np.argmin)
-def argmin(a: Any, axis: int | None = None, keepdims: bool = False) -> Array:
+def argmin(a: Any, axis: int | None = None, *, keepdims: bool = False) -> Array:
     """The position of the first smallest element along an axis. No derivative."""
-    return argmax(-as_array(a), axis, keepdims)  # type: ignore[no-any-return]
+    return argmax(core.mirrored(as_array(a)), axis, keepdims=keepdims)  # type: ignore[no-any-return]
 
 
 # contraction
@@ -276,7 +284,8 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Array:
         left, right = list(range(a.ndim - axes, a.ndim)), list(range(axes))
     else:
         left, right = ([n] if isinstance(n, int) else list(n) for n in axes)
-        left, right = [n % a.ndim for n in left], [n % b.ndim for n in right]
+        left = [core.normalized_axis(n, a.ndim) for n in left]
+        right = [core.normalized_axis(n, b.ndim) for n in right]
     pairs = list(zip(left, right, strict=True))
     _check_paired(a, b, pairs, "tensordot")
     b_labels = list(range(a.ndim, a.ndim + b.ndim))
@@ -355,7 +364,8 @@ def swapaxes(a: Any, axis1: int, axis2: int) -> Array:
     """Two axes exchanged."""
     x = as_array(a)
     order = list(range(x.ndim))
-    order[axis1], order[axis2] = order[axis2], order[axis1]
+    one, other = core.normalized_axis(axis1, x.ndim), core.normalized_axis(axis2, x.ndim)
+    order[one], order[other] = other, one
     return core.transpose(x, order)
 
 
@@ -363,8 +373,9 @@ def swapaxes(a: Any, axis1: int, axis2: int) -> Array:
 def moveaxis(a: Any, source: int, destination: int) -> Array:
     """One axis moved to another place."""
     x = as_array(a)
-    order = [n for n in range(x.ndim) if n != source % x.ndim]
-    order.insert(destination % x.ndim, source % x.ndim)
+    moved = core.normalized_axis(source, x.ndim)
+    order = [n for n in range(x.ndim) if n != moved]
+    order.insert(core.normalized_axis(destination, x.ndim), moved)
     return core.transpose(x, order)
 
 
@@ -372,7 +383,7 @@ def moveaxis(a: Any, source: int, destination: int) -> Array:
 def expand_dims(a: Any, axis: int) -> Array:
     """A new axis of size one."""
     x = as_array(a)
-    position = axis % (x.ndim + 1)
+    position = core.normalized_axis(axis, x.ndim + 1)
     return core.reshape(x, (*x.shape[:position], 1, *x.shape[position:]))
 
 
@@ -423,7 +434,7 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> A
 def take(a: Any, indices: Any, axis: int | None = None) -> Array:
     """Elements, or slices along an axis, by integer index."""
     x = as_array(a) if axis is not None else core.reshape(as_array(a), -1)
-    front = [slice(None)] * ((axis or 0) % x.ndim)
+    front = [slice(None)] * core.normalized_axis(axis or 0, x.ndim)
     return core.indexed(x, (*front, indices))
 
 
@@ -436,16 +447,20 @@ def astype(x: Any, dtype: Any, /) -> Array:
 # arrays like another
 
 
-def _like(number: float) -> Function:
-    def record(a: Any, dtype: Any = None) -> Array:
-        wanted = a.dtype if dtype is None else np.dtype(dtype)
-        return Array(full(number, Type(a.shape, wanted)))
-
-    return record
+def _filled_like(a: Array, dtype: Any, number: float) -> Array:
+    return Array(full(number, Type(a.shape, a.dtype if dtype is None else checked_dtype(dtype))))
 
 
-zeros_like = _recorded(np.zeros_like)(_like(0))
-ones_like = _recorded(np.ones_like)(_like(1))
+@_recorded(np.zeros_like)
+def zeros_like(a: Any, dtype: Any = None) -> Array:
+    """Zeros, in the shape and dtype of `a`."""
+    return _filled_like(a, dtype, 0)
+
+
+@_recorded(np.ones_like)
+def ones_like(a: Any, dtype: Any = None) -> Array:
+    """Ones, in the shape and dtype of `a`."""
+    return _filled_like(a, dtype, 1)
 
 
 @_recorded(np.full_like)
@@ -476,7 +491,5 @@ def size(a: Any) -> int:
 __all__ = sorted(
     name
     for name, thing in list(globals().items())
-    if not name.startswith("_")
-    and inspect.isfunction(thing)
-    and name not in ("apply", "as_array", "binary", "full", "annotations")
+    if not name.startswith("_") and inspect.isfunction(thing) and thing.__module__ == __name__
 )

@@ -91,7 +91,9 @@ def _unflatten(structure: Structure, leaves: Iterator[Any]) -> Any:
 
 def _assembled(kind: Any, keys: tuple[Any, ...], children: list[Any]) -> Any:
     if issubclass(kind, dict):
-        return kind(zip(keys, children, strict=True))
+        made = kind.__new__(kind)  # a kind of its own may be made from something else than pairs
+        made.update(zip(keys, children, strict=True))
+        return made
     if issubclass(kind, tuple):
         return kind(*children) if hasattr(kind, "_fields") else kind(children)
     if issubclass(kind, list):

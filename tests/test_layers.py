@@ -1,0 +1,129 @@
+"""Strict layers: every module imports only what is below it, and no module imports itself round a corner."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent / "src" / "chainrule"
+
+#: From the bottom to the top; those in one row are siblings and do not import each other.
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("errors",),
+    ("graph", "data"),
+    ("trace",),
+    ("derive", "native", "numpy"),
+    ("transform",),
+    ("nn",),
+    ("learning",),
+    ("insight",),
+    ("classics",),
+    ("interop",),
+    ("chainrule",),  # the face: chainrule/__init__.py
+    ("cli",),
+    ("__main__",),
+)
+HEIGHT = {layer: height for height, row in enumerate(LAYERS) for layer in row}
+#: Layers that may import less than all that is below them.
+ONLY: dict[str, set[str]] = {"data": {"errors"}, "numpy": {"trace"}}
+
+MODULES = {
+    ".".join(("chainrule", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__"): path
+    for path in sorted(ROOT.rglob("*.py"))
+}
+
+
+def layer(module: str) -> str:
+    """The layer that a module belongs to."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else parts[0]
+
+
+def imported(module: str, tree: ast.AST) -> Iterator[str]:
+    """The modules of this package that the code imports, wherever it does so."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "chainrule")
+        elif isinstance(node, ast.ImportFrom):
+            source = node.module or ""
+            if node.level:
+                base = module.split(".") if MODULES[module].name == "__init__.py" else module.split(".")[:-1]
+                source = ".".join([*base[: len(base) - node.level + 1], *([source] if source else [])])
+            if source.split(".")[0] == "chainrule":
+                inside = [f"{source}.{alias.name}" for alias in node.names]
+                found = [name for name in inside if name in MODULES]
+                yield from found
+                if len(found) < len(inside):
+                    yield source
+
+
+def parsed(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
+
+
+def loaded_with(module: str) -> set[str]:
+    """What a module imports as it is loaded: not inside functions, not for the type checker alone."""
+    tree = parsed(module)
+    statements: list[ast.stmt] = []
+    waiting = list(tree.body)
+    while waiting:
+        statement = waiting.pop()
+        if isinstance(statement, ast.If | ast.Try | ast.With | ast.ClassDef):
+            for_types = isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.dump(statement.test)
+            waiting += [] if for_types else [s for s in ast.iter_child_nodes(statement) if isinstance(s, ast.stmt)]
+        statements.append(statement)
+    imports = [s for s in statements if isinstance(s, ast.Import | ast.ImportFrom)]
+    return set(imported(module, ast.Module(imports, []))) - {module}
+
+
+def test_every_module_belongs_to_a_layer() -> None:
+    assert {layer(module) for module in MODULES} <= set(HEIGHT), "a new module: say in LAYERS how high it stands"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_what_is_below_it(module: str) -> None:
+    own = layer(module)
+    for other in imported(module, parsed(module)):
+        target = layer(other)
+        if target == own:
+            continue
+        assert HEIGHT[target] < HEIGHT[own], f"{module} imports {other}, which is not below it"
+        assert target in ONLY.get(own, {target}), f"{module} imports {other}; {own} may import {ONLY.get(own)} only"
+
+
+def test_imports_go_round_in_no_circle() -> None:
+    """Of what is imported as modules are loaded; what a function imports when it is called finds it loaded."""
+    graph = {module: loaded_with(module) for module in MODULES}
+    finished: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " imports ".join([*path[path.index(module) :], module])
+        if module not in finished:
+            for other in graph[module]:
+                visit(other, (*path, module))
+            finished.add(module)
+
+    for module in MODULES:
+        visit(module, ())
+
+
+def test_the_walk_sees_every_way_to_import() -> None:
+    code = """
+import chainrule.graph.ops
+from chainrule.graph import node, ops
+from chainrule.graph.types import Type
+from . import tracing
+from ..derive import pull_rules
+import numpy
+if TYPE_CHECKING:
+    from chainrule.errors import ShapeError
+def function():
+    from chainrule.native.program import build
+"""
+    assert list(imported("chainrule.trace.array", ast.parse(code))) == [
+        "chainrule.graph.ops", "chainrule.graph.node", "chainrule.graph.ops", "chainrule.graph.types",
+        "chainrule.trace.tracing", "chainrule.derive.pull_rules", "chainrule.errors", "chainrule.native.program",
+    ]  # fmt: skip

@@ -1,0 +1,247 @@
+"""What is refused, and how it is said: the operation, the shapes, the user's own line, and what to write instead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import errors
+from chainrule import numpy as cnp
+from chainrule.errors import ChainruleError, DTypeError, OptionError, ShapeError, TracingError, user_line
+from chainrule.trace.array import Array, as_array
+
+M = as_array(np.ones((3, 4)))
+V = as_array(np.arange(5.0))
+B = as_array(np.array([True, False, True]))
+EMPTY = as_array(np.zeros((0, 4)))
+
+#: What is done, the kind of error, what was wrong, and the cure, if there is one to be named.
+REFUSED: dict[str, tuple[Callable[[], Any], type[ChainruleError], str, str]] = {
+    "adding": (lambda: M + V, ShapeError, "add: the shapes (3, 4) and (5,) do not broadcast together", "size-1 axes"),
+    "adding on the right": (lambda: np.ones(7) * V, ShapeError, "multiply: the shapes (7,) and (5,)", "size-1 axes"),
+    "adding a list": (lambda: V + [1, 2], ShapeError, "add: the shapes (5,) and (2,)", "size-1 axes"),
+    "comparing": (lambda: M < V, ShapeError, "less: the shapes (3, 4) and (5,)", "size-1 axes"),
+    "dividing": (lambda: M / V, ShapeError, "divide: the shapes (3, 4) and (5,)", "size-1 axes"),
+    "where": (lambda: cnp.where(B, M, 0), ShapeError, "where: the shapes (3,) and (3, 4) and ()", "size-1 axes"),
+    "a product": (lambda: M @ M, ShapeError, "matmul: f64[3,4] @ f64[3,4]: the last axis of the first", "x @ w.T"),
+    "a product by a vector": (lambda: M @ V, ShapeError, "matmul: f64[3,4] @ f64[5]: the last axis", "Transpose"),
+    "a product by a number": (lambda: M @ as_array(2.0), ShapeError, "matmul: f64[3,4] @ f64[]", ""),
+    "a product of stacks": (
+        lambda: as_array(np.ones((2, 3, 4))) @ np.ones((5, 4, 3)), ShapeError,
+        "matmul: f64[2,3,4] @ f64[5,4,3]: the axes before the last two", ""),
+    "dot": (lambda: cnp.dot(M, V), ShapeError, "dot: f64[3,4] and f64[5] differ along the summed axes", ""),
+    "tensordot": (
+        lambda: cnp.tensordot(M, V, 1), ShapeError, "tensordot: f64[3,4] and f64[5] differ along the summed axes", ""),
+    "einsum, other rank": (lambda: cnp.einsum("ijk->i", M), ShapeError, "einsum: 'ijk->i' does not fit", ""),
+    "einsum, other size": (lambda: cnp.einsum("ij,j->i", M, V), ShapeError, "f64[3,4] and f64[5] differ", ""),
+    "einsum, a diagonal": (lambda: cnp.einsum("ii->i", M), ShapeError, "a letter stands twice", ""),
+    "einsum, unknown letter": (lambda: cnp.einsum("ij->ik", M), ShapeError, "does not fit", ""),
+    "reshape": (lambda: M.reshape(5, 2), ShapeError, "cannot reshape f64[3,4] into (5, 2): 12 elements into 10", ""),
+    "reshape with a rest": (lambda: M.reshape(5, -1), ShapeError, "cannot reshape f64[3,4] into (5, -1)", ""),
+    "reshape with two rests": (lambda: M.reshape(-1, -1, 12), ShapeError, "cannot reshape f64[3,4]", ""),
+    "sum": (lambda: M.sum(axis=2), ShapeError, "axis 2 does not name distinct axes of an array with 2 axes", ""),
+    "sum, twice": (lambda: M.sum(axis=(0, -2)), ShapeError, "axis (0, -2) does not name distinct axes", ""),
+    "max of nothing": (lambda: EMPTY.max(), ShapeError, "max of no elements is not defined: f64[0,4]", ""),
+    "transpose, other axis": (lambda: M.transpose(0, 2), ShapeError, "axis 2 does not name", ""),
+    "transpose, twice": (lambda: M.transpose(0, 0), ShapeError, "(0, 0) is no order of the axes of f64[3,4]", ""),
+    "swapaxes": (lambda: cnp.swapaxes(M, 0, 2), ShapeError, "axis 2 does not name", ""),
+    "moveaxis": (lambda: cnp.moveaxis(M, 3, 0), ShapeError, "axis 3 does not name", ""),
+    "expand_dims": (lambda: cnp.expand_dims(M, 4), ShapeError, "axis 4 does not name", ""),
+    "take": (lambda: cnp.take(M, [0], axis=2), ShapeError, "axis 2 does not name", ""),
+    "squeeze": (lambda: cnp.squeeze(M, 0), ShapeError, "squeeze: axis 0 of f64[3,4] is not of size one", ""),
+    "broadcast_to": (lambda: cnp.broadcast_to(V, (4,)), ShapeError, "cannot broadcast f64[5] to the shape (4,)", ""),
+    "broadcast_to, a number like another": (
+        lambda: cnp.broadcast_to(cnp.zeros_like(V), (4,)), ShapeError, "cannot broadcast f64[5] to the shape (4,)", ""),
+    "concatenate": (
+        lambda: cnp.concatenate([M, M[:, :2]]), ShapeError, "cannot concatenate f64[3,4] and f64[3,2] along", ""),
+    "stack": (lambda: cnp.stack([V, V[:2]]), ShapeError, "cannot concatenate f64[1,5] and f64[1,2] along axis 0", ""),
+    "pad": (lambda: cnp.pad(V, (-1, 0)), ShapeError, "is no padding of f64[5]", ""),
+    "pad, reflecting": (lambda: cnp.pad(V, 1, "reflect"), OptionError, "pads with zeros only", "mode='constant'"),
+    "where=": (lambda: cnp.sum(V, where=V > 0), OptionError, "sum of a traced array does not take where", ""),
+    "out=": (lambda: cnp.max(V, out=np.ones(1)), OptionError, "max of a traced array does not take out", ""),
+    "exp of booleans minus booleans": (lambda: B - B, DTypeError, "subtract needs numbers, not bool[3]", "astype"),
+    "minus a boolean": (lambda: -B, DTypeError, "negative needs numbers, not bool[3]", "astype"),
+    "not of a number": (lambda: ~V, DTypeError, "logical_not needs booleans, not f64[5]", ""),
+    "and of numbers": (lambda: V & V, DTypeError, "logical_and needs booleans, not f64[5]", ""),
+    "half precision": (lambda: V + np.ones(5, np.float16), DTypeError, "not with float16", "x.astype(np.float32)"),
+    "complex arrays": (lambda: V * np.ones(5, complex), DTypeError, "not with complex128", "x.astype(np.float32)"),
+    "complex numbers": (lambda: cnp.add(V, 1j), DTypeError, "add takes arrays and real numbers, not Array and c", ""),
+    "text": (lambda: cnp.multiply("a", V), DTypeError, "multiply takes arrays and real numbers, not str and Array", ""),
+    "dividing by text": (lambda: cnp.divide(V, "a"), DTypeError, "divide takes arrays and real numbers", ""),
+    "powers of text": (lambda: cnp.power(V, "a"), DTypeError, "power takes arrays and real numbers", ""),
+    "greater than text": (lambda: cnp.greater(V, "a"), DTypeError, "less takes arrays and real numbers", ""),
+    "a float as an index": (lambda: V[np.array([1.0])], DTypeError, "an index must be an integer, not f64[1]", ""),
+    "a mask": (lambda: V[V > 1], ShapeError, "a boolean index has a shape that depends on values", "np.where"),
+    "two arrays as an index": (lambda: M[[0], [1]], ShapeError, "an integer array can index one axis", "x[rows][:, 2"),
+    "assigning": (lambda: V.__setitem__(0, 1.0), TracingError, "cannot be changed in place", "np.where"),
+    "the truth of many": (lambda: bool(V > 0), TracingError, "bool() of an array of shape (5,)", "np.all"),
+    "the float of many": (lambda: float(M), TracingError, "float() of an array of shape (3, 4)", "np.sum"),
+    "a function without a rule": (
+        lambda: np.linalg.norm(V), TracingError, "numpy.norm has no derivative", "See chainrule.numpy"),
+    "a reduction without a rule": (
+        lambda: np.multiply.reduce(V), TracingError, "numpy.multiply.reduce has no derivative", "See chainrule.numpy"),
+    "numpy taking the value": (lambda: np.asarray(V), TracingError, "would lose its derivative", "x.value"),
+    "a list of traced arrays": (lambda: as_array([V, V]), DTypeError, "a list of traced arrays is no", "np.stack"),
+}  # fmt: skip
+
+
+def here(error: ChainruleError) -> str:
+    """The line of this file that the message shows."""
+    line = str(error).split("\n")[1]
+    place = f"  at {__file__}:"
+    assert line.startswith(place)
+    number, _, source = line.removeprefix(place).partition(": ")
+    assert Path(__file__).read_text(encoding="utf-8").splitlines()[int(number) - 1].strip() == source
+    return source
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_the_message_says_what_was_wrong_where_and_what_to_do(name: str) -> None:
+    action, kind, what, cure = REFUSED[name]
+    with pytest.raises(ChainruleError) as caught:
+        action()
+    assert type(caught.value) is kind
+    assert what in caught.value.what
+    assert cure in caught.value.cure
+    assert str(caught.value).startswith(caught.value.what)
+    assert str(caught.value).endswith(caught.value.cure)
+    here(caught.value)
+
+
+def test_the_line_is_the_users_however_deep_the_library_was() -> None:
+    def layer(x: Any, w: Any) -> Any:
+        return cnp.tanh(x @ w)  # the users line
+
+    with pytest.raises(ShapeError) as caught:
+        cr.grad(lambda w: cnp.sum(layer(np.ones((5, 3)), w)))(np.ones((4, 2)))
+    assert here(caught.value) == "return cnp.tanh(x @ w)  # the users line"
+
+
+def test_an_operand_of_an_unknown_type_may_know_better() -> None:
+    class Other:
+        def __radd__(self, other: Any) -> str:
+            return "known to the other"
+
+    assert V + Other() == "known to the other"
+    with pytest.raises(TypeError, match="unsupported operand"):
+        _ = V + "text"
+    with pytest.raises(TypeError, match="unsupported operand"):
+        _ = V * 1j
+
+
+def test_an_array_is_no_key() -> None:
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(V)
+
+
+# while compiling
+
+
+def traced_by(function: Callable[[Any], Any]) -> ChainruleError:
+    with pytest.raises(TracingError) as caught:
+        cr.compile(function)(np.ones(3))
+    return caught.value
+
+
+def test_an_if_on_a_value_shows_the_line_and_the_cure() -> None:
+    def cost(x: Any) -> Any:
+        if cnp.sum(x) > 0:
+            return x
+        return -x
+
+    error = traced_by(cost)
+    assert here(error) == "if cnp.sum(x) > 0:"
+    assert "the value of argument 0 (f64[3])" in error.what
+    assert "np.where(condition, a, b)" in error.cure
+
+
+ASKING: dict[str, Callable[[Any], Any]] = {
+    "while": lambda x: [x for _ in iter(lambda: bool(x[0] > 0), False)],
+    "and": lambda x: x[0] > 0 and x,
+    "float": lambda x: float(x[0]),
+    "int": lambda x: int(x[0]),
+    "range": lambda x: list(range(x.astype(int)[0])),
+    "an index": lambda x: [1, 2, 3][x.astype(int)[0]],
+    "item": lambda x: x[1].item(),
+    "value": lambda x: x.value,
+    "max of python": lambda x: max(x[0], x[1]),
+    "sorted": lambda x: sorted([x[0], x[1]]),
+    "in": lambda x: 2.0 in list(x),
+}
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_nothing_of_python_sees_a_value_while_compiling(name: str) -> None:
+    error = traced_by(ASKING[name])
+    assert "only shapes and dtypes are known" in error.what
+    here(error)
+
+
+def test_shapes_and_types_are_known_while_compiling() -> None:
+    def cost(x: Any) -> Any:
+        assert (x.shape, x.ndim, x.size, len(x), x.dtype) == ((3,), 1, 3, 3, np.float64)
+        assert repr(x) == "Array(…, f64[3])"
+        return sum(row * n for n, row in enumerate(x))
+
+    assert cr.compile(cost)(np.array([1.0, 2.0, 3.0])) == 8.0
+
+
+def test_what_depends_on_no_argument_has_a_value_while_compiling() -> None:
+    def cost(x: Any) -> Any:
+        scale = cnp.sum(as_array(np.ones(4)))
+        return x * 2 if scale > 3 else x
+
+    np.testing.assert_array_equal(cr.compile(cost)(np.ones(3)), [2, 2, 2])
+
+
+def test_a_traced_index_outside_is_taken_to_the_edge_while_compiling() -> None:
+    """Its value is not known, so that there is nothing to refuse; negative ones count from the end."""
+    rows = cr.compile(lambda x, n: x[n])(np.arange(5.0), np.array([-1, -5, -6, 4, 5, 99]))
+    np.testing.assert_array_equal(rows, [4, 0, 0, 4, 4, 4])
+
+
+# the exceptions themselves
+
+
+def test_every_exception_is_also_the_one_that_numpy_users_expect() -> None:
+    expected = {
+        "ShapeError": ValueError, "DTypeError": TypeError, "TracingError": TypeError, "DifferentiationError": TypeError,
+        "GraphError": ValueError, "OptionError": ValueError, "DataError": ValueError, "FormatError": ValueError,
+        "StorageError": OSError, "NativeError": RuntimeError, "MissingExtraError": ImportError,
+    }  # fmt: skip
+    kinds = {n: t for n, t in vars(errors).items() if isinstance(t, type) and issubclass(t, ChainruleError)}
+    assert set(kinds) == {*expected, "ChainruleError"}
+    for name, built_in in expected.items():
+        assert issubclass(kinds[name], built_in)
+        assert f"{name} " in (errors.__doc__ or ""), "the tree in the module's docstring"
+
+
+def test_an_error_without_a_cure_ends_with_the_place() -> None:
+    error = ShapeError("wrong.")
+    assert str(error) == f'wrong.\n  at {__file__}:{error.where[1]}: error = ShapeError("wrong.")'  # type: ignore[index]
+    assert error.sentence == "wrong."
+    assert ShapeError("wrong.", cure="Do right.").sentence == "wrong. Do right."
+
+
+def test_the_place_may_be_given() -> None:
+    assert str(ShapeError("wrong.", where=("no/such/file.py", 3))) == "wrong.\n  at no/such/file.py:3"
+
+
+def test_the_users_line_is_the_innermost_that_is_not_the_librarys() -> None:
+    assert user_line() == (
+        __file__,
+        test_the_users_line_is_the_innermost_that_is_not_the_librarys.__code__.co_firstlineno + 1,
+    )
+    seen: list[Any] = []
+    cr.grad(lambda x: (seen.append(user_line()), x)[1])(1.0)
+    assert seen == [(__file__, seen[0][1])]
+
+
+def test_an_array_prints_its_value_and_type() -> None:
+    assert repr(M[0, :2]) == "Array([1. 1.], f64[2])"
+    assert isinstance(M, Array)
