@@ -411,7 +411,8 @@ def test_an_integer_array_indexes_one_axis_as_in_numpy(axis: int, data: st.DataO
 
 KEYS: list[Any] = [
     [2, 0, -1], np.array([1, 1]), (slice(None), [0, 4]), (slice(None), slice(None), np.array([[0], [5]])),
-    np.uint8([3]), np.int64(2), np.array(1), (np.int8(1), ..., None), (2, slice(None, None, -2)), ..., None, (), (slice(3, 1),),
+    np.uint8([3]), np.int64(2), np.array(1), (np.int8(1), ..., None), (2, slice(None, None, -2)), ..., None, (),
+    (slice(3, 1),),
 ]  # fmt: skip
 
 
