@@ -50,7 +50,10 @@ def failure(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int
         ("--initializer wrong", "'wrong' is not one of 'normal', 'scaled_normal', 'glorot', 'he'."),
         ("--optimizer wrong", "'wrong' is not one of 'sgd', 'momentum', 'adam'."),
         ("--dtype float16", "'float16' is not one of 'float32', 'float64'."),
-        ("--output-activation tanh --cost cross_entropy", "the cost 'cross_entropy' needs sigmoid or softmax outputs, not tanh."),
+        (
+            "--output-activation tanh --cost cross_entropy",
+            "the cost 'cross_entropy' needs sigmoid or softmax outputs, not tanh.",
+        ),
         ("--network 16-x-10", "--network 16-x-10 names no sizes. Write them like 16-30-10."),
         ("--network 16", "--network 16 names no sizes."),
         ("--network=-5", "--network -5 names no sizes."),

@@ -566,3 +566,32 @@ def test_a_stretch_of_a_loop_sees_its_own_rows() -> None:
     np.testing.assert_array_equal(sums, [[-1, -1], rows[1], rows[1] + rows[2], [-1, -1], [-1, -1]])
     program.run([total, rows], [total, sums], 3, 3)
     np.testing.assert_array_equal(total, rows[1] + rows[2])
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8"])
+def test_a_training_loop_that_looks_its_rows_up(dtype: str) -> None:
+    """Linear regression: rows long enough to be asked for ahead, indices outside the array among them."""
+    graph = parse(f"""
+        %0 = input {{index=0}} : f32[100]
+        %1 = input {{index=1}} : f32[20,100]
+        %2 = input {{index=2}} : f32[20]
+        %3 = input {{index=3}} : {Type((4,), np.dtype(dtype))}
+        %4 = gather %1 %3 : f32[4,100]
+        %5 = gather %2 %3 : f32[4]
+        %6 = contract %4 %0 {{a=(0 1), b=(1), out=(0)}} : f32[4]
+        %7 = subtract %6 %5 : f32[4]
+        %8 = contract %7 %4 {{a=(0), b=(0 1), out=(1)}} : f32[100]
+        %9 = full {{value=0.01}} : f32[100]
+        %10 = multiply %9 %8 : f32[100]
+        %11 = subtract %0 %10 : f32[100]
+        %12 = contract %7 %7 {{a=(0), b=(0), out=()}} : f32[]
+        return %11, %12
+    """)
+    rng, rounds = np.random.default_rng(0), 6
+    arguments = [normal(node, n) for n, node in enumerate(graph.inputs[:3])]
+    order = rng.integers(0, 20, (rounds, 4))
+    order[2, 1], order[4, 3] = 255, 100
+    if dtype != "uint8":
+        order[3, 2] = -7
+    loop = programs.in_rounds(graph, {0: 0}, frozenset({3}), frozenset({1}), rounds, [*arguments, order.astype(dtype)])
+    assert_loop_agrees(loop)

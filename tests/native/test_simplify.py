@@ -224,6 +224,28 @@ REWRITES = {
         return %3""",
         XY + "%2 = contract %0 %1 {a=(0 1), b=(2 1), out=(0 2)} : f32[2,2]\nreturn %2",
     ),
+    "an operand of three axes, turned, is the operand with its labels turned back": (
+        """%0 = input {index=0} : f32[5]
+        %1 = input {index=1} : f32[2,3,5]
+        %2 = transpose %1 {axes=(1 2 0)} : f32[3,5,2]
+        %3 = contract %2 %0 {a=(7 8 9), b=(8), out=(9 7)} : f32[2,3]
+        return %3""",
+        """%0 = input {index=0} : f32[5]
+        %1 = input {index=1} : f32[2,3,5]
+        %2 = contract %1 %0 {a=(9 7 8), b=(8), out=(9 7)} : f32[2,3]
+        return %2""",
+    ),
+    "a product of three axes, turned, is the product with its labels turned": (
+        """%0 = input {index=0} : f32[2,3]
+        %1 = input {index=1} : f32[5]
+        %2 = contract %0 %1 {a=(7 8), b=(9), out=(7 8 9)} : f32[2,3,5]
+        %3 = transpose %2 {axes=(1 2 0)} : f32[3,5,2]
+        return %3""",
+        """%0 = input {index=0} : f32[2,3]
+        %1 = input {index=1} : f32[5]
+        %2 = contract %0 %1 {a=(7 8), b=(9), out=(8 9 7)} : f32[3,5,2]
+        return %2""",
+    ),
     "a transposed product is the product with its labels transposed": (
         XY + """%2 = contract %0 %1 {a=(0 1), b=(2 1), out=(0 2)} : f32[2,2]
         %3 = transpose %2 {axes=(1 0)} : f32[2,2]

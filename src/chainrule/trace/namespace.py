@@ -228,10 +228,8 @@ def argmax(a: Any, axis: int | None = None, *, keepdims: bool = False) -> Array:
     extent = x.shape[along]
     positions = apply(ops.IOTA, attributes=(along, Type(x.shape, np.dtype(np.int64))))
     largest = core.reduced(ops.MAX, x, along, True)
-    unordered = x != x  # nan counts as the largest, as in NumPy
-    candidates = where((x == largest) | unordered, positions, extent - 1)
-    nan_first = where(unordered, positions - extent, candidates)
-    return remainder(nan_first.min(along, keepdims=keepdims), extent)  # type: ignore[no-any-return]
+    found = (x == largest) | (x != x)  # nan counts as the largest, as in NumPy, and equals nothing
+    return as_array(where(found, positions, extent - 1)).min(along, keepdims=keepdims)
 
 
 @_recorded(np.argmin)
