@@ -545,7 +545,11 @@ class Builder:
     def smooth_binary(self) -> Node:
         a = self.pick(lambda t: t.is_float)
         b = self.fitted(self.pick(lambda t: t.is_float), a.type)
-        return self.add(self.one_of(SMOOTH_BINARY), *self.one_of(((a, b), (b, a))))
+        op = self.one_of(SMOOTH_BINARY)
+        first, second = self.one_of(((a, b), (b, a)))
+        if op is ops.POWER and (self.known[first].value < 0.02).any():
+            raise Untamed  # a negative number has powers, but none beside them
+        return self.add(op, first, second)
 
     def kinked(self) -> Node:
         """An operation with a kink, clearly to one side of it."""

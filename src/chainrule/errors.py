@@ -10,8 +10,7 @@
     ├── DataError         (ValueError)   data that cannot be learned from
     │   └── FormatError                  a file that is not what it says it is
     ├── StorageError      (OSError)      a folder or file that cannot be read or written
-    ├── NativeError       (RuntimeError) native code could not be made or run
-    └── MissingExtraError (ImportError)  an optional package is not installed
+    └── NativeError       (RuntimeError) native code could not be made or run
 
 Every one derives from the built-in exception that a NumPy user would expect as well. A message says what was
 wrong, with the shapes; names the line of the user's own code; and ends with what to write instead.
@@ -30,7 +29,6 @@ __all__ = [
     "DifferentiationError",
     "FormatError",
     "GraphError",
-    "MissingExtraError",
     "NativeError",
     "OptionError",
     "ShapeError",
@@ -113,7 +111,3 @@ class StorageError(ChainruleError, OSError):
 
 class NativeError(ChainruleError, RuntimeError):
     """Native code could not be made or run."""
-
-
-class MissingExtraError(ChainruleError, ImportError):
-    """An optional package is not installed."""

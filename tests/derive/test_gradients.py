@@ -221,6 +221,7 @@ CASES: dict[str, tuple[Op, list[Values], tuple[Any, ...]]] = {
     "slice backward": (ops.SLICE, [points(9, 4)], ((8, 3), (4, 2), (-2, -3))),
     "slice of one": (ops.SLICE, [points(9)], ((4,), (1,), (-5,))),
     "slice of none": (ops.SLICE, [points(9)], ((3,), (0,), (1,))),
+    "slice of none backward": (ops.SLICE, [points(1, 2)], ((0, 1), (0, 2), (-2, -1))),
     "pad": (ops.PAD, [points(3, 2)], ((1, 0), (2, 1), (0, 3))),
     "pad of nothing": (ops.PAD, [points(0, 2)], ((1, 0), (2, 1), (2, 0))),
     "concatenate": (ops.CONCATENATE, [points(2, 3), points(2, 0), points(2, 4)], (1,)),

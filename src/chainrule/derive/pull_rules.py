@@ -102,7 +102,7 @@ def _slice(delta: Array, y: Array, x: Array) -> Array:
     start, size, step = y.node.attributes
     if any(n < 0 for n in step):
         delta = delta[tuple(slice(None, None, -1 if n < 0 else 1) for n in step)]
-        start = tuple(s + (c - 1) * n if n < 0 else s for s, c, n in zip(start, size, step, strict=True))
+        start = tuple(s + max(c - 1, 0) * n if n < 0 else s for s, c, n in zip(start, size, step, strict=True))
     interior = tuple(abs(n) - 1 for n in step)
     spans = (max(c - 1, 0) * (i + 1) + min(c, 1) for c, i in zip(size, interior, strict=True))
     high = tuple(n - s - span for n, s, span in zip(x.shape, start, spans, strict=True))
