@@ -154,7 +154,8 @@ class _Draft:
 class _Scheduler:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.nodes = [*graph.inputs, *(n for n in graph.nodes() if n not in set(graph.inputs))]
+        given = set(graph.inputs)
+        self.nodes = [*graph.inputs, *(n for n in graph.nodes() if n not in given)]
         self.memory: dict[Node, Buffer] = {}
         self.drafts: list[_Draft] = []
         self.draft_of: dict[Node, int] = {}
