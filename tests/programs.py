@@ -540,15 +540,20 @@ class Builder:
     # steps that have derivatives
 
     def smooth_unary(self) -> Node:
-        return self.add(self.one_of(SMOOTH_UNARY), self.pick(lambda t: t.is_float))
+        op, x = self.one_of(SMOOTH_UNARY), self.pick(lambda t: t.is_float)
+        if op in (ops.SQRT, ops.LOG, ops.LOG1P):
+            self.need(self.known[x].value + (op is ops.LOG1P))
+        return self.add(op, x)
 
     def smooth_binary(self) -> Node:
         a = self.pick(lambda t: t.is_float)
         b = self.fitted(self.pick(lambda t: t.is_float), a.type)
         op = self.one_of(SMOOTH_BINARY)
         first, second = self.one_of(((a, b), (b, a)))
-        if op is ops.POWER and (self.known[first].value < 0.02).any():
+        if op is ops.POWER and (self.known[first].value < 0).any():
             raise Untamed  # a negative number has powers, but none beside them
+        if op in (ops.POWER, ops.DIVIDE):
+            self.need(self.known[first if op is ops.POWER else second].value)
         return self.add(op, first, second)
 
     def kinked(self) -> Node:
@@ -571,6 +576,7 @@ class Builder:
         return self.add(op, a, b)
 
     def need(self, distance: Array) -> None:
+        """A distance from a kink or a pole."""
         if (np.abs(distance) < 0.02).any():
             raise Untamed
 

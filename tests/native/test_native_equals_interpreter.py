@@ -56,7 +56,7 @@ def assert_native_agrees(graph: Graph, arguments: Sequence[Array], target: Targe
 # random programs
 
 
-@examples(3)
+@examples(6)
 @given(programs.programs())
 def test_random_programs_mean_the_same_natively(program: programs.Program) -> None:
     results = build(program.graph)(*program.arguments)
@@ -65,7 +65,7 @@ def test_random_programs_mean_the_same_natively(program: programs.Program) -> No
 
 
 @on(OTHERS)
-@examples(0.8)
+@examples(1.6)
 @given(program=programs.programs())
 def test_random_programs_mean_the_same_on_other_processors(target: Target, program: programs.Program) -> None:
     results = build(program.graph, target=target)(*program.arguments)
@@ -74,7 +74,7 @@ def test_random_programs_mean_the_same_on_other_processors(target: Target, progr
 
 
 @of_dtypes(FLOATS)
-@examples(0.8)
+@examples(1.6)
 @given(data=programs.st.data())
 def test_random_programs_of_one_floating_type_mean_the_same(dtype: np.dtype[Any], data: Any) -> None:
     program = data.draw(programs.programs(floats=(str(dtype),), integers=(), steps=24))
@@ -424,7 +424,7 @@ def assert_loop_agrees(loop: Rounds, target: Target | None = None) -> None:
         assert_agrees(found, expected, f"output {n}")
 
 
-@examples(2)
+@examples(4)
 @given(loops())
 def test_random_loops_mean_the_same_as_a_loop_over_the_interpreter(loop: Rounds) -> None:
     assert_loop_agrees(loop)
