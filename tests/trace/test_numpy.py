@@ -78,7 +78,8 @@ CALLS: dict[str, list[tuple[Call, tuple[Any, ...]]]] = {
        for name in ("absolute", "abs", "negative", "sign", "exp", "expm1", "tanh", "sin", "cos", "square", "rint")},
     **{name: [(lambda np, x, name=name: getattr(np, name)(x), (x,)) for x in (POSITIVE, POSITIVE.astype(np.float32))]
        for name in ("log", "log1p", "sqrt", "reciprocal")},
-    **{name: [(lambda np, x, name=name: getattr(np, name)(x), (x,)) for x in (M, F)] for name in ("floor", "ceil")},
+    **{name: [(lambda np, x, name=name: getattr(np, name)(x), (x,)) for x in (M, F, I, B)]
+       for name in ("floor", "ceil")},
     "logical_not": [(lambda np, x: np.logical_not(x), (B,))],
     **{name: [(lambda np, x, y, name=name: getattr(np, name)(x, y), pair)
               for pair in ((M, V), (F, G), (F, M), (I, I), (F, 2.5), (2, M), (F, I), (M, M.astype(np.int8)))]

@@ -86,8 +86,6 @@ tanh = _unary(ops.TANH, np.tanh, "tanh x")
 sqrt = _unary(ops.SQRT, np.sqrt, "√x")
 sin = _unary(ops.SIN, np.sin, "sin x")
 cos = _unary(ops.COS, np.cos, "cos x")
-floor = _unary(ops.FLOOR, np.floor, "⌊x⌋")
-ceil = _unary(ops.CEIL, np.ceil, "⌈x⌉")
 rint = _unary(ops.ROUND, np.rint, "the nearest integer, even in a tie")
 logical_not = _unary(ops.LOGICAL_NOT, np.logical_not, "not x", on_floats=False)
 
@@ -125,6 +123,18 @@ def divide(x1: Any, x2: Any, /) -> Array:
 
 
 true_divide = divide
+
+
+@_recorded(np.floor)
+def floor(x: Any, /) -> Array:
+    """`⌊x⌋`, element by element; of integers, themselves."""
+    return apply(ops.FLOOR, x.node) if x.node.type.is_float else x
+
+
+@_recorded(np.ceil)
+def ceil(x: Any, /) -> Array:
+    """`⌈x⌉`, element by element; of integers, themselves."""
+    return apply(ops.CEIL, x.node) if x.node.type.is_float else x
 
 
 @_recorded(np.power)
