@@ -1,62 +1,24 @@
 """The derivative of each operation, backward: how the error of its result becomes the errors of its inputs.
 
 For y = f(x₁, x₂, …) and δ = ∂C/∂y, rule number n computes ∂C/∂xₙ as `rule(δ, y, x₁, x₂, …)`. A rule may use the
-result y. None says that the derivative is zero everywhere it exists. At a kink:
-
-    |x| at 0                0
-    relu at 0               0
-    max(a, b) at a = b      half to each
-    maximum over axes       shared equally among the largest
-    √x at 0                 ∞, as the formula says
-    xʸ at x = 0             y·xʸ⁻¹ for x (0 where y = 0), 0 for y
+result y. None says that the derivative is zero everywhere it exists. Elementwise operations have theirs in `slopes`.
+The maximum over axes shares its error equally among the largest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from chainrule.derive.slopes import SLOPES, Rule, zeros
 from chainrule.graph import ops
-from chainrule.graph.node import full
 from chainrule.graph.ops import Op
-from chainrule.trace import namespace as cnp
 from chainrule.trace.array import Array, apply, astype, broadcast, contract, reshape, total, transpose
 
-__all__ = ["PULL", "Rule"]
-
-Rule = Callable[..., Array]
-
-
-def _zeros(x: Array) -> Array:
-    return Array(full(0, x.node.type))
-
-
-def _select(condition: Array, a: Array, b: Array) -> Array:
-    return apply(ops.SELECT, condition.node, a.node, b.node)
-
-
-def _share(mine: Array, other: Array) -> Array:
-    """1 where `mine` is the larger, ½ in a tie, 0 elsewhere."""
-    half = Array(full(0.5, mine.node.type))
-    one = Array(full(1, mine.node.type))
-    return _select(mine == other, half, _select(other < mine, one, _zeros(mine)))
-
-
-def _power_base(delta: Array, y: Array, x: Array, n: Array) -> Array:
-    one = Array(full(1, n.node.type))
-    return delta * n * x ** _select(n == 0, one, n - 1)  # where n is 0, so is the derivative, even at x = 0
-
-
-def _power_exponent(delta: Array, y: Array, x: Array, n: Array) -> Array:
-    positive = _select(x == 0, Array(full(1, x.node.type)), x)
-    return _select(x == 0, _zeros(y), delta * y * cnp.log(positive))
-
-
-def _remainder_divisor(delta: Array, y: Array, a: Array, b: Array) -> Array:
-    return -delta * (a // b)
+__all__ = ["PULL"]
 
 
 def _cast(delta: Array, y: Array, x: Array) -> Array:
@@ -132,7 +94,7 @@ class _EachPart:
 
 
 def _gather(delta: Array, y: Array, x: Array, index: Array) -> Array:
-    return apply(ops.SCATTER_ADD, _zeros(x).node, index.node, delta.node)
+    return apply(ops.SCATTER_ADD, zeros(x).node, index.node, delta.node)
 
 
 PULL: Mapping[Op, Any] = MappingProxyType(
@@ -141,41 +103,8 @@ PULL: Mapping[Op, Any] = MappingProxyType(
         ops.CONSTANT: (),
         ops.FULL: (),
         ops.IOTA: (),
-        ops.NEGATIVE: (lambda d, y, x: -d,),
-        ops.EXP: (lambda d, y, x: d * y,),
-        ops.EXPM1: (lambda d, y, x: d * (y + 1),),
-        ops.LOG: (lambda d, y, x: d / x,),
-        ops.LOG1P: (lambda d, y, x: d / (1 + x),),
-        ops.TANH: (lambda d, y, x: d * (1 - y * y),),
-        ops.LOGISTIC: (lambda d, y, x: d * (y * (1 - y)),),
-        ops.RELU: (lambda d, y, x: _select(y <= 0, _zeros(d), d),),
-        ops.SQRT: (lambda d, y, x: d / (2 * y),),
-        ops.SIN: (lambda d, y, x: d * cnp.cos(x),),
-        ops.COS: (lambda d, y, x: -d * cnp.sin(x),),
-        ops.ABSOLUTE: (lambda d, y, x: d * cnp.sign(x),),
-        ops.SIGN: (None,),
-        ops.FLOOR: (None,),
-        ops.CEIL: (None,),
-        ops.ROUND: (None,),
-        ops.LOGICAL_NOT: (None,),
+        **SLOPES,
         ops.CAST: (_cast,),
-        ops.STOP_GRADIENT: (None,),
-        ops.MARK: (lambda d, y, x: d,),
-        ops.ADD: (lambda d, y, a, b: d, lambda d, y, a, b: d),
-        ops.SUBTRACT: (lambda d, y, a, b: d, lambda d, y, a, b: -d),
-        ops.MULTIPLY: (lambda d, y, a, b: d * b, lambda d, y, a, b: d * a),
-        ops.DIVIDE: (lambda d, y, a, b: d / b, lambda d, y, a, b: -d * y / b),
-        ops.POWER: (_power_base, _power_exponent),
-        ops.MAXIMUM: (lambda d, y, a, b: d * _share(a, b), lambda d, y, a, b: d * _share(b, a)),
-        ops.MINIMUM: (lambda d, y, a, b: d * _share(-a, -b), lambda d, y, a, b: d * _share(-b, -a)),
-        ops.FLOOR_DIVIDE: (None, None),
-        ops.REMAINDER: (lambda d, y, a, b: d, _remainder_divisor),
-        **dict.fromkeys((*ops.COMPARISONS, *ops.LOGICAL), (None, None)),
-        ops.SELECT: (
-            None,
-            lambda d, y, c, a, b: _select(c, d, _zeros(d)),
-            lambda d, y, c, a, b: _select(c, _zeros(d), d),
-        ),
         ops.CONTRACT: (_contract_first, _contract_second),
         ops.SUM: (_sum,),
         ops.MAX: (_max,),

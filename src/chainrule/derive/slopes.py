@@ -1,0 +1,93 @@
+"""The derivative of each elementwise operation: what a change of one input makes of one element of the result.
+
+For y = f(x₁, x₂, …), rule number n computes `t · ∂y/∂xₙ` as `rule(t, y, x₁, x₂, …)`. Elements do not mix, so the same
+rule serves both directions: backward t is the error ∂C/∂y, forward it is the change of xₙ. A rule may use the result y.
+None says that the derivative is zero everywhere it exists. At a kink:
+
+    |x| at 0                0
+    relu at 0               0
+    max(a, b) at a = b      half to each
+    √x at 0                 ∞, as the formula says
+    xʸ at x = 0             y·xʸ⁻¹ for x (0 where y = 0), 0 for y
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from chainrule.graph import ops
+from chainrule.graph.node import full
+from chainrule.graph.ops import Op
+from chainrule.trace import namespace as cnp
+from chainrule.trace.array import Array, apply
+
+__all__ = ["SLOPES", "Rule", "zeros"]
+
+Rule = Callable[..., Array]
+
+
+def zeros(x: Array) -> Array:
+    """Zeros of the shape and dtype of `x`."""
+    return Array(full(0, x.node.type))
+
+
+def _select(condition: Array, a: Array, b: Array) -> Array:
+    return apply(ops.SELECT, condition.node, a.node, b.node)
+
+
+def _share(mine: Array, other: Array) -> Array:
+    """1 where `mine` is the larger, ½ in a tie, 0 elsewhere."""
+    half = Array(full(0.5, mine.node.type))
+    one = Array(full(1, mine.node.type))
+    return _select(mine == other, half, _select(other < mine, one, zeros(mine)))
+
+
+def _power_base(t: Array, y: Array, x: Array, n: Array) -> Array:
+    one = Array(full(1, n.node.type))
+    return t * n * x ** _select(n == 0, one, n - 1)  # where n is 0, so is the derivative, even at x = 0
+
+
+def _power_exponent(t: Array, y: Array, x: Array, n: Array) -> Array:
+    positive = _select(x == 0, Array(full(1, x.node.type)), x)
+    return _select(x == 0, zeros(y), t * y * cnp.log(positive))
+
+
+SLOPES: Mapping[Op, tuple[Rule | None, ...]] = MappingProxyType(
+    {
+        ops.NEGATIVE: (lambda t, y, x: -t,),
+        ops.EXP: (lambda t, y, x: t * y,),
+        ops.EXPM1: (lambda t, y, x: t * (y + 1),),
+        ops.LOG: (lambda t, y, x: t / x,),
+        ops.LOG1P: (lambda t, y, x: t / (1 + x),),
+        ops.TANH: (lambda t, y, x: t * (1 - y * y),),
+        ops.LOGISTIC: (lambda t, y, x: t * (y * (1 - y)),),
+        ops.RELU: (lambda t, y, x: _select(y <= 0, zeros(t), t),),
+        ops.SQRT: (lambda t, y, x: t / (2 * y),),
+        ops.SIN: (lambda t, y, x: t * cnp.cos(x),),
+        ops.COS: (lambda t, y, x: -t * cnp.sin(x),),
+        ops.ABSOLUTE: (lambda t, y, x: t * cnp.sign(x),),
+        ops.SIGN: (None,),
+        ops.FLOOR: (None,),
+        ops.CEIL: (None,),
+        ops.ROUND: (None,),
+        ops.LOGICAL_NOT: (None,),
+        ops.STOP_GRADIENT: (None,),
+        ops.MARK: (lambda t, y, x: t,),
+        ops.ADD: (lambda t, y, a, b: t, lambda t, y, a, b: t),
+        ops.SUBTRACT: (lambda t, y, a, b: t, lambda t, y, a, b: -t),
+        ops.MULTIPLY: (lambda t, y, a, b: t * b, lambda t, y, a, b: t * a),
+        ops.DIVIDE: (lambda t, y, a, b: t / b, lambda t, y, a, b: -t * y / b),
+        ops.POWER: (_power_base, _power_exponent),
+        ops.MAXIMUM: (lambda t, y, a, b: t * _share(a, b), lambda t, y, a, b: t * _share(b, a)),
+        ops.MINIMUM: (lambda t, y, a, b: t * _share(-a, -b), lambda t, y, a, b: t * _share(-b, -a)),
+        ops.FLOOR_DIVIDE: (None, None),
+        ops.REMAINDER: (lambda t, y, a, b: t, lambda t, y, a, b: -t * (a // b)),
+        **dict.fromkeys((*ops.COMPARISONS, *ops.LOGICAL), (None, None)),
+        ops.SELECT: (
+            None,
+            lambda t, y, c, a, b: _select(c, t, zeros(t)),
+            lambda t, y, c, a, b: _select(c, zeros(t), t),
+        ),
+    }
+)
