@@ -127,7 +127,7 @@ def _rounding(y: Array, ulps: float = 2.0) -> Array:
 
 def _inherited(error: Array, y: Array) -> Array:
     """An error that comes from the inputs alone: with it the rounding may differ too, without it nothing does."""
-    return np.where(error > 0, error + _rounding(y), 0.0)
+    return np.where(error == 0, 0.0, error + _rounding(y))
 
 
 def _add(node: Node, y: Array, x: list[Array], e: list[Array]) -> Array:
@@ -191,6 +191,39 @@ def _function(slope: Callable[[Array, Array, Array], Array]) -> Callable[..., Ar
     return error
 
 
+def _within(slope: Callable[[Array], Array], distance: Callable[[Array], Array]) -> Callable[..., Array]:
+    """A function with an edge so far away, toward which it grows steep: its slope, where the edge is nearest."""
+
+    def largest(x: Array, y: Array, e: Array) -> Array:
+        steepest = np.maximum(np.abs(slope(x - e)), np.abs(slope(x + e)))
+        return np.where(distance(x) > 2 * e, e * steepest, np.inf)
+
+    return _function(largest)
+
+
+def _of_two(node: Node, y: Array, x: list[Array], e: list[Array]) -> Array:
+    """A function of two numbers that moves no further than they do."""
+    return np.where(e[0] + e[1] > 0, e[0] + e[1], 0) + _rounding(y, MATHEMATICAL)
+
+
+def _arctan2(node: Node, y: Array, x: list[Array], e: list[Array]) -> Array:
+    """The angle of a point that is known to within a square; where that touches the cut or zero, it may be any."""
+    cut = (np.abs(x[0]) <= e[0]) & (x[1] <= e[1]) & (e[0] + e[1] > 0)
+    nearest = np.hypot(x[0], x[1]) - np.hypot(e[0], e[1])
+    return np.where(cut | (nearest <= 0), np.where(e[0] + e[1] > 0, np.inf, 0), (e[0] + e[1]) / nearest) + _rounding(
+        y, MATHEMATICAL
+    )
+
+
+def _logaddexp(node: Node, y: Array, x: list[Array], e: list[Array]) -> Array:
+    """The larger and a logarithm of one or two, which may cancel."""
+    return _of_two(node, y, x, e) + _rounding(np.maximum(np.abs(x[0]), np.abs(x[1])).astype(y.dtype), MATHEMATICAL)
+
+
+def _copysign(node: Node, y: Array, x: list[Array], e: list[Array]) -> Array:
+    return np.where(np.abs(x[1]) > e[1], e[0], np.where(e[1] > 0, np.inf, e[0]))
+
+
 def _sqrt(node: Node, y: Array, x: list[Array], e: list[Array]) -> Array:
     return _inherited(np.where(x[0] > 2 * e[0], e[0] / (2 * np.sqrt(x[0] - e[0])), np.sqrt(3 * e[0])), y)
 
@@ -251,6 +284,26 @@ ERROR: Mapping[Op, Callable[..., Array]] = {
     ops.LOGISTIC: _function(lambda x, y, e: e / 4),
     ops.SIN: _function(lambda x, y, e: e),
     ops.COS: _function(lambda x, y, e: e),
+    ops.TAN: _within(lambda x: 1 + np.tan(x) ** 2, lambda x: np.abs(np.cos(x))),
+    ops.ARCSIN: _within(lambda x: 1 / np.sqrt(1 - x * x), lambda x: 1 - np.abs(x)),
+    ops.ARCCOS: _within(lambda x: 1 / np.sqrt(1 - x * x), lambda x: 1 - np.abs(x)),
+    ops.ARCTANH: _within(lambda x: 1 / (1 - x * x), lambda x: 1 - np.abs(x)),
+    ops.ARCCOSH: _within(lambda x: 1 / np.sqrt(x * x - 1), lambda x: x - 1),
+    ops.LOG2: _within(lambda x: 1.45 / x, lambda x: x),
+    ops.LOG10: _within(lambda x: 0.45 / x, lambda x: x),
+    ops.CBRT: _within(lambda x: np.cbrt(x) / (3 * x), np.abs),
+    ops.ARCTAN: _function(lambda x, y, e: e),
+    ops.ARCSINH: _function(lambda x, y, e: e),
+    ops.ERF: _function(lambda x, y, e: 1.13 * e),
+    ops.SINH: _function(lambda x, y, e: e * np.cosh(np.abs(x) + e)),
+    ops.COSH: _function(lambda x, y, e: e * np.cosh(np.abs(x) + e)),
+    ops.EXP2: _function(lambda x, y, e: np.expm1(e) * np.abs(y)),
+    ops.ARCTAN2: _arctan2,
+    ops.HYPOT: _of_two,
+    ops.LOGADDEXP: _logaddexp,
+    ops.COPYSIGN: _copysign,
+    ops.NEXTAFTER: lambda node, y, x, e: np.where(e[0] + e[1] > 0, e[0] + _rounding(y), 0),
+    ops.BITCAST: lambda node, y, x, e: np.where(e[0] > 0, np.inf, 0),
     ops.SQRT: _sqrt,
     ops.SELECT: lambda node, y, x, e: np.where(x[0], e[1], e[2]),
     ops.CONTRACT: _contract,
@@ -262,6 +315,8 @@ ERROR: Mapping[Op, Callable[..., Array]] = {
 #: Operations whose result is not fixed to the bit by their inputs.
 INEXACT = frozenset((
     ops.EXP, ops.EXPM1, ops.LOG, ops.LOG1P, ops.TANH, ops.LOGISTIC, ops.SIN, ops.COS, ops.POWER, ops.CONTRACT, ops.SUM,
+    ops.TAN, ops.ARCSIN, ops.ARCCOS, ops.ARCTAN, ops.SINH, ops.COSH, ops.ARCSINH, ops.ARCCOSH, ops.ARCTANH, ops.EXP2,
+    ops.LOG2, ops.LOG10, ops.CBRT, ops.ERF, ops.ARCTAN2, ops.HYPOT, ops.LOGADDEXP,
 ))  # fmt: skip
 
 
@@ -303,13 +358,17 @@ def shapes(rank: int = 3, *, empty: bool = True) -> st.SearchStrategy[tuple[int,
 
 FLOAT_UNARY = (
     ops.EXP, ops.EXPM1, ops.LOG, ops.LOG1P, ops.TANH, ops.LOGISTIC, ops.RELU, ops.SQRT, ops.SIN, ops.COS, ops.FLOOR,
-    ops.CEIL, ops.ROUND,
+    ops.CEIL, ops.ROUND, ops.TAN, ops.ARCSIN, ops.ARCCOS, ops.ARCTAN, ops.SINH, ops.COSH, ops.ARCSINH, ops.ARCCOSH,
+    ops.ARCTANH, ops.EXP2, ops.LOG2, ops.LOG10, ops.CBRT, ops.ERF,
 )  # fmt: skip
 SIGNED_UNARY = (ops.NEGATIVE, ops.ABSOLUTE, ops.SIGN)
 SMOOTH_UNARY = (
     ops.NEGATIVE, ops.EXP, ops.EXPM1, ops.LOG, ops.LOG1P, ops.TANH, ops.LOGISTIC, ops.SQRT, ops.SIN, ops.COS,
+    ops.ARCTAN, ops.SINH, ops.COSH, ops.ARCSINH, ops.EXP2, ops.LOG2, ops.LOG10, ops.CBRT, ops.ERF,
 )  # fmt: skip
-SMOOTH_BINARY = (ops.ADD, ops.SUBTRACT, ops.MULTIPLY, ops.DIVIDE, ops.POWER)
+SMOOTH_BINARY = (ops.ADD, ops.SUBTRACT, ops.MULTIPLY, ops.DIVIDE, ops.POWER, ops.HYPOT, ops.LOGADDEXP, ops.ARCTAN2)
+#: Operations whose last operand's zeros have a sign that shows.
+SIGN_SHOWS = (ops.COPYSIGN, ops.ARCTAN2, ops.NEXTAFTER)
 
 
 #: Names of the builder's steps, as often as they are to be taken.
@@ -435,10 +494,13 @@ class Builder:
         a = self.pick()
         b = self.fitted(self.pick(), a.type)
         kind = a.type.dtype.kind
-        own = {"f": ops.ARITHMETIC, "b": (*ops.LOGICAL, ops.ADD, ops.MULTIPLY, ops.MAXIMUM, ops.MINIMUM)}.get(
-            kind, tuple(op for op in ops.ARITHMETIC if op is not ops.DIVIDE)
-        )
+        own = {
+            "f": (*ops.ARITHMETIC, *ops.FUNCTIONS_OF_TWO),
+            "b": (*ops.LOGICAL, ops.ADD, ops.MULTIPLY, ops.MAXIMUM, ops.MINIMUM),
+        }.get(kind, (*(op for op in ops.ARITHMETIC if op is not ops.DIVIDE), *ops.BITWISE))
         op = self.one_of((*own, *own, *ops.COMPARISONS))
+        if op in SIGN_SHOWS and any((self.known[n].value == 0).any() for n in (a, b)):
+            raise Untamed  # which of −0 and 0 a maximum gives is left open
         return self.add(op, *self.one_of(((a, b), (b, a))[: 1 if op is ops.POWER else 2]))
 
     def select(self) -> Node:
@@ -449,6 +511,9 @@ class Builder:
 
     def change_dtype(self) -> Node:
         x, dtype = self.pick(), np.dtype(self.one_of(self.dtypes))
+        same_size = x.type.dtype.itemsize == dtype.itemsize and "b" not in (x.type.dtype.kind, dtype.kind)
+        if same_size and self.number(0, 1) and not (x.type.is_float and (self.known[x].value == 0).any()):
+            return self.add(ops.BITCAST, x, attributes=(dtype.name,))
         return self.cast(x, dtype)
 
     def reshape(self) -> Node:
@@ -541,7 +606,7 @@ class Builder:
 
     def smooth_unary(self) -> Node:
         op, x = self.one_of(SMOOTH_UNARY), self.pick(lambda t: t.is_float)
-        if op in (ops.SQRT, ops.LOG, ops.LOG1P):
+        if op in (ops.SQRT, ops.LOG, ops.LOG1P, ops.LOG2, ops.LOG10, ops.CBRT):
             self.need(self.known[x].value + (op is ops.LOG1P))
         return self.add(op, x)
 
@@ -552,6 +617,10 @@ class Builder:
         first, second = self.one_of(((a, b), (b, a)))
         if op is ops.POWER and (self.known[first].value < 0).any():
             raise Untamed  # a negative number has powers, but none beside them
+        if op in (ops.HYPOT, ops.ARCTAN2):
+            self.need(np.hypot(self.known[first].value, self.known[second].value))
+        if op is ops.ARCTAN2 and (self.known[second].value < 0).any():
+            self.need(self.known[first].value)  # the angle jumps there
         if op in (ops.POWER, ops.DIVIDE):
             self.need(self.known[first if op is ops.POWER else second].value)
         return self.add(op, first, second)

@@ -22,7 +22,27 @@ if TYPE_CHECKING:
     from chainrule.learning.loop import learn
     from chainrule.learning.run import Record, Run
     from chainrule.nn.backprop import Backpropagation, LayerDerivatives, backprop
-    from chainrule.transform import compile, grad, stop_gradient, value_and_grad
+    from chainrule.transform import (
+        checkpoint,
+        compile,
+        cond,
+        custom_derivative,
+        ggn_vp,
+        grad,
+        hessian,
+        hvp,
+        jacfwd,
+        jacobian,
+        jacrev,
+        jvp,
+        per_example,
+        scan,
+        stop_gradient,
+        value_and_grad,
+        vjp,
+        vmap,
+        while_loop,
+    )
 
 __version__ = "0.1.0"
 
@@ -32,29 +52,62 @@ __all__ = [
     "Record",
     "Run",
     "backprop",
+    "checkpoint",
     "compile",
+    "cond",
+    "custom_derivative",
     "data",
     "errors",
+    "ggn_vp",
     "grad",
+    "hessian",
+    "hvp",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
+    "jvp",
     "learn",
     "nn",
     "numpy",
     "optim",
+    "per_example",
+    "scan",
     "stop_gradient",
     "value_and_grad",
+    "vjp",
+    "vmap",
+    "while_loop",
 ]
 
+_TRANSFORMATIONS = (
+    "checkpoint",
+    "compile",
+    "cond",
+    "custom_derivative",
+    "ggn_vp",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
+    "jvp",
+    "per_example",
+    "scan",
+    "stop_gradient",
+    "value_and_grad",
+    "vjp",
+    "vmap",
+    "while_loop",
+)
 _PLACES = {
     "Backpropagation": "chainrule.nn.backprop",
     "LayerDerivatives": "chainrule.nn.backprop",
     "Record": "chainrule.learning.run",
     "Run": "chainrule.learning.run",
     "backprop": "chainrule.nn.backprop",
-    "compile": "chainrule.transform",
-    "grad": "chainrule.transform",
     "learn": "chainrule.learning.loop",
-    "stop_gradient": "chainrule.transform",
-    "value_and_grad": "chainrule.transform",
+    **dict.fromkeys(_TRANSFORMATIONS, "chainrule.transform"),
 }
 
 

@@ -189,6 +189,25 @@ CASES: dict[str, tuple[Op, list[Values], tuple[Any, ...]]] = {
     "sqrt": (ops.SQRT, [points(5, low=0.1, high=9)], ()),
     "sin": (ops.SIN, [points(5, low=-9, high=9)], ()),
     "cos": (ops.COS, [points(5, low=-9, high=9)], ()),
+    "tan": (ops.TAN, [points(5, low=-1.4, high=1.4)], ()),
+    "arcsin": (ops.ARCSIN, [points(5, low=-0.9, high=0.9)], ()),
+    "arccos": (ops.ARCCOS, [points(5, low=-0.9, high=0.9)], ()),
+    "arctan": (ops.ARCTAN, [points(5, low=-9, high=9)], ()),
+    "sinh": (ops.SINH, [points(5)], ()),
+    "cosh": (ops.COSH, [points(5)], ()),
+    "arcsinh": (ops.ARCSINH, [points(5, low=-9, high=9)], ()),
+    "arccosh": (ops.ARCCOSH, [points(5, low=1.1, high=9)], ()),
+    "arctanh": (ops.ARCTANH, [points(5, low=-0.9, high=0.9)], ()),
+    "exp2": (ops.EXP2, [points(5)], ()),
+    "log2": (ops.LOG2, [points(5, low=0.1, high=9)], ()),
+    "log10": (ops.LOG10, [points(5, low=0.1, high=9)], ()),
+    "cbrt": (ops.CBRT, [away_from_zero(5)], ()),
+    "erf": (ops.ERF, [points(5)], ()),
+    "arctan2": (ops.ARCTAN2, [away_from_zero(5), away_from_zero(5)], ()),
+    "hypot": (ops.HYPOT, [away_from_zero(5), away_from_zero(5)], ()),
+    "logaddexp": (ops.LOGADDEXP, [points(5), points(5)], ()),
+    "copysign": (ops.COPYSIGN, [away_from_zero(9), away_from_zero(9)], ()),
+    "nextafter": (ops.NEXTAFTER, [points(5), points(5)], ()),
     "absolute": (ops.ABSOLUTE, [away_from_zero(5)], ()),
     "sign": (ops.SIGN, [away_from_zero(5)], ()),
     "floor": (ops.FLOOR, [np.array([-1.5, 0.3, 2.7])], ()),
@@ -230,7 +249,9 @@ CASES: dict[str, tuple[Op, list[Values], tuple[Any, ...]]] = {
 }  # fmt: skip
 
 #: Operations without a derivative of their own to test: leaves, what gives no floats, and what stops it on purpose.
-WITHOUT = {*ops.LEAVES, *ops.COMPARISONS, *ops.LOGICAL, ops.LOGICAL_NOT, ops.STOP_GRADIENT}
+WITHOUT = {
+    *ops.LEAVES, *ops.COMPARISONS, *ops.LOGICAL, *ops.BITWISE, ops.BITCAST, ops.LOGICAL_NOT, ops.STOP_GRADIENT,
+}  # fmt: skip
 
 
 def test_every_operation_has_a_case() -> None:

@@ -135,7 +135,7 @@ FLOAT_BINARY = (*ops.ARITHMETIC, *ops.COMPARISONS)
 
 
 @of_dtypes(FLOATS)
-@pytest.mark.parametrize("op", FLOAT_BINARY, ids=str)
+@pytest.mark.parametrize("op", [*FLOAT_BINARY, *ops.FUNCTIONS_OF_TWO], ids=str)
 def test_an_operation_on_two_floats_is_right_at_awkward_points(op: Op, dtype: np.dtype[Any]) -> None:
     a, b = (m.ravel() for m in np.meshgrid(awkward_floats(dtype), awkward_floats(dtype)))
     found, expected = applied(op, [a, b])
@@ -145,7 +145,7 @@ def test_an_operation_on_two_floats_is_right_at_awkward_points(op: Op, dtype: np
 
 
 @of_dtypes(INTEGERS)
-@pytest.mark.parametrize("op", [op for op in FLOAT_BINARY if op is not ops.DIVIDE], ids=str)
+@pytest.mark.parametrize("op", [*(op for op in FLOAT_BINARY if op is not ops.DIVIDE), *ops.BITWISE], ids=str)
 def test_an_operation_on_two_integers_is_right_at_awkward_points(op: Op, dtype: np.dtype[Any]) -> None:
     """Among them a division by zero, and the smallest integer divided by −1."""
     second = awkward_integers(dtype)
@@ -166,6 +166,16 @@ def test_an_operation_on_two_booleans_is_right_for_all_four(op: Op) -> None:
 def test_a_reduction_of_booleans_is_whether_any_is_true(op: Op) -> None:
     x = np.array([[False, False, False], [True, False, True], [True, True, True]])
     assert_agrees(*applied(op, [x], ((1,),)))
+
+
+@of_dtypes(DTYPES)
+def test_the_bits_of_a_number_are_those_of_another_of_its_size(dtype: np.dtype[Any]) -> None:
+    source = awkward(dtype)
+    node = input_node(0, Type(source.shape, dtype))
+    others = [to for to in DTYPES if to.itemsize == dtype.itemsize and (to.kind == "b") == (dtype.kind == "b")]
+    results = build(Graph((node,), tuple(Node(ops.BITCAST, (node,), (to.name,)) for to in others)))(source)
+    for found, to in zip(results, others, strict=True):
+        np.testing.assert_array_equal(found, source.view(to), strict=True)
 
 
 def test_logical_not_turns_both_booleans_round() -> None:

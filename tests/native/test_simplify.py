@@ -287,7 +287,8 @@ def test_what_would_change_a_value_or_compute_it_twice_is_left_alone(text: str) 
 
 def test_every_rule_has_an_example() -> None:
     shown = {node.op for before, _ in REWRITES.values() for node in parse(before).nodes()}
-    assert {op.name for op in RULES} <= {op.name for op in shown}
+    without_text = {"result"}  # of an operation with the user's own derivative, which has no text
+    assert {op.name for op in RULES} - without_text <= {op.name for op in shown}
 
 
 def test_origins_of_all_nodes_that_become_one_are_kept() -> None:

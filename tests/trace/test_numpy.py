@@ -75,9 +75,21 @@ EXTREME = [np.array([2, 0, 255, 1], np.uint8), np.array([0, -128, 127], np.int8)
 #: A call of every function, and of each of its arguments; NumPy says what comes out.
 CALLS: dict[str, list[tuple[Call, tuple[Any, ...]]]] = {
     **{name: [(lambda np, x, name=name: getattr(np, name)(x), (x,)) for x in (M, F, N3, I)]
-       for name in ("absolute", "abs", "negative", "sign", "exp", "expm1", "tanh", "sin", "cos", "square", "rint")},
+       for name in ("absolute", "abs", "negative", "sign", "exp", "expm1", "tanh", "sin", "cos", "square", "rint",
+                    "tan", "arctan", "sinh", "cosh", "arcsinh", "exp2", "cbrt")},
     **{name: [(lambda np, x, name=name: getattr(np, name)(x), (x,)) for x in (POSITIVE, POSITIVE.astype(np.float32))]
-       for name in ("log", "log1p", "sqrt", "reciprocal")},
+       for name in ("log", "log1p", "sqrt", "reciprocal", "log2", "log10")},
+    **{name: [(lambda np, x, name=name: getattr(np, name)(x), (x,)) for x in (M, F, I)]
+       for name in ("arcsin", "arccos", "arctanh", "arccosh")},
+    **{name: [(lambda np, x, y, name=name: getattr(np, name)(x, y), pair)
+              for pair in ((M, V), (F, G), (F, M), (I, I), (F, 2.5), (2, M), (F, I), (I, 3))]
+       for name in ("arctan2", "hypot", "logaddexp", "copysign", "nextafter")},
+    **{name: [(lambda np, x, y, name=name: getattr(np, name)(x, y), pair)
+              for pair in ((I, 3), (I, np.abs(I)), (I.astype(np.int8), 6), (B, B[0]), (B, I), (I, True), (2, I))]
+       for name in ("bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift", "bitwise_left_shift",
+                    "bitwise_right_shift")},
+    **{name: [(lambda np, x, name=name: getattr(np, name)(x), (x,)) for x in (I, B, np.arange(5, dtype=np.uint8))]
+       for name in ("invert", "bitwise_not", "bitwise_invert")},
     **{name: [(lambda np, x, name=name: getattr(np, name)(x), (x,)) for x in (M, F, I, B)]
        for name in ("floor", "ceil")},
     "logical_not": [(lambda np, x: np.logical_not(x), (B,))],

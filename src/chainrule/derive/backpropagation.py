@@ -7,9 +7,11 @@ way notes the forward node that it answers for.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from chainrule.derive.pull_rules import PULL
-from chainrule.graph.node import Node, full
+from chainrule.derive.pull_rules import PULL, PULL_TOGETHER
+from chainrule.graph import ops
+from chainrule.graph.node import Node, between, full
 from chainrule.trace.array import Array, scope
 
 __all__ = ["backpropagate"]
@@ -23,9 +25,9 @@ def backpropagate(errors: Iterable[tuple[Node, Array]], variables: Sequence[Node
     delta: dict[Node, Array] = {}
     for node, error in errors:
         _add(delta, node, error)
-    active = _between(variables, list(delta))
+    active = between(variables, list(delta), lambda node: node.type.is_float)
     for node in reversed(active):
-        if node in delta:
+        if node in delta or any(error is not None for error in _of_results(node, delta)):
             _pull(node, delta, active)
     return [delta[v] if v in delta else Array(full(0, v.type)) for v in variables]
 
@@ -34,33 +36,23 @@ def _pull(node: Node, delta: dict[Node, Array], active: dict[Node, None]) -> Non
     """Pass the error of a node on to its inputs."""
     y, inputs = Array(node), [Array(n) for n in node.inputs]
     with scope(backward_of=node):
-        for position, source in enumerate(node.inputs):
-            rule = PULL[node.op][position] if source in active else None
-            if rule is not None:
-                _add(delta, source, rule(delta[node], y, *inputs))
+        if node.op in PULL_TOGETHER:
+            error: Any = _of_results(node, delta) if node.op in ops.CONTROL else delta[node]
+            wanted = [n in active for n in node.inputs]
+            found = PULL_TOGETHER[node.op](error, y, inputs, wanted, backpropagate)
+        else:
+            rules = (PULL[node.op][n] if source in active else None for n, source in enumerate(node.inputs))
+            found = [rule(delta[node], y, *inputs) if rule else None for rule in rules]
+        for source, error in zip(node.inputs, found, strict=True):
+            if error is not None:
+                _add(delta, source, error)
 
 
-def _between(variables: Sequence[Node], outputs: Sequence[Node]) -> dict[Node, None]:
-    """The nodes through which a variable acts on an output, inputs before users.
-
-    What is older than every variable cannot depend on one, so the walk stops there: the cost of a derivative is that
-    of the part of the program that it is about.
-    """
-    oldest = min((v.serial for v in variables), default=0)
-    active: dict[Node, None] = {}
-    seen: set[Node] = set()
-    chosen = set(variables)
-    stack = [(node, False) for node in reversed(outputs)]
-    while stack:
-        node, ready = stack.pop()
-        if ready:
-            if node in chosen or any(n in active for n in node.inputs):
-                active[node] = None
-        elif node not in seen and node.serial >= oldest and node.type.is_float:
-            seen.add(node)
-            stack.append((node, True))
-            stack.extend((n, False) for n in reversed(node.inputs))
-    return active
+def _of_results(node: Node, delta: dict[Node, Array]) -> list[Array | None]:
+    """The errors of the results of an operation that has several."""
+    several: Any = node.type
+    count = len(several.types) if node.op in ops.CONTROL else 0
+    return [delta.get(Node(ops.RESULT, (node,), (n,))) for n in range(count)]
 
 
 def _add(delta: dict[Node, Array], node: Node, error: Array) -> None:

@@ -7,18 +7,19 @@ The maximum over axes shares its error equally among the largest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from chainrule.derive.slopes import SLOPES, Rule, zeros
+from chainrule.derive import control_rules, matrix_rules
+from chainrule.derive.slopes import SLOPES, zeros
 from chainrule.graph import ops
 from chainrule.graph.ops import Op
 from chainrule.trace.array import Array, apply, astype, broadcast, contract, reshape, total, transpose
 
-__all__ = ["PULL"]
+__all__ = ["PULL", "PULL_TOGETHER"]
 
 
 def _cast(delta: Array, y: Array, x: Array) -> Array:
@@ -76,21 +77,16 @@ def _pad(delta: Array, y: Array, x: Array) -> Array:
     return apply(ops.SLICE, delta.node, attributes=(low, x.shape, tuple(n + 1 for n in interior)))
 
 
-def _concatenated(position: int) -> Rule:
-    def rule(delta: Array, y: Array, *parts: Array) -> Array:
-        axis = y.node.axis
-        start = sum(p.shape[axis] for p in parts[:position])
+def _concatenate(
+    delta: Array, y: Array, parts: Sequence[Array], wanted: Sequence[bool], walk: Any
+) -> list[Array | None]:
+    axis, start, found = y.node.axis, 0, list[Array | None]()
+    for part, is_wanted in zip(parts, wanted, strict=True):
         place = tuple(start if a == axis else 0 for a in range(y.ndim))
-        return apply(ops.SLICE, delta.node, attributes=(place, parts[position].shape, (1,) * y.ndim))
-
-    return rule
-
-
-class _EachPart:
-    """The rules of an operation with any number of inputs."""
-
-    def __getitem__(self, position: int) -> Rule:
-        return _concatenated(position)
+        attributes = (place, part.shape, (1,) * y.ndim)
+        found.append(apply(ops.SLICE, delta.node, attributes=attributes) if is_wanted else None)
+        start += part.shape[axis]
+    return found
 
 
 def _gather(delta: Array, y: Array, x: Array, index: Array) -> Array:
@@ -103,6 +99,7 @@ PULL: Mapping[Op, Any] = MappingProxyType(
         ops.CONSTANT: (),
         ops.FULL: (),
         ops.IOTA: (),
+        ops.PLACEHOLDER: (),
         **SLOPES,
         ops.CAST: (_cast,),
         ops.CONTRACT: (_contract_first, _contract_second),
@@ -113,8 +110,25 @@ PULL: Mapping[Op, Any] = MappingProxyType(
         ops.BROADCAST: (_broadcast,),
         ops.SLICE: (_slice,),
         ops.PAD: (_pad,),
-        ops.CONCATENATE: _EachPart(),
         ops.GATHER: (_gather, None),
         ops.SCATTER_ADD: (lambda d, y, x, i, u: d, None, lambda d, y, x, i, u: apply(ops.GATHER, d.node, i.node)),
+        ops.ARGSORT: (None,),
+        ops.SOLVE: (matrix_rules.pull_solve_left, matrix_rules.pull_solve_right),
+        ops.CHOLESKY: (matrix_rules.pull_cholesky,),
+        ops.SLOGDET: (matrix_rules.pull_slogdet,),
+        ops.RECOMPUTE: (lambda d, y, x, after: d, None),
+        ops.RESULT: (None,),  # the operation that has several results asks for the errors of all of them
+    }
+)
+
+#: The rules of operations with any number of inputs: `rule(δ, y, inputs, which are wanted, the walk)`, δ a list if y has several
+#: results, gives the errors of all inputs.
+PULL_TOGETHER: Mapping[Op, Callable[..., list[Array | None]]] = MappingProxyType(
+    {
+        ops.CONCATENATE: _concatenate,
+        ops.CUSTOM: control_rules.pull_custom,
+        ops.SCAN: control_rules.pull_scan,
+        ops.WHILE: control_rules.pull_while,
+        ops.COND: control_rules.pull_cond,
     }
 )

@@ -9,10 +9,14 @@ None says that the derivative is zero everywhere it exists. At a kink:
     max(a, b) at a = b      half to each
     √x at 0                 ∞, as the formula says
     xʸ at x = 0             y·xʸ⁻¹ for x (0 where y = 0), 0 for y
+    √(a² + b²) at (0, 0)    0
+    the angle of (0, 0)     0
+    ln(eᵃ + eᵇ) at a = b = ±∞  half to each
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
@@ -53,6 +57,29 @@ def _power_exponent(t: Array, y: Array, x: Array, n: Array) -> Array:
     return _select(x == 0, zeros(y), t * y * cnp.log(positive))
 
 
+def _hypot(t: Array, y: Array, mine: Array) -> Array:
+    nowhere = y == 0
+    return _select(nowhere, zeros(t), t * mine / _select(nowhere, Array(full(1, y.node.type)), y))
+
+
+def _angle(t: Array, a: Array, b: Array, other: Array) -> Array:
+    """`t · other / (a² + b²)`, which neither overflows nor divides by zero."""
+    radius = cnp.hypot(a, b)
+    nowhere = radius == 0
+    safe = _select(nowhere, Array(full(1, radius.node.type)), radius)
+    return _select(nowhere, zeros(t), t * (other / safe) / safe)
+
+
+def _weight(mine: Array, other: Array) -> Array:
+    """`eᵐ / (eᵐ + eᵒ)`, half between equal infinities."""
+    alike = (mine == other) & (abs(mine) == math.inf)
+    return apply(ops.LOGISTIC, _select(alike, zeros(mine), mine - other).node)
+
+
+def _sign(x: Array) -> Array:
+    return apply(ops.COPYSIGN, full(1, x.node.type), x.node)
+
+
 SLOPES: Mapping[Op, tuple[Rule | None, ...]] = MappingProxyType(
     {
         ops.NEGATIVE: (lambda t, y, x: -t,),
@@ -66,12 +93,27 @@ SLOPES: Mapping[Op, tuple[Rule | None, ...]] = MappingProxyType(
         ops.SQRT: (lambda t, y, x: t / (2 * y),),
         ops.SIN: (lambda t, y, x: t * cnp.cos(x),),
         ops.COS: (lambda t, y, x: -t * cnp.sin(x),),
+        ops.TAN: (lambda t, y, x: t * (1 + y * y),),
+        ops.ARCSIN: (lambda t, y, x: t / cnp.sqrt((1 - x) * (1 + x)),),
+        ops.ARCCOS: (lambda t, y, x: -t / cnp.sqrt((1 - x) * (1 + x)),),
+        ops.ARCTAN: (lambda t, y, x: t / (1 + x * x),),
+        ops.SINH: (lambda t, y, x: t * cnp.cosh(x),),
+        ops.COSH: (lambda t, y, x: t * cnp.sinh(x),),
+        ops.ARCSINH: (lambda t, y, x: t / cnp.hypot(x, 1.0),),
+        ops.ARCCOSH: (lambda t, y, x: t / (cnp.sqrt(x - 1) * cnp.sqrt(x + 1)),),
+        ops.ARCTANH: (lambda t, y, x: t / ((1 - x) * (1 + x)),),
+        ops.EXP2: (lambda t, y, x: t * (y * math.log(2)),),
+        ops.LOG2: (lambda t, y, x: t / (x * math.log(2)),),
+        ops.LOG10: (lambda t, y, x: t / (x * math.log(10)),),
+        ops.CBRT: (lambda t, y, x: t / (3 * (y * y)),),
+        ops.ERF: (lambda t, y, x: t * (2 / math.sqrt(math.pi) * cnp.exp(-(x * x))),),
         ops.ABSOLUTE: (lambda t, y, x: t * cnp.sign(x),),
         ops.SIGN: (None,),
         ops.FLOOR: (None,),
         ops.CEIL: (None,),
         ops.ROUND: (None,),
         ops.LOGICAL_NOT: (None,),
+        ops.BITCAST: (None,),
         ops.STOP_GRADIENT: (None,),
         ops.MARK: (lambda t, y, x: t,),
         ops.ADD: (lambda t, y, a, b: t, lambda t, y, a, b: t),
@@ -83,7 +125,12 @@ SLOPES: Mapping[Op, tuple[Rule | None, ...]] = MappingProxyType(
         ops.MINIMUM: (lambda t, y, a, b: t * _share(-a, -b), lambda t, y, a, b: t * _share(-b, -a)),
         ops.FLOOR_DIVIDE: (None, None),
         ops.REMAINDER: (lambda t, y, a, b: t, lambda t, y, a, b: -t * (a // b)),
-        **dict.fromkeys((*ops.COMPARISONS, *ops.LOGICAL), (None, None)),
+        ops.ARCTAN2: (lambda t, y, a, b: _angle(t, a, b, b), lambda t, y, a, b: -_angle(t, a, b, a)),
+        ops.HYPOT: (lambda t, y, a, b: _hypot(t, y, a), lambda t, y, a, b: _hypot(t, y, b)),
+        ops.LOGADDEXP: (lambda t, y, a, b: t * _weight(a, b), lambda t, y, a, b: t * _weight(b, a)),
+        ops.COPYSIGN: (lambda t, y, a, b: t * (_sign(a) * _sign(b)), None),
+        ops.NEXTAFTER: (lambda t, y, a, b: t, None),
+        **dict.fromkeys((*ops.BITWISE, *ops.COMPARISONS, *ops.LOGICAL), (None, None)),
         ops.SELECT: (
             None,
             lambda t, y, c, a, b: _select(c, t, zeros(t)),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -15,7 +16,7 @@ from chainrule.graph.node import Node, in_order
 from chainrule.graph.ops import Op
 from chainrule.graph.types import Type
 
-__all__ = ["NUMPY", "has_value", "interpret", "value"]
+__all__ = ["NUMPY", "applied", "has_value", "interpret", "value"]
 
 Array = np.ndarray[Any, Any]
 Meaning = Callable[..., Any]
@@ -23,12 +24,22 @@ Meaning = Callable[..., Any]
 
 def interpret(graph: Graph, arguments: Sequence[Array]) -> list[Array]:
     """The values of a graph's outputs for the given arguments, computed node by node."""
-    values: dict[Node, Array] = dict(zip(graph.inputs, arguments, strict=True))
     with np.errstate(all="ignore"):
-        for node in in_order(graph.outputs):
-            if node not in values:
-                values[node] = _applied(node, values)
-    return [values[node] for node in graph.outputs]
+        return _runner(graph)(arguments)
+
+
+def _runner(graph: Graph) -> Callable[[Sequence[Array]], list[Array]]:
+    """The graph as a function of its arguments, its nodes put in order once."""
+    given = set(graph.inputs)
+    order = [node for node in in_order(graph.outputs) if node not in given]
+
+    def run(arguments: Sequence[Array]) -> list[Array]:
+        values: dict[Node, Array] = dict(zip(graph.inputs, arguments, strict=True))
+        for node in order:
+            values[node] = applied(node, [values[n] for n in node.inputs])
+        return [values[node] for node in graph.outputs]
+
+    return run
 
 
 def value(node: Node) -> Array:
@@ -42,7 +53,7 @@ def value(node: Node) -> Array:
 
 def has_value(node: Node) -> bool:
     """Whether `value(node)` exists."""
-    return node.value is not None or not any(n.op is ops.INPUT and n.value is None for n in _unknown(node))
+    return node.value is not None or not any(n.op in _WITHOUT_VALUE for n in _unknown(node))
 
 
 def _unknown(node: Node) -> list[Node]:
@@ -63,13 +74,13 @@ def _unknown(node: Node) -> list[Node]:
 
 def _evaluate(node: Node) -> None:
     for current in _unknown(node):
-        inputs = [n.value for n in current.inputs]
-        current.value = np.asarray(NUMPY[current.op](*inputs, *current.attributes), current.type.dtype)
+        current.value = applied(current, [n.value for n in current.inputs])
 
 
-def _applied(node: Node, values: MutableMapping[Node, Array]) -> Array:
-    result = NUMPY[node.op](*[values[n] for n in node.inputs], *node.attributes)
-    return np.asarray(result, node.type.dtype)
+def applied(node: Node, inputs: Sequence[Any]) -> Any:
+    """What the node's operation makes of these inputs: an array; a list of them if it has several results."""
+    result = NUMPY[node.op](*inputs, *node.attributes)
+    return result if node.op in ops.CONTROL else np.asarray(result, node.type.dtype)
 
 
 def _no_value(index: int, type_: Type) -> Array:
@@ -78,6 +89,44 @@ def _no_value(index: int, type_: Type) -> Array:
         cure="Use np.where(condition, a, b) in place of `if`; or take the derivative without compiling it, "
         "where values are known.",
     )
+
+
+def _no_value_inside(tag: int, type_: Type) -> Array:
+    raise TracingError(
+        f"Python needs a value of type {type_} that is different for each example or each round of a loop: "
+        "vmap, scan, while_loop and cond look at a function once, knowing shapes and dtypes only.",
+        cure="Use np.where(condition, a, b) or cr.cond in place of `if`, cr.while_loop in place of `while`.",
+    )
+
+
+def _scan(*arguments: Any) -> list[Array]:
+    *inputs, body, carried, stepped, length, reverse = arguments
+    run, constants = _runner(body), inputs[carried + stepped :]
+    carry, arrays = inputs[:carried], inputs[carried : carried + stepped]
+    stacked = [np.empty((length, *node.type.shape), node.type.dtype) for node in body.outputs[carried:]]
+    for t in reversed(range(length)) if reverse else range(length):
+        results = run([*carry, *(array[t] for array in arrays), *constants])
+        carry = results[:carried]
+        for stack, row in zip(stacked, results[carried:], strict=True):
+            stack[t] = row
+    return [*carry, *stacked]
+
+
+def _while(*arguments: Any) -> list[Array]:
+    *inputs, condition, body, carried = arguments
+    holds, run = _runner(condition), _runner(body)
+    carry, constants = inputs[:carried], inputs[carried:]
+    while holds([*carry, *constants])[0]:
+        carry = run([*carry, *constants])
+    return list(carry)
+
+
+def _cond(*arguments: Any) -> list[Array]:
+    condition, *inputs, if_true, if_false = arguments
+    return _runner(if_true if condition else if_false)(inputs)
+
+
+_WITHOUT_VALUE = frozenset({ops.INPUT, ops.PLACEHOLDER})
 
 
 def _full(text: str, type_: Type) -> Array:
@@ -97,6 +146,12 @@ def _iota(axis: int, type_: Type) -> Array:
 def _logistic(x: Array) -> Array:
     small = np.exp(-np.abs(x))
     return np.asarray(np.where(x >= 0, x.dtype.type(1), small) / (1 + small))
+
+
+def _erf(x: Array) -> Array:
+    """NumPy has none; Python's is of double precision."""
+    flat = np.fromiter(map(math.erf, x.ravel().tolist()), np.float64, x.size)
+    return flat.reshape(x.shape).astype(x.dtype)
 
 
 def _cast(x: Array, dtype: str) -> Array:
@@ -157,6 +212,7 @@ NUMPY: Mapping[Op, Meaning] = MappingProxyType(
         ops.CONSTANT: lambda data: data.array,
         ops.FULL: _full,
         ops.IOTA: _iota,
+        ops.PLACEHOLDER: _no_value_inside,
         ops.NEGATIVE: np.negative,
         ops.EXP: np.exp,
         ops.EXPM1: np.expm1,
@@ -168,6 +224,20 @@ NUMPY: Mapping[Op, Meaning] = MappingProxyType(
         ops.SQRT: np.sqrt,
         ops.SIN: np.sin,
         ops.COS: np.cos,
+        ops.TAN: np.tan,
+        ops.ARCSIN: np.arcsin,
+        ops.ARCCOS: np.arccos,
+        ops.ARCTAN: np.arctan,
+        ops.SINH: np.sinh,
+        ops.COSH: np.cosh,
+        ops.ARCSINH: np.arcsinh,
+        ops.ARCCOSH: np.arccosh,
+        ops.ARCTANH: np.arctanh,
+        ops.EXP2: np.exp2,
+        ops.LOG2: np.log2,
+        ops.LOG10: np.log10,
+        ops.CBRT: np.cbrt,
+        ops.ERF: _erf,
         ops.ABSOLUTE: np.absolute,
         ops.SIGN: np.sign,
         ops.FLOOR: np.floor,
@@ -175,6 +245,7 @@ NUMPY: Mapping[Op, Meaning] = MappingProxyType(
         ops.ROUND: np.round,
         ops.LOGICAL_NOT: np.logical_not,
         ops.CAST: _cast,
+        ops.BITCAST: lambda x, dtype: np.ascontiguousarray(x).reshape(x.shape).view(dtype),
         ops.STOP_GRADIENT: lambda x: x,
         ops.MARK: lambda x, tag: x,
         ops.ADD: np.add,
@@ -186,6 +257,16 @@ NUMPY: Mapping[Op, Meaning] = MappingProxyType(
         ops.MINIMUM: np.minimum,
         ops.FLOOR_DIVIDE: np.floor_divide,
         ops.REMAINDER: np.remainder,
+        ops.ARCTAN2: np.arctan2,
+        ops.HYPOT: np.hypot,
+        ops.LOGADDEXP: np.logaddexp,
+        ops.COPYSIGN: np.copysign,
+        ops.NEXTAFTER: np.nextafter,
+        ops.BITWISE_AND: np.bitwise_and,
+        ops.BITWISE_OR: np.bitwise_or,
+        ops.BITWISE_XOR: np.bitwise_xor,
+        ops.LEFT_SHIFT: np.left_shift,
+        ops.RIGHT_SHIFT: np.right_shift,
         ops.LESS: np.less,
         ops.LESS_EQUAL: np.less_equal,
         ops.EQUAL: np.equal,
@@ -204,5 +285,15 @@ NUMPY: Mapping[Op, Meaning] = MappingProxyType(
         ops.CONCATENATE: _concatenate,
         ops.GATHER: lambda x, index: x[_rows(x, index)],
         ops.SCATTER_ADD: _scatter_add,
+        ops.ARGSORT: lambda x, axis: np.argsort(x, axis=axis, stable=True),
+        ops.SOLVE: np.linalg.solve,
+        ops.CHOLESKY: np.linalg.cholesky,
+        ops.SLOGDET: lambda a: np.stack(np.linalg.slogdet(a), axis=-1),
+        ops.CUSTOM: lambda *arguments: list(arguments[: arguments[-1]]),
+        ops.RECOMPUTE: lambda x, after: x,
+        ops.RESULT: lambda results, index: results[index],
+        ops.SCAN: _scan,
+        ops.WHILE: _while,
+        ops.COND: _cond,
     }
 )

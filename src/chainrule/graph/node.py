@@ -8,7 +8,7 @@ written, which forward node it answers for) is kept beside the graph, not in it.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -19,7 +19,7 @@ from chainrule.graph.ops import Op
 from chainrule.graph.type_rules import TYPE_RULES
 from chainrule.graph.types import Type, checked_dtype
 
-__all__ = ["Data", "Node", "constant", "full", "in_order", "input_node", "number", "replaced"]
+__all__ = ["Data", "Node", "between", "constant", "full", "in_order", "input_node", "number", "replaced"]
 
 
 class Data:
@@ -118,6 +118,31 @@ def in_order(outputs: Iterable[Node]) -> list[Node]:
             stack.append((node, True))
             stack.extend((n, False) for n in reversed(node.inputs) if n not in order)
     return list(order)
+
+
+def between(
+    sources: Iterable[Node], outputs: Iterable[Node], through: Callable[[Node], bool] = lambda node: True
+) -> dict[Node, None]:
+    """The nodes by way of which a source acts on an output, both included, inputs before users.
+
+    What is older than every source cannot depend on one, so the walk stops there: its cost is that of the part of the
+    program that it is about. It also stops at nodes that it may not go `through`.
+    """
+    chosen = set(sources)
+    oldest = min((source.serial for source in chosen), default=0)
+    found: dict[Node, None] = {}
+    seen: set[Node] = set()
+    stack = [(node, False) for node in reversed(tuple(outputs))]
+    while stack:
+        node, ready = stack.pop()
+        if ready:
+            if node in chosen or any(n in found for n in node.inputs):
+                found[node] = None
+        elif node not in seen and node.serial >= oldest and through(node):
+            seen.add(node)
+            stack.append((node, True))
+            stack.extend((n, False) for n in reversed(node.inputs))
+    return found
 
 
 def replaced(node: Node, inputs: tuple[Node, ...]) -> Node:

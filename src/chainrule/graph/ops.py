@@ -3,6 +3,8 @@
     type       `graph.type_rules.TYPE_RULES`      shape and dtype of the result
     value      `graph.interpret.NUMPY`            the meaning, in NumPy: the oracle
     pull       `derive.pull_rules.PULL`           the derivative, backward
+    push       `derive.push_rules.PUSH`           the derivative, forward
+    batch      `derive.batch_rules.BATCH`         the operation on every member of a batch
     native     `native.lower.LOWER`               how it becomes loops over buffers
 
 A test names the row that an operation lacks.
@@ -34,6 +36,9 @@ INPUT = Op("input", 0, ("index", "type"))  # argument number `index` of the prog
 CONSTANT = Op("constant", 0, ("data",))  # a captured array
 FULL = Op("full", 0, ("value", "type"))  # one number everywhere; the number as text, so that −0 and nan are themselves
 IOTA = Op("iota", 0, ("axis", "type"))  # 0, 1, 2, … along an axis
+PLACEHOLDER = Op(
+    "placeholder", 0, ("tag", "type")
+)  # an argument of a function that is being looked at: it has no value
 
 # one input, element by element
 NEGATIVE = Op("negative", 1)
@@ -47,6 +52,20 @@ RELU = Op("relu", 1)  # x where x > 0, else 0
 SQRT = Op("sqrt", 1)
 SIN = Op("sin", 1)
 COS = Op("cos", 1)
+TAN = Op("tan", 1)
+ARCSIN = Op("arcsin", 1)
+ARCCOS = Op("arccos", 1)
+ARCTAN = Op("arctan", 1)
+SINH = Op("sinh", 1)
+COSH = Op("cosh", 1)
+ARCSINH = Op("arcsinh", 1)
+ARCCOSH = Op("arccosh", 1)
+ARCTANH = Op("arctanh", 1)
+EXP2 = Op("exp2", 1)
+LOG2 = Op("log2", 1)
+LOG10 = Op("log10", 1)
+CBRT = Op("cbrt", 1)
+ERF = Op("erf", 1)  # 2/√π ∫₀ˣ e^−t² dt
 ABSOLUTE = Op("absolute", 1)
 SIGN = Op("sign", 1)
 FLOOR = Op("floor", 1)
@@ -54,6 +73,7 @@ CEIL = Op("ceil", 1)
 ROUND = Op("round", 1)
 LOGICAL_NOT = Op("logical_not", 1)
 CAST = Op("cast", 1, ("dtype",))
+BITCAST = Op("bitcast", 1, ("dtype",))  # the same bits as another type of that size
 STOP_GRADIENT = Op("stop_gradient", 1)
 MARK = Op("mark", 1, ("tag",))  # the identity, as a node of its own: the variable that a derivative is taken with
 
@@ -67,6 +87,16 @@ MAXIMUM = Op("maximum", 2)
 MINIMUM = Op("minimum", 2)
 FLOOR_DIVIDE = Op("floor_divide", 2)
 REMAINDER = Op("remainder", 2)
+ARCTAN2 = Op("arctan2", 2)
+HYPOT = Op("hypot", 2)
+LOGADDEXP = Op("logaddexp", 2)  # ln(eᵃ + eᵇ)
+COPYSIGN = Op("copysign", 2)
+NEXTAFTER = Op("nextafter", 2)
+BITWISE_AND = Op("bitwise_and", 2)
+BITWISE_OR = Op("bitwise_or", 2)
+BITWISE_XOR = Op("bitwise_xor", 2)
+LEFT_SHIFT = Op("left_shift", 2)  # by as many bits as there are, or more: 0
+RIGHT_SHIFT = Op("right_shift", 2)  # by as many bits as there are, or more: 0, or −1 of what is negative
 LESS = Op("less", 2)
 LESS_EQUAL = Op("less_equal", 2)
 EQUAL = Op("equal", 2)
@@ -96,16 +126,39 @@ CONCATENATE = Op("concatenate", None, ("axis",))
 GATHER = Op("gather", 2)  # x, i ↦ x[i]
 SCATTER_ADD = Op("scatter_add", 3)  # x, i, u ↦ x with u[n] added to row i[n]
 
-LEAVES = (INPUT, CONSTANT, FULL, IOTA)
+# order and linear algebra, by NumPy itself: of the last two axes, in stacks of matrices
+ARGSORT = Op("argsort", 1, ("axis",))  # the stable order, int64
+SOLVE = Op("solve", 2)  # a, b ↦ a⁻¹b, for b of several columns
+CHOLESKY = Op("cholesky", 1)  # the lower triangle of a = y·yᵀ, from the lower triangle of a
+SLOGDET = Op("slogdet", 1)  # [the sign of the determinant, ln|determinant|]
+
+RECOMPUTE = Op("recompute", 2)  # x, δ ↦ x as a new thing, so that what is computed from it is computed after δ
+
+# control: operations with several results, each taken out by `result`; most run programs, which are attributes
+RESULT = Op("result", 1, ("index",))
+CUSTOM = Op("custom", None, ("rule", "results"))  # y₁, y₂, …, x₁, x₂, … ↦ y, whose derivatives the rule gives
+SCAN = Op("scan", None, ("body", "carried", "stepped", "length", "reverse"))
+WHILE = Op("while", None, ("condition", "body", "carried"))  # carried values, then constants of both programs
+COND = Op("cond", None, ("if_true", "if_false"))  # condition, then the operands of both programs
+
+LEAVES = (INPUT, CONSTANT, FULL, IOTA, PLACEHOLDER)
 UNARY = (
-    NEGATIVE, EXP, EXPM1, LOG, LOG1P, TANH, LOGISTIC, RELU, SQRT, SIN, COS, ABSOLUTE, SIGN, FLOOR, CEIL, ROUND,
-    LOGICAL_NOT, CAST, STOP_GRADIENT, MARK,
+    NEGATIVE, EXP, EXPM1, LOG, LOG1P, TANH, LOGISTIC, RELU, SQRT, SIN, COS, TAN, ARCSIN, ARCCOS, ARCTAN, SINH, COSH,
+    ARCSINH, ARCCOSH, ARCTANH, EXP2, LOG2, LOG10, CBRT, ERF, ABSOLUTE, SIGN, FLOOR, CEIL, ROUND, LOGICAL_NOT, CAST,
+    BITCAST, STOP_GRADIENT, MARK,
 )  # fmt: skip
 COMPARISONS = (LESS, LESS_EQUAL, EQUAL, NOT_EQUAL)
 LOGICAL = (LOGICAL_AND, LOGICAL_OR)
 ARITHMETIC = (ADD, SUBTRACT, MULTIPLY, DIVIDE, POWER, MAXIMUM, MINIMUM, FLOOR_DIVIDE, REMAINDER)
-BINARY = (*ARITHMETIC, *COMPARISONS, *LOGICAL)
+BITWISE = (BITWISE_AND, BITWISE_OR, BITWISE_XOR, LEFT_SHIFT, RIGHT_SHIFT)
+FUNCTIONS_OF_TWO = (ARCTAN2, HYPOT, LOGADDEXP, COPYSIGN, NEXTAFTER)
+BINARY = (*ARITHMETIC, *FUNCTIONS_OF_TWO, *BITWISE, *COMPARISONS, *LOGICAL)
 ELEMENTWISE = frozenset((*UNARY, *BINARY, SELECT))
+MATRIX = (SOLVE, CHOLESKY, SLOGDET)
 LAYOUT = (RESHAPE, TRANSPOSE, BROADCAST, SLICE, PAD, CONCATENATE)
-OPS = (*LEAVES, *UNARY, *BINARY, SELECT, CONTRACT, SUM, MAX, *LAYOUT, GATHER, SCATTER_ADD)
+CONTROL = (CUSTOM, SCAN, WHILE, COND)
+OPS = (
+    *LEAVES, *UNARY, *BINARY, SELECT, CONTRACT, SUM, MAX, *LAYOUT, GATHER, SCATTER_ADD, ARGSORT, *MATRIX, RECOMPUTE, RESULT,
+    *CONTROL,
+)  # fmt: skip
 BY_NAME: Mapping[str, Op] = MappingProxyType({op.name: op for op in OPS})

@@ -7,22 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.errors import DTypeError, GraphError, ShapeError
 from chainrule.graph import ops
 from chainrule.graph.ops import Op
-from chainrule.graph.types import Type, checked_dtype, type_of
+from chainrule.graph.types import Several, Type, checked_dtype, type_of
+
+if TYPE_CHECKING:
+    from chainrule.graph.graph import Graph
 
 __all__ = ["TYPE_RULES", "result_type"]
 
 _BOOL = np.dtype(bool)
-Rule = Callable[..., Type]
+Rule = Callable[..., Any]  # a Type; Several for operations with several results
 
 
-def result_type(op: Op, inputs: Sequence[Type], attributes: tuple[Any, ...]) -> Type:
+def result_type(op: Op, inputs: Sequence[Type], attributes: tuple[Any, ...]) -> Any:
     """The type of `op` applied to inputs of these types."""
     if op.arity is not None and len(inputs) != op.arity:
         raise GraphError(f"{op} takes {op.arity} inputs, not {len(inputs)}.")
@@ -56,12 +59,30 @@ def _numbers_only(op: Op) -> Rule:
 
 
 def _float_only(op: Op) -> Rule:
-    def rule(x: Type) -> Type:
-        if not x.is_float:
-            raise DTypeError(f"{op} needs floating-point numbers, not {x}.", cure="Cast first: x.astype(np.float32).")
-        return x
+    def rule(*types: Type) -> Type:
+        if not types[0].is_float:
+            raise DTypeError(
+                f"{op} needs floating-point numbers, not {_listed(types)}.", cure="Cast first: x.astype(np.float32)."
+            )
+        return _same(op, *types)
 
     return rule
+
+
+def _integers_only(op: Op) -> Rule:
+    def rule(*types: Type) -> Type:
+        if types[0].dtype.kind not in "iu":
+            raise DTypeError(f"{op} needs integers, not {_listed(types)}.")
+        return _same(op, *types)
+
+    return rule
+
+
+def _bitcast(x: Type, dtype: str) -> Type:
+    result = x.with_dtype(checked_dtype(dtype))
+    if x.dtype.itemsize != result.dtype.itemsize or (x.dtype.kind == "b") != (result.dtype.kind == "b"):
+        raise DTypeError(f"bitcast: the bits of {x} are none of {result.dtype}.")
+    return result
 
 
 def _comparison(op: Op) -> Rule:
@@ -203,9 +224,99 @@ def _scatter_add(x: Type, index: Type, updates: Type) -> Type:
     return x
 
 
+def _custom(*arguments: Any) -> Several:
+    *inputs, _, results = arguments
+    return Several(tuple(inputs[:results]))
+
+
+def _check_fits(name: str, graph: Graph, given: Sequence[Type]) -> None:
+    wanted = tuple(node.type for node in graph.inputs)
+    if wanted != tuple(given):
+        raise GraphError(f"{name}: its program takes {_listed(wanted)}, not {_listed(given)}.")
+
+
+def _scan(*arguments: Any) -> Several:
+    *inputs, body, carried, stepped, length, _ = arguments
+    rows = [_row("scan", array, length) for array in inputs[carried : carried + stepped]]
+    _check_fits("scan", body, [*inputs[:carried], *rows, *inputs[carried + stepped :]])
+    results = [node.type for node in body.outputs]
+    _check_carried("scan", inputs[:carried], results[:carried])
+    return Several((*results[:carried], *(t.with_shape((length, *t.shape)) for t in results[carried:])))
+
+
+def _row(name: str, array: Type, length: int) -> Type:
+    if array.rank == 0 or array.shape[0] != length:
+        raise ShapeError(f"{name}: {array} does not have {length} rows.")
+    return array.with_shape(array.shape[1:])
+
+
+def _check_carried(name: str, before: Sequence[Type], after: Sequence[Type]) -> None:
+    if list(before) != list(after):
+        raise ShapeError(
+            f"{name}: what is carried must keep its types, but {_listed(before)} becomes {_listed(after)}."
+        )
+
+
+def _while(*arguments: Any) -> Several:
+    *inputs, condition, body, carried = arguments
+    _check_fits("while", condition, inputs)
+    _check_fits("while", body, inputs)
+    _check_truth("while", [node.type for node in condition.outputs])
+    results = [node.type for node in body.outputs]
+    _check_carried("while", inputs[:carried], results)
+    return Several(tuple(results))
+
+
+def _check_truth(name: str, types: Sequence[Type]) -> None:
+    if list(types) != [Type((), _BOOL)]:
+        raise DTypeError(f"{name}: the condition must be one bool, not {_listed(types)}.")
+
+
+def _cond(*arguments: Any) -> Several:
+    condition, *inputs, if_true, if_false = arguments
+    _check_truth("cond", [condition])
+    results = []
+    for graph in (if_true, if_false):
+        _check_fits("cond", graph, inputs)
+        results.append(tuple(node.type for node in graph.outputs))
+    if results[0] != results[1]:
+        raise ShapeError(f"cond: one branch gives {_listed(results[0])}, the other {_listed(results[1])}.")
+    return Several(results[0])
+
+
+def _argsort(x: Type, axis: int) -> Type:
+    _check_axes("argsort", x, (axis,))
+    return x.with_dtype("int64")
+
+
+def _check_square(name: str, a: Type) -> None:
+    if not a.is_float:
+        raise DTypeError(f"{name} needs floating-point numbers, not {a}.", cure="Cast first: x.astype(np.float64).")
+    if a.rank < 2 or a.shape[-1] != a.shape[-2]:
+        raise ShapeError(f"{name} needs square matrices, not {a}.")
+
+
+def _solve(a: Type, b: Type) -> Type:
+    _check_square("solve", a)
+    if b.dtype != a.dtype or b.rank != a.rank or b.shape[:-1] != a.shape[:-1]:
+        raise ShapeError(f"solve: {a} and {b} are no matrices and right-hand sides of them.")
+    return b
+
+
+def _cholesky(a: Type) -> Type:
+    _check_square("cholesky", a)
+    return a
+
+
+def _slogdet(a: Type) -> Type:
+    _check_square("slogdet", a)
+    return a.with_shape((*a.shape[:-2], 2))
+
+
 _FLOAT_UNARY = (
-    ops.EXP, ops.EXPM1, ops.LOG, ops.LOG1P, ops.TANH, ops.LOGISTIC, ops.RELU, ops.SQRT, ops.SIN, ops.COS, ops.FLOOR,
-    ops.CEIL, ops.ROUND,
+    ops.EXP, ops.EXPM1, ops.LOG, ops.LOG1P, ops.TANH, ops.LOGISTIC, ops.RELU, ops.SQRT, ops.SIN, ops.COS, ops.TAN,
+    ops.ARCSIN, ops.ARCCOS, ops.ARCTAN, ops.SINH, ops.COSH, ops.ARCSINH, ops.ARCCOSH, ops.ARCTANH, ops.EXP2, ops.LOG2,
+    ops.LOG10, ops.CBRT, ops.ERF, ops.FLOOR, ops.CEIL, ops.ROUND,
 )  # fmt: skip
 
 TYPE_RULES: Mapping[Op, Rule] = MappingProxyType(
@@ -214,11 +325,14 @@ TYPE_RULES: Mapping[Op, Rule] = MappingProxyType(
         ops.CONSTANT: lambda data: type_of(data.array),
         ops.FULL: _leaf,
         ops.IOTA: _iota,
-        **{op: _float_only(op) for op in _FLOAT_UNARY},
+        ops.PLACEHOLDER: _leaf,
+        **{op: _float_only(op) for op in (*_FLOAT_UNARY, *ops.FUNCTIONS_OF_TWO)},
+        **{op: _integers_only(op) for op in ops.BITWISE},
         **{op: _elementwise(op) for op in (ops.ABSOLUTE, ops.STOP_GRADIENT)},
         **{op: _numbers_only(op) for op in (ops.NEGATIVE, ops.SIGN)},
         ops.LOGICAL_NOT: _logical(ops.LOGICAL_NOT),
         ops.CAST: lambda x, dtype: x.with_dtype(checked_dtype(dtype)),
+        ops.BITCAST: _bitcast,
         ops.MARK: lambda x, tag: x,
         **{op: _elementwise(op) for op in (ops.ADD, ops.MULTIPLY, ops.MAXIMUM, ops.MINIMUM)},
         **{op: _numbers_only(op) for op in (ops.SUBTRACT, ops.POWER, ops.FLOOR_DIVIDE, ops.REMAINDER)},
@@ -237,5 +351,15 @@ TYPE_RULES: Mapping[Op, Rule] = MappingProxyType(
         ops.CONCATENATE: _concatenate,
         ops.GATHER: _gather,
         ops.SCATTER_ADD: _scatter_add,
+        ops.ARGSORT: _argsort,
+        ops.SOLVE: _solve,
+        ops.CHOLESKY: _cholesky,
+        ops.SLOGDET: _slogdet,
+        ops.CUSTOM: _custom,
+        ops.RECOMPUTE: lambda x, after: x,
+        ops.RESULT: lambda several, index: several.types[index],
+        ops.SCAN: _scan,
+        ops.WHILE: _while,
+        ops.COND: _cond,
     }
 )

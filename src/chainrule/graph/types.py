@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.errors import DTypeError
 
-__all__ = ["DTYPES", "Type", "checked_dtype", "type_of"]
+__all__ = ["DTYPES", "Several", "Type", "checked_dtype", "type_of"]
 
 #: Every element type that programs compute with.
 DTYPES: tuple[np.dtype[Any], ...] = tuple(
@@ -73,6 +73,21 @@ class Type:
         kind = {"f": "f", "i": "i", "u": "u"}.get(self.dtype.kind)
         name = f"{kind}{self.dtype.itemsize * 8}" if kind else "bool"
         return f"{name}[{','.join(map(str, self.shape))}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """The types of the results of an operation that has more than one; prints as `(f32[3], i64[])`."""
+
+    types: tuple[Type, ...]
+
+    @property
+    def is_float(self) -> bool:
+        """Whether one of the results is of floating-point numbers."""
+        return any(type_.is_float for type_ in self.types)
+
+    def __str__(self) -> str:
+        return f"({', '.join(map(str, self.types))})"
 
 
 def type_of(array: np.ndarray[Any, Any]) -> Type:

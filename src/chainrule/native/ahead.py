@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from chainrule.native import elementwise
 from chainrule.native.ir import I64, Function, Value
 from chainrule.native.kernel import Buffer, Kernel, Load, walk
+from chainrule.native.steps import Step
 
 __all__ = ["Lookup", "ask", "lookups", "shares"]
 
@@ -29,9 +30,15 @@ class Lookup:
     bytes: int
 
 
-def lookups(kernels: Sequence[Kernel], stepped: Collection[Buffer]) -> list[Lookup]:
+def lookups(steps: Sequence[Step], stepped: Collection[Buffer]) -> list[Lookup]:
     """The lookups by an index that steps along with the rounds."""
-    found = (lookup for kernel in kernels for load in kernel.loads() for lookup in _lookups(load, stepped))
+    found = (
+        lookup
+        for step in steps
+        if isinstance(step, Kernel)
+        for load in step.loads()
+        for lookup in _lookups(load, stepped)
+    )
     return list(dict.fromkeys(lookup for lookup in found if lookup.bytes >= _SHORTEST))
 
 
@@ -42,12 +49,12 @@ def _lookups(load: Load, stepped: Collection[Buffer]) -> Iterator[Lookup]:
             yield Lookup(read[0].buffer, load.buffer, stride * load.dtype.itemsize)
 
 
-def shares(kernels: Sequence[Kernel], rows: int) -> list[range]:
-    """Which of the rows to ask for before each kernel, in proportion to the kernels' work."""
-    total = sum(kernel.flops for kernel in kernels) or 1
+def shares(steps: Sequence[Step], rows: int) -> list[range]:
+    """Which of the rows to ask for before each step, in proportion to the steps' work."""
+    total = sum(step.flops for step in steps) or 1
     done, ends = 0, [0]
-    for kernel in kernels:
-        done += kernel.flops
+    for step in steps:
+        done += step.flops
         ends.append(rows * done // total)
     return [range(start, end) for start, end in zip(ends, ends[1:], strict=False)]
 

@@ -50,6 +50,8 @@ def apply(f: Function, op: Op, dtype: DType, operands: Sequence[Value], operand_
     """The operation on registers; `dtype` is of the result, `operand_dtype` of the first operand."""
     if op is ops.CAST:
         return cast(f, operands[0], operand_dtype or dtype, dtype)
+    if op is ops.BITCAST:
+        return f.convert("bitcast", operands[0], register_type(dtype, 1).kind)
     return NATIVE[op](f, operand_dtype or dtype, *operands)
 
 
@@ -103,6 +105,34 @@ def _plain(name: str) -> Instruction:
 
 def _integer(op: str) -> Instruction:
     return lambda f, a, b: f.integer(op, a, b)
+
+
+def _library(name: str) -> Instruction:
+    return lambda f, dtype, *operands: f.library(name, *operands)
+
+
+def _bits(op: str) -> Instruction:
+    return lambda f, dtype, a, b: f.integer(op, a, b)
+
+
+def _left_shift(f: Function, dtype: DType, a: Value, b: Value) -> Value:
+    inside, zero = f.icmp("ult", b, f.like(b, b.type.bits)), f.like(a, 0)
+    return f.select(inside, f.integer("shl", a, f.select(inside, b, zero)), zero)
+
+
+def _right_shift(f: Function, dtype: DType, a: Value, b: Value) -> Value:
+    inside, zero = f.icmp("ult", b, f.like(b, b.type.bits)), f.like(a, 0)
+    if dtype.kind == "i":
+        return f.integer("ashr", a, f.select(inside, b, f.like(b, b.type.bits - 1)))
+    return f.select(inside, f.integer("lshr", a, f.select(inside, b, zero)), zero)
+
+
+def _logaddexp(f: Function, dtype: DType, a: Value, b: Value) -> Value:
+    """The larger, and ln(1 + e^−d) where d is the distance: 0 between equals, even between infinities."""
+    distance = f.intrinsic("llvm.fabs", a.type, f.fsub(a, b))
+    below = f.select(f.fcmp("oeq", a, b), f.like(a, 0), f.fneg(distance))
+    larger = f.intrinsic("llvm.maximum", a.type, a, b)
+    return f.fadd(larger, vector_math.log1p(f, vector_math.exp(f, below)))
 
 
 def _from_vector_math(function: Callable[[Function, Value], Value]) -> Instruction:
@@ -251,6 +281,20 @@ NATIVE: Mapping[Op, Instruction] = MappingProxyType(
         ops.SQRT: _intrinsic("llvm.sqrt"),
         ops.SIN: _intrinsic("llvm.sin"),
         ops.COS: _intrinsic("llvm.cos"),
+        ops.TAN: _library("tan"),
+        ops.ARCSIN: _library("asin"),
+        ops.ARCCOS: _library("acos"),
+        ops.ARCTAN: _library("atan"),
+        ops.SINH: _library("sinh"),
+        ops.COSH: _library("cosh"),
+        ops.ARCSINH: _library("asinh"),
+        ops.ARCCOSH: _library("acosh"),
+        ops.ARCTANH: _library("atanh"),
+        ops.EXP2: _library("exp2"),
+        ops.LOG2: _library("log2"),
+        ops.LOG10: _library("log10"),
+        ops.CBRT: _library("cbrt"),
+        ops.ERF: _library("erf"),
         ops.ABSOLUTE: _float_or_integer(_plain("llvm.fabs"), _absolute_integer, lambda f, a: a),
         ops.SIGN: _float_or_integer(_sign_float, _sign_integer, _sign_unsigned),
         ops.FLOOR: _intrinsic("llvm.floor"),
@@ -258,6 +302,7 @@ NATIVE: Mapping[Op, Instruction] = MappingProxyType(
         ops.ROUND: _intrinsic("llvm.roundeven"),
         ops.LOGICAL_NOT: _not,
         ops.CAST: _same,  # `apply` calls `cast`, which needs both types
+        ops.BITCAST: _same,  # `apply` knows the type
         ops.STOP_GRADIENT: _same,
         ops.MARK: _same,
         ops.ADD: _add,
@@ -269,6 +314,16 @@ NATIVE: Mapping[Op, Instruction] = MappingProxyType(
         ops.MINIMUM: _float_or_integer(_plain("llvm.minimum"), _plain("llvm.smin"), _plain("llvm.umin")),
         ops.FLOOR_DIVIDE: _float_or_integer(_floor_divide_float, _floor_divide_signed, _floor_divide_unsigned),
         ops.REMAINDER: _float_or_integer(_remainder_float, _remainder_signed, _remainder_unsigned),
+        ops.ARCTAN2: _library("atan2"),
+        ops.HYPOT: _library("hypot"),
+        ops.LOGADDEXP: _logaddexp,
+        ops.COPYSIGN: _intrinsic("llvm.copysign"),
+        ops.NEXTAFTER: _library("nextafter"),
+        ops.BITWISE_AND: _bits("and"),
+        ops.BITWISE_OR: _bits("or"),
+        ops.BITWISE_XOR: _bits("xor"),
+        ops.LEFT_SHIFT: _left_shift,
+        ops.RIGHT_SHIFT: _right_shift,
         ops.LESS: _compare("olt", "slt", "ult"),
         ops.LESS_EQUAL: _compare("ole", "sle", "ule"),
         ops.EQUAL: _compare("oeq", "eq", "eq"),

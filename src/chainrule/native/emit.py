@@ -33,7 +33,7 @@ from chainrule.native.kernel import (
     below,
 )
 
-__all__ = ["emit", "parameters"]
+__all__ = ["emit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,6 @@ class Cell:
 
 _WORTH_ASKING = 64  # rounds of a reduction, in which memory has time to answer
 Place = tuple[Cell, ...]  # one cell for each axis
-
-
-def parameters(kernel: Kernel) -> list[Buffer]:
-    """The buffers that the kernel's function takes, in order."""
-    found = dict.fromkeys([*(load.buffer for load in kernel.loads()), *(s.buffer for s in kernel.stores)])
-    return [*found, *([kernel.panel] if kernel.panel else [])]
 
 
 def emit(module: Module, kernel: Kernel) -> None:
@@ -67,7 +61,7 @@ class _Writer:
         self.kernel = kernel
         self.tiling = kernel.tiling
         self.vector_axis = kernel.tiling.axis
-        buffers = parameters(kernel)
+        buffers = kernel.buffers
         names = [(f"b{n}", PTR) for n in range(len(buffers))]
         self.function: Function = module.function(kernel.name, names, "internal")
         self.address = dict(zip(buffers, self.function.parameters, strict=True))
@@ -84,7 +78,7 @@ class _Writer:
         self.panels: set[Load] = set()
 
     def write(self) -> None:
-        self.function.comment(str(self.kernel).partition("\n")[0])
+        self.function.comment(self.kernel.heading)
         self._hoist()
         self._output_loops(self.tiling.order)
         self.function.ret()

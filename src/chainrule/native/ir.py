@@ -193,6 +193,18 @@ class Function:
         arguments = ", ".join(f"{o.type} {o.name}" for o in operands)
         return self.emit(result, f"call {result} @{full}({arguments})")
 
+    def library(self, name: str, *operands: Value) -> Value:
+        """Call a function of the C library's mathematics, lane by lane: `erf` of doubles, `erff` of floats."""
+        scalar = operands[0].type.with_lanes(1)
+        full = name + ("f" if scalar.kind == "float" else "")
+        self.module.declare(f"declare {scalar} @{full}({', '.join([str(scalar)] * len(operands))})")
+
+        def one(lane: int) -> Value:
+            arguments = ", ".join(f"{scalar} {self.extract(o, lane).name}" for o in operands)
+            return self.emit(scalar, f"call {scalar} @{full}({arguments})")
+
+        return self.gathered([one(lane) for lane in range(operands[0].type.lanes)])
+
     def call(self, name: str, operands: Sequence[Value]) -> None:
         """Call a function without a result."""
         self.line(f"call void @{name}({', '.join(f'{o.type} {o.name}' for o in operands)})")
@@ -293,6 +305,40 @@ class Function:
         self._block = f"end.{label}"
         self._lines.append(f"{self._block}:")
         return following
+
+    def repeat(self, condition: Callable[[], Value], body: Callable[[], None]) -> None:
+        """`while condition: body`, with what is carried in memory."""
+        label = self._fresh("while")
+        self.line(f"br label %{label}")
+        self._open(label)
+        holds = condition()
+        self.line(f"br i1 {holds.name}, label %body.{label}, label %end.{label}")
+        self._open(f"body.{label}")
+        body()
+        self.line(f"br label %{label}")
+        self._open(f"end.{label}")
+
+    def branch(self, condition: Value, if_true: Callable[[], None], if_false: Callable[[], None]) -> None:
+        """`if condition: … else: …`, with the results in memory."""
+        label = self._fresh("if")
+        self.line(f"br i1 {condition.name}, label %{label}, label %else.{label}")
+        for name, write in ((label, if_true), (f"else.{label}", if_false)):
+            self._open(name)
+            write()
+            self.line(f"br label %end.{label}")
+        self._open(f"end.{label}")
+
+    def _open(self, block: str) -> None:
+        self._block = block
+        self._lines.append(f"{block}:")
+
+    def allocate(self, element: Type, count: int) -> Value:
+        """Memory for so many elements that lasts as long as the function runs."""
+        return self.emit(PTR, f"alloca {element}, i64 {count}")
+
+    def call_address(self, function: Value, operands: Sequence[Value]) -> None:
+        """Call a function without a result by its address."""
+        self.line(f"call void {function.name}({', '.join(f'{o.type} {o.name}' for o in operands)})")
 
     def ret(self) -> None:
         """Return from the function."""

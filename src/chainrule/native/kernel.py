@@ -12,7 +12,8 @@ Which tile of the output is held in registers, and along which axis vectors run,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -65,9 +66,10 @@ class View:
         """The view further along by `offset`."""
         return View(self.offset + offset, self.strides, self.indirect)
 
-    def __str__(self) -> str:
+    def spelled(self, text: Callable[[Expression], str]) -> str:
+        """As text, in which `text` stands for an index that is loaded."""
         terms = [f"{s}·{a}" if s != 1 else a for a, s in zip("ijklmnpqrstu", self.strides, strict=False) if s]
-        terms += [f"{s}·{e}" for e, s in self.indirect]
+        terms += [f"{s}·{text(e)}" for e, s in self.indirect]
         return " + ".join([*terms, *([str(self.offset)] if self.offset or not terms else [])])
 
 
@@ -77,6 +79,10 @@ class Expression:
 
     dtype: DType
 
+    def spelled(self, text: Callable[[Expression], str]) -> str:
+        """As text, in which `text` stands for each expression that this one is made of."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Load(Expression):
@@ -85,8 +91,9 @@ class Load(Expression):
     buffer: Buffer
     view: View
 
-    def __str__(self) -> str:
-        return f"{self.buffer.name}[{self.view}]"
+    def spelled(self, text: Callable[[Expression], str]) -> str:
+        """The buffer and the place."""
+        return f"{self.buffer.name}[{self.view.spelled(text)}]"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -95,7 +102,8 @@ class Number(Expression):
 
     value: float | int | bool
 
-    def __str__(self) -> str:
+    def spelled(self, text: Callable[[Expression], str]) -> str:
+        """The number."""
         return repr(self.value)
 
 
@@ -105,8 +113,9 @@ class Position(Expression):
 
     view: View
 
-    def __str__(self) -> str:
-        return f"({self.view})"
+    def spelled(self, text: Callable[[Expression], str]) -> str:
+        """The place in parentheses."""
+        return f"({self.view.spelled(text)})"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -116,8 +125,9 @@ class Apply(Expression):
     op: Op
     operands: tuple[Expression, ...]
 
-    def __str__(self) -> str:
-        return f"{self.op.name}({', '.join(map(str, self.operands))})"
+    def spelled(self, text: Callable[[Expression], str]) -> str:
+        """The operation and its operands."""
+        return f"{self.op.name}({', '.join(map(text, self.operands))})"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -126,7 +136,8 @@ class Result(Expression):
 
     index: int
 
-    def __str__(self) -> str:
+    def spelled(self, text: Callable[[Expression], str]) -> str:
+        """The accumulator's name."""
         return f"acc{self.index}"
 
 
@@ -195,6 +206,26 @@ class Kernel:
         return [e for e in self.walk() if isinstance(e, Load)]
 
     @property
+    def buffers(self) -> list[Buffer]:
+        """The buffers that the kernel's function takes, in order."""
+        found = dict.fromkeys([*(load.buffer for load in self.loads()), *(s.buffer for s in self.stores)])
+        return [*found, *([self.panel] if self.panel else [])]
+
+    @property
+    def reads(self) -> set[Buffer]:
+        """The buffers that are read."""
+        return {load.buffer for load in self.loads()}
+
+    @property
+    def writes(self) -> set[Buffer]:
+        """The buffers that are written."""
+        return {store.buffer for store in self.stores}
+
+    def with_buffers(self, renamed: Callable[[Buffer], Buffer]) -> Kernel:
+        """The kernel with other buffers."""
+        return rebuilt(self, buffer=renamed)
+
+    @property
     def places(self) -> int:
         """Places of all axes together."""
         return int(np.prod(self.sizes, dtype=np.int64))
@@ -210,8 +241,7 @@ class Kernel:
     @property
     def bytes(self) -> int:
         """Bytes of the distinct buffers read and written."""
-        read = {load.buffer for load in self.loads()}
-        return sum(b.type.bytes for b in [*read, *{s.buffer for s in self.stores}])
+        return sum(b.type.bytes for b in [*self.reads, *self.writes])
 
     def with_tiling(self, tiling: Tiling) -> Kernel:
         """The kernel to be run with a tiling, and with the scratch memory that its packed loads need."""
@@ -220,23 +250,56 @@ class Kernel:
         places = int(np.prod(self.sizes[self.outputs :], dtype=np.int64)) * tiling.step(tiling.axis)
         return replace(self, tiling=tiling, panel=Buffer("panel", Type((places,), tiling.packed[0].dtype)))
 
+    @property
+    def heading(self) -> str:
+        """The first line of the kernel's text: its name, its loops, where it was written."""
+        loops = " ".join(f"{a}<{n}" for a, n in zip("ijklmnpqrstu", self.sizes[: self.outputs], strict=False))
+        return f"{self.name}: for {loops or 'one place'}" + (f"   # {self.origin}" if self.origin else "")
+
     def __str__(self) -> str:
         letters = "ijklmnpqrstu"
-        loops = " ".join(f"{a}<{n}" for a, n in zip(letters, self.sizes[: self.outputs], strict=False))
-        lines = [f"{self.name}: for {loops or 'one place'}" + (f"   # {self.origin}" if self.origin else "")]
+        lines, spelling = [self.heading], _Spelling(self.walk())
         reduced = " ".join(
             f"{a}<{n}" for a, n in zip(letters[self.outputs :], self.sizes[self.outputs :], strict=False)
         )
         for n, reduction in enumerate(self.reductions):
-            lines.append(f"    acc{n} = {reduction.kind} {reduced}: {reduction.expression}")
+            lines += spelling.line(f"acc{n} = {reduction.kind} {reduced}:", reduction.expression)
         for store in self.stores:
-            lines.append(f"    {store.buffer.name}[{store.view}] {'+=' if store.adding else '='} {store.expression}")
+            place = f"{store.buffer.name}[{store.view.spelled(spelling.of)}]"
+            indices = [index for index, _ in store.view.indirect]
+            lines += spelling.line(f"{place} {'+=' if store.adding else '='}", store.expression, indices)
         if self.tiling:
             t = self.tiling
             tile = " x ".join(f"{t.step(a)}{letters[a]}" for a in range(len(self.sizes)) if t.step(a) > 1) or "1"
             packed = f", packed {', '.join(load.buffer.name for load in t.packed)}" if t.packed else ""
             lines.append(f"    tile {tile}, {t.lanes} lanes{packed}, {self.flops} flops, {self.bytes} bytes")
         return "\n".join(lines)
+
+
+_LONG = 200  # characters of an expression that is not spelled twice
+
+
+class _Spelling:
+    """Expressions as text, where what is long and used again has a name: written out, it would grow exponentially."""
+
+    def __init__(self, expressions: Sequence[Expression]) -> None:
+        uses = Counter(operand for e in expressions for operand in below(e))
+        self._texts: dict[Expression, str] = {}
+        self._named: dict[Expression, str] = {}
+        for e in expressions:
+            text = e.spelled(self.of)
+            if uses[e] > 1 and len(text) > _LONG:
+                text, self._named[e] = f"v{len(self._named)}", text
+            self._texts[e] = text
+
+    def of(self, e: Expression) -> str:
+        """The expression as text, or its name."""
+        return self._texts[e]
+
+    def line(self, start: str, e: Expression, place: Sequence[Expression] = ()) -> list[str]:
+        """The line that says what is done with `e`; before it, those of the names that are new in it and its place."""
+        new = [part for part in walk([*place, e]) if part in self._named]
+        return [*(f"    {self.of(part)} = {self._named.pop(part)}" for part in new), f"    {start} {self.of(e)}"]
 
 
 def walk(roots: list[Expression]) -> list[Expression]:

@@ -115,9 +115,11 @@ def _slice(lowering: Lowering, node: Node, at: Coordinates) -> Expression:
 
 
 def _reshape(lowering: Lowering, node: Node, at: Coordinates) -> Expression:
-    """Only axes of size one come or go; every other reshape reads memory, where it changes nothing."""
+    """Axes of size one come or go, or positions are counted; every other reshape reads memory, and changes nothing."""
     given = [c for c, n in zip(at, node.type.shape, strict=True) if n != 1]
     source = node.inputs[0]
+    if source.op is ops.IOTA and source.type.rank == 1:
+        return Position(node.type.dtype, lowering.linear(node.type.shape, at))
     return lowering.element(source, tuple(given.pop(0) if n != 1 else lowering.fixed(0) for n in source.type.shape))
 
 
@@ -165,5 +167,10 @@ LOWER: Mapping[Op, Callable[[Lowering, Node, Coordinates], Expression]] = Mappin
         ops.CONCATENATE: _in_memory,
         ops.GATHER: _gather,
         ops.SCATTER_ADD: _in_memory,
+        ops.PLACEHOLDER: _in_memory,
+        ops.RECOMPUTE: _same,
+        ops.RESULT: _in_memory,
+        **dict.fromkeys(ops.CONTROL, _in_memory),
+        **dict.fromkeys((ops.ARGSORT, *ops.MATRIX), _in_memory),
     }
 )

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from chainrule.native.kernel import Kernel
+from chainrule.native.steps import Step
 
 __all__ = ["KernelTime", "Profile", "measured"]
 
@@ -42,7 +42,7 @@ class Profile:
 
 
 def measured(
-    kernels: Sequence[Kernel],
+    steps: Sequence[Step],
     run: Callable[[], None],
     restore: Callable[[], None],
     cycles: Callable[[], Sequence[int]],
@@ -64,10 +64,10 @@ def measured(
     scale = spent / max(sum(counted), 1) / max(rounds, 1)
     rows = [
         KernelTime(k.name, n * scale, k.flops, k.bytes, _loops(k), k.origin)
-        for k, n in zip(kernels, counted, strict=True)
+        for k, n in zip(steps, counted, strict=True)
     ]
     return Profile(tuple(rows), spent / max(rounds, 1))
 
 
-def _loops(kernel: Kernel) -> str:
-    return str(kernel).partition("\n")[0].removeprefix(f"{kernel.name}: ").partition("   #")[0]
+def _loops(step: Step) -> str:
+    return step.heading.removeprefix(f"{step.name}: ").partition("   #")[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -20,15 +20,16 @@ from chainrule.graph import ops
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Node
 from chainrule.native import ahead, cache, machine
-from chainrule.native.emit import emit, parameters
+from chainrule.native.emit_steps import call_steps, prepared, write_steps
+from chainrule.native.host import Host, host_operations
 from chainrule.native.ir import I64, PTR, Function, Module, Value
 from chainrule.native.kernel import Buffer
 from chainrule.native.memory import ALIGNMENT, plan
 from chainrule.native.profile import Profile, measured
-from chainrule.native.schedule import Schedule, schedule
+from chainrule.native.schedule import schedule
 from chainrule.native.simplify import simplify
+from chainrule.native.steps import HOST, Schedule
 from chainrule.native.target import Target, host
-from chainrule.native.tile import tiled
 
 __all__ = ["Loop", "Program", "build", "kernels_of"]
 
@@ -49,40 +50,36 @@ class Loop:
 
 
 def kernels_of(graph: Graph, loop: Loop, target: Target) -> Schedule:
-    """The schedule of a simplified graph for a target: its kernels, each with its tiling and its name."""
-    made = schedule(graph, loop.updates)
-    kernels = (tiled(kernel, target) for kernel in made.kernels)
-    named = tuple(replace(kernel, name=f"k{n}") for n, kernel in enumerate(kernels))
-    return Schedule(named, made.inputs, made.captured, made.outputs)
+    """The schedule of a simplified graph for a target: its steps, each with its name, kernels with their tilings."""
+    return prepared(schedule(graph, loop.updates), target)
 
 
 def _module(made: Schedule, loop: Loop, target: Target, *, timed: bool = False) -> tuple[str, int]:
     """The LLVM module of a program, and the bytes of temporary memory that it needs.
 
-    `run(table, begin, end)` takes a table of addresses: inputs, captured arrays, outputs, temporary memory and, if
-    timed, one counter of processor cycles for each kernel.
+    `run(table, begin, end)` takes a table of addresses: inputs, captured arrays, outputs, temporary memory, `Host` and, if
+    timed, one counter of processor cycles for each step.
     """
     module = Module(target.attributes)
-    for kernel in made.kernels:
-        emit(module, kernel)
-    offsets, size = plan(made.kernels, made.temporaries)
+    write_steps(module, made.steps)
+    offsets, size = plan(made.steps, made.temporaries)
     run = module.function("run", [("table", PTR), ("begin", I64), ("end", I64)])
     table, begin, end = run.parameters
     fixed = _addresses(run, table, made, offsets)
 
-    found = ahead.lookups(made.kernels, {made.inputs[n] for n in loop.stepped})
-    asked = [ahead.shares(made.kernels, lookup.index.type.size) for lookup in found]
+    found = ahead.lookups(made.steps, {made.inputs[n] for n in loop.stepped})
+    asked = [ahead.shares(made.steps, lookup.index.type.size) for lookup in found]
 
     def one_round(t: Value, _: list[Value]) -> list[Value]:
         here = fixed | _moving(run, t, fixed, made, loop)
         following = _next_round(run, t, end) if found else t
-        for n, kernel in enumerate(made.kernels):
+        for n, step in enumerate(made.steps):
             start = _cycles(run) if timed else None
             for lookup, rows in zip(found, asked, strict=True):
                 ahead.ask(run, lookup, rows[n], following, fixed)
-            run.call(kernel.name, [here[b] for b in parameters(kernel)])
+            call_steps(run, [step], here)
             if start is not None:
-                _count(run, table, _slots(made) + 1 + n, start)
+                _count(run, table, _slots(made) + n, start)
         return []
 
     run.loop(begin, end, 1, [], one_round)
@@ -97,7 +94,7 @@ def _next_round(run: Function, t: Value, end: Value) -> Value:
 
 
 def _slots(made: Schedule) -> int:
-    return len(made.inputs) + len(made.captured) + len(made.outputs)
+    return len(made.inputs) + len(made.captured) + len(made.outputs) + 2
 
 
 def _addresses(run: Function, table: Value, made: Schedule, offsets: Mapping[Buffer, int]) -> dict[Buffer, Value]:
@@ -106,6 +103,7 @@ def _addresses(run: Function, table: Value, made: Schedule, offsets: Mapping[Buf
     for slot, buffer in enumerate(named):
         found.setdefault(buffer, _slot(run, table, slot))
     arena = _slot(run, table, len(named))
+    found[HOST] = _slot(run, table, len(named) + 1)
     for buffer, offset in offsets.items():
         found[buffer] = run.offset(arena, I64.with_kind("i8"), Function.constant(I64, offset))
     return found
@@ -180,6 +178,7 @@ class Program:
         self._run = self._code.loaded.function("run", ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
         self._captured = [n.attributes[0].array for n in self.graph.nodes() if n.op is ops.CONSTANT]
         self._captured = [np.array(array, order="C") for array in self._captured]  # as they are now
+        self._host_operations = host_operations(self.graph)
         self._idle: list[Array] = []
 
     @property
@@ -199,8 +198,11 @@ class Program:
         if end <= begin:
             return
         memory = self._idle.pop() if self._idle else _aligned(self.temporary_bytes)  # each thread its own
-        self._run(_table([*inputs, *self._captured, *outputs, memory]), begin, end)
+        host = Host(self._host_operations)
+        self._run(_table([*inputs, *self._captured, *outputs, memory], host), begin, end)
         self._idle.append(memory)
+        if host.problem is not None:
+            raise host.problem
 
     @property
     def schedule(self) -> Schedule:
@@ -209,8 +211,8 @@ class Program:
 
     def __str__(self) -> str:
         made = self.schedule
-        head = f"{len(made.kernels)} kernels, {self.temporary_bytes} bytes of temporary memory, {self.target.cpu}"
-        return "\n".join([head, *map(str, made.kernels)]) + "\n"
+        head = f"{len(made.steps)} kernels, {self.temporary_bytes} bytes of temporary memory, {self.target.cpu}"
+        return "\n".join([head, *map(str, made.steps)]) + "\n"
 
     def profile(self, *arguments: Array, seconds: float = 0.2) -> Profile:
         """Run the program over and over for so many seconds, and say how long each kernel takes.
@@ -226,13 +228,15 @@ class Program:
         inputs = [array.copy() for array in given]
         results = [np.empty(n.type.shape, n.type.dtype) for n in self.graph.outputs]
         arrays = [*inputs, *self._captured, *results, _aligned(size)]
-        table = (ctypes.c_int64 * (len(arrays) + len(made.kernels)))(*(a.ctypes.data for a in arrays))
+        host = Host(self._host_operations)
+        table = _table(arrays, host, counters=len(made.steps))
+        counted = len(arrays) + 1
 
         def restore() -> None:
             for array, value in zip(inputs, given, strict=True):
                 np.copyto(array, value)
 
-        return measured(made.kernels, lambda: run(table, 0, 1), restore, lambda: table[len(arrays) :], seconds)
+        return measured(made.steps, lambda: run(table, 0, 1), restore, lambda: table[counted:], seconds)
 
 
 def _fitting(argument: Array, node: Node) -> Array:
@@ -244,8 +248,9 @@ def _fitting(argument: Array, node: Node) -> Array:
     return np.ascontiguousarray(argument, node.type.dtype)
 
 
-def _table(arrays: Sequence[Array]) -> Any:
-    return (ctypes.c_void_p * len(arrays))(*(a.ctypes.data for a in arrays))
+def _table(arrays: Sequence[Array], host: Host, counters: int = 0) -> Any:
+    addresses = [*(a.ctypes.data for a in arrays), host.address]
+    return (ctypes.c_int64 * (len(addresses) + counters))(*addresses)
 
 
 def _aligned(size: int) -> Array:

@@ -14,10 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from types import MappingProxyType
+from typing import Any
 
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Node
+from chainrule.native.host import HOST_OPERATIONS, host_operations
 from chainrule.native.kernel import (
     Apply,
     Buffer,
@@ -29,15 +31,19 @@ from chainrule.native.kernel import (
     Result,
     Store,
     View,
-    rebuilt,
 )
 from chainrule.native.lower import LOWER, Coordinates, Elsewhere, Lowering, row_major, row_view, unit_views
 
-__all__ = ["Schedule", "schedule"]
+from chainrule.native.steps import HostCall, Inner, Schedule, Step
+
+__all__ = ["schedule"]
 
 _COST: Mapping[ops.Op, int] = MappingProxyType(
     {
         **dict.fromkeys((ops.EXP, ops.EXPM1, ops.LOG, ops.LOG1P, ops.TANH, ops.LOGISTIC, ops.SIN, ops.COS), 10),
+        **dict.fromkeys((ops.TAN, ops.ARCSIN, ops.ARCCOS, ops.ARCTAN, ops.SINH, ops.COSH, ops.ARCSINH), 20),
+        **dict.fromkeys((ops.ARCCOSH, ops.ARCTANH, ops.EXP2, ops.LOG2, ops.LOG10, ops.CBRT, ops.ERF), 20),
+        **dict.fromkeys((ops.ARCTAN2, ops.HYPOT, ops.LOGADDEXP, ops.NEXTAFTER), 20),
         ops.POWER: 20,
         ops.DIVIDE: 4,
         ops.SQRT: 4,
@@ -48,36 +54,24 @@ _COST: Mapping[ops.Op, int] = MappingProxyType(
 _KEEP_IF_SHARED = 6  # a shared value that costs more operations than this is stored rather than computed again
 _KEEP_IF_LARGE = 150  # operations in one kernel, so that compile time stays proportional to the program
 _LONG_STEP = 4096  # bytes from row to row at which the first cache holds only a few rows
-_HEADS = frozenset({ops.CONTRACT, ops.SUM, ops.MAX, ops.PAD, ops.CONCATENATE, ops.SCATTER_ADD})
+_HEADS = frozenset({ops.CONTRACT, ops.SUM, ops.MAX, ops.PAD, ops.CONCATENATE, ops.SCATTER_ADD, ops.RESULT, *ops.CONTROL, *HOST_OPERATIONS})
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """Kernels in order; the buffers of the arguments, of captured arrays, of the results, and temporary ones."""
-
-    kernels: tuple[Kernel, ...]
-    inputs: tuple[Buffer, ...]
-    captured: tuple[tuple[Buffer, Node], ...]
-    outputs: tuple[Buffer, ...]
-
-    @property
-    def temporaries(self) -> list[Buffer]:
-        """Buffers that only this program sees, in the order of their first use."""
-        known = {*self.inputs, *self.outputs, *(buffer for buffer, _ in self.captured)}
-        used = [b for kernel in self.kernels for b in _touched(kernel)]
-        return [b for b in dict.fromkeys(used) if b not in known]
+_VIEWS = (ops.TRANSPOSE, ops.BROADCAST, ops.SLICE, ops.RESHAPE, ops.RECOMPUTE)
 
 
-def schedule(graph: Graph, updates: Mapping[int, int] | None = None) -> Schedule:
-    """The kernels of a graph. `updates` maps an output's position to the position of the input that it replaces."""
-    scheduler = _Scheduler(graph)
+def schedule(
+    graph: Graph, updates: Mapping[int, int] | None = None, numbers: Mapping[Node, int] | None = None
+) -> Schedule:
+    """The steps of a graph. `updates` maps an output's position to the position of the input that it replaces.
+
+    `numbers` are those of the operations that NumPy computes, in the whole program that the graph is a part of.
+    """
+    if numbers is None:
+        numbers = {node: n for n, node in enumerate(host_operations(graph))}
+    scheduler = _Scheduler(graph, numbers)
     scheduler.compute()
     return scheduler.finish(updates or {})
-
-
-def _touched(kernel: Kernel) -> list[Buffer]:
-    loads = [load.buffer for load in kernel.loads()]
-    return [*loads, *(s.buffer for s in kernel.stores), *([kernel.panel] if kernel.panel else [])]
 
 
 # what is kept in memory
@@ -107,11 +101,19 @@ def _sources_needed(node: Node, kept: set[Node], cost: Mapping[Node, int]) -> li
     """
     if node.op is ops.CONTRACT:
         return [_under_views(n, kept) for n in node.inputs]
-    if node.op is ops.RESHAPE and not _drops_ones(node):
+    if node.op is ops.RESHAPE and not _reads_no_memory(node):
         return [node, *node.inputs]
+    if node.op in ops.CONTROL or node.op in HOST_OPERATIONS:
+        return list(node.inputs[_carried(node) :])
     if node.op is ops.BROADCAST and cost[node.inputs[0]] > _KEEP_IF_SHARED:
         return [node.inputs[0]]
     return []
+
+
+def _carried(node: Node) -> int:
+    """How many of the inputs are only the start of what a loop carries."""
+    carried: int = node.carried if node.op in (ops.SCAN, ops.WHILE) else 0
+    return carried
 
 
 def _under_views(node: Node, kept: set[Node]) -> Node:
@@ -119,16 +121,18 @@ def _under_views(node: Node, kept: set[Node]) -> Node:
 
     Not through a lookup of rows: an operand is read many times, and its copy lies side by side.
     """
-    while node not in kept and node.op in (ops.TRANSPOSE, ops.BROADCAST, ops.SLICE, ops.RESHAPE):
-        if node.op is ops.RESHAPE and not _drops_ones(node):
+    while node not in kept and node.op in _VIEWS:
+        if node.op is ops.RESHAPE and not _reads_no_memory(node):
             break
         node = node.inputs[0]
     return node
 
 
-def _drops_ones(node: Node) -> bool:
-    before, after = ([n for n in t.shape if n != 1] for t in (node.inputs[0].type, node.type))
-    return before == after
+def _reads_no_memory(node: Node) -> bool:
+    """Whether a reshape only says where: axes of size one come or go, or positions are counted in another shape."""
+    (source,) = node.inputs
+    before, after = ([n for n in t.shape if n != 1] for t in (source.type, node.type))
+    return before == after or (source.op is ops.IOTA and source.type.rank == 1)
 
 
 # kernels being built
@@ -152,12 +156,13 @@ class _Draft:
 
 
 class _Scheduler:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, numbers: Mapping[Node, int]) -> None:
         self.graph = graph
+        self.numbers = numbers
         given = set(graph.inputs)
         self.nodes = [*graph.inputs, *(n for n in graph.nodes() if n not in given)]
         self.memory: dict[Node, Buffer] = {}
-        self.drafts: list[_Draft] = []
+        self.drafts: list[_Draft | Step] = []
         self.draft_of: dict[Node, int] = {}
         self.kept = _kept(graph, self.nodes)
 
@@ -168,19 +173,23 @@ class _Scheduler:
                 self.memory[node] = Buffer(f"in{node.attributes[0]}", node.type)
             elif node.op is ops.CONSTANT:
                 self.memory[node] = Buffer(f"const{len(self.memory)}", node.type)
+            elif node.op in ops.CONTROL:
+                self._run_inside(node)
+            elif node in self.memory:
+                pass
             elif node in self.kept and node.type.size > 0:
                 self._compute(node)
             elif node in self.kept:
                 self.memory[node] = Buffer(f"t{len(self.memory)}", node.type)
 
     def _compute(self, node: Node) -> None:
-        if node.op is ops.RESHAPE and not _drops_ones(node) and node not in self.graph.outputs:
+        if node.op is ops.RESHAPE and not _reads_no_memory(node) and node not in self.graph.outputs:
             self.memory[node] = self.memory[node.inputs[0]]
             self.draft_of[node] = self.draft_of.get(node.inputs[0], -1)
             return
         buffer = Buffer(f"t{len(self.memory)}", node.type)
         if node.op in _HEADS:
-            self.drafts += _HEAD_KERNELS[node.op](self, node, buffer)
+            self.drafts += _HEAD_STEPS[node.op](self, node, buffer)
         else:
             self._join_or_open(node, buffer)
         self.memory[node] = buffer
@@ -189,8 +198,8 @@ class _Scheduler:
     def _join_or_open(self, node: Node, buffer: Buffer) -> None:
         needed = self._needed(node)
         last = max((self.draft_of.get(n, -1) for n in needed), default=-1)
-        if last >= 0 and self.drafts[last].open and self.drafts[last].shape == node.type.shape:
-            draft = self.drafts[last]
+        draft = self.drafts[last] if last >= 0 else None
+        if isinstance(draft, _Draft) and draft.open and draft.shape == node.type.shape:
             try:
                 self._add(draft, node, self._element(draft, node), buffer)
             except Elsewhere:
@@ -214,7 +223,7 @@ class _Scheduler:
         return found
 
     def _element(self, draft: _Draft, node: Node) -> Expression:
-        if node.op is ops.RESHAPE and not _drops_ones(node):
+        if node.op is ops.RESHAPE and not _reads_no_memory(node):
             return draft.lowering.load(
                 self.memory[node.inputs[0]], draft.lowering.linear(node.type.shape, draft.places), node.type.dtype
             )
@@ -344,25 +353,67 @@ class _Scheduler:
         draft.stores.append(Store(buffer, place, expression, adding=True))
         return [copied, draft]
 
-    # from drafts to kernels
+    # steps that are no kernels
+
+    def host_call(self, node: Node, buffer: Buffer) -> list[Step]:
+        """NumPy computes it."""
+        inputs = tuple(self.memory[n] for n in node.inputs)
+        return [HostCall(self.numbers[node], node.op.name, inputs, buffer, self._origin(node))]
+
+    def _run_inside(self, node: Node) -> None:
+        """A scan, a while or a cond: its results in buffers of their own, what is carried copied there first."""
+        types: Any = node.type
+        results = [Node(ops.RESULT, (node,), (n,)) for n in range(len(types.types))]
+        outputs = tuple(Buffer(f"t{len(self.memory)}.{n}", r.type) for n, r in enumerate(results))
+        carried = _carried(node)
+        inputs = (*outputs[:carried], *(self.memory[n] for n in node.inputs[carried:]))
+        for source, target in zip(node.inputs[:carried], outputs, strict=False):
+            if target.type.size:
+                self.drafts.append(self._copy_of(source, target))
+        made = {ops.SCAN: self._scan, ops.WHILE: self._while, ops.COND: self._cond}[node.op]
+        self.drafts.append(replace(made(node, inputs, outputs), origin=self._origin(node)))
+        for result, buffer in zip(results, outputs, strict=True):
+            self.memory[result] = buffer
+            self.draft_of[result] = len(self.drafts) - 1
+
+    def _scan(self, node: Node, inputs: tuple[Buffer, ...], outputs: tuple[Buffer, ...]) -> Inner:
+        body, carried, stepped, length, reverse = node.attributes
+        program = schedule(body, {n: n for n in range(carried)}, self.numbers)
+        return Inner("scan", (program,), inputs, outputs, carried, stepped, length, reverse)
+
+    def _while(self, node: Node, inputs: tuple[Buffer, ...], outputs: tuple[Buffer, ...]) -> Inner:
+        condition, body, carried = node.attributes
+        programs = (
+            schedule(condition, None, self.numbers),
+            schedule(body, {n: n for n in range(carried)}, self.numbers),
+        )
+        return Inner("while", programs, inputs, outputs, carried)
+
+    def _cond(self, node: Node, inputs: tuple[Buffer, ...], outputs: tuple[Buffer, ...]) -> Inner:
+        return Inner("cond", tuple(schedule(g, None, self.numbers) for g in node.attributes), inputs, outputs)
+
+    # from drafts to steps
 
     def finish(self, updates: Mapping[int, int]) -> Schedule:
         """Drop unread stores, put results where they belong, order the kernels."""
         inputs = tuple(self.memory[n] for n in self.graph.inputs)
         captured = tuple((self.memory[n], n) for n in self.nodes if n.op is ops.CONSTANT)
-        kernels = [self._kernel(draft) for draft in self.drafts]
-        kernels, outputs = self._with_outputs(kernels, updates)
-        kernels = _without_unread_stores(kernels, set(outputs))
-        kernels, outputs = _in_place(kernels, inputs, outputs, updates)
-        return Schedule(tuple(kernels), inputs, captured, tuple(outputs))
+        steps = [self._kernel(draft) if isinstance(draft, _Draft) else draft for draft in self.drafts]
+        steps, outputs = self._with_outputs(steps, updates)
+        steps = _without_unread_stores(steps, set(outputs))
+        steps, outputs = _in_place(steps, inputs, outputs, updates)
+        return Schedule(tuple(steps), inputs, captured, tuple(outputs))
 
     def _kernel(self, draft: _Draft) -> Kernel:
-        origins = self.graph.origins.get(draft.node, ()) if draft.node else ()
-        told = "; ".join(dict.fromkeys(str(origin) for origin in origins[:2]))
         sizes = draft.shape + draft.reduced
+        told = self._origin(draft.node)
         return Kernel(sizes, len(draft.shape), draft.reductions, tuple(draft.stores), origin=told)
 
-    def _with_outputs(self, kernels: list[Kernel], updates: Mapping[int, int]) -> tuple[list[Kernel], list[Buffer]]:
+    def _origin(self, node: Node | None) -> str:
+        origins = self.graph.origins.get(node, ()) if node else ()
+        return "; ".join(dict.fromkeys(str(origin) for origin in origins[:2]))
+
+    def _with_outputs(self, steps: list[Step], updates: Mapping[int, int]) -> tuple[list[Step], list[Buffer]]:
         """Each result in a buffer of its own: one that is an argument, a captured array or another result is copied."""
         taken: set[Buffer] = {b for n, b in self.memory.items() if n.op in (ops.INPUT, ops.CONSTANT)}
         outputs = []
@@ -372,18 +423,18 @@ class _Scheduler:
             if buffer in taken and not unchanged:
                 copy = Buffer(f"out{position}", node.type)
                 if node.type.size:
-                    kernels.append(self._kernel(self._copy_of(node, copy)))
+                    steps.append(self._kernel(self._copy_of(node, copy)))
                 buffer = copy
             taken.add(buffer)
             outputs.append(buffer)
-        return kernels, outputs
+        return steps, outputs
 
     def _copy_of(self, node: Node, buffer: Buffer) -> _Draft:
         ones, zeros = [1] * node.type.rank, [0] * node.type.rank
         return self._copying(node, node, buffer, zeros, ones)
 
 
-_HEAD_KERNELS: Mapping[ops.Op, Callable[[_Scheduler, Node, Buffer], list[_Draft]]] = MappingProxyType(
+_HEAD_STEPS: Mapping[ops.Op, Callable[[_Scheduler, Node, Buffer], Sequence[_Draft | Step]]] = MappingProxyType(
     {
         ops.CONTRACT: _Scheduler.contraction,
         ops.SUM: _Scheduler.reduction,
@@ -391,20 +442,21 @@ _HEAD_KERNELS: Mapping[ops.Op, Callable[[_Scheduler, Node, Buffer], list[_Draft]
         ops.PAD: _Scheduler.padding,
         ops.CONCATENATE: _Scheduler.concatenation,
         ops.SCATTER_ADD: _Scheduler.scattering,
+        **dict.fromkeys(HOST_OPERATIONS, _Scheduler.host_call),
     }
 )
 
 
-def _without_unread_stores(kernels: list[Kernel], outputs: set[Buffer]) -> list[Kernel]:
-    """Leave out stores that nobody reads, and kernels that are left with none; from the last to the first."""
+def _without_unread_stores(steps: list[Step], outputs: set[Buffer]) -> list[Step]:
+    """Leave out stores that nobody reads, and steps that are left with none; from the last to the first."""
     read: set[Buffer] = set(outputs)
-    result: list[Kernel] = []
-    for kernel in reversed(kernels):
-        stores = tuple(s for s in kernel.stores if s.buffer in read)
-        if stores:
-            kernel = replace(kernel, stores=stores)
-            read.update(load.buffer for load in kernel.loads())
-            result.append(kernel)
+    result: list[Step] = []
+    for step in reversed(steps):
+        if isinstance(step, Kernel):
+            step = replace(step, stores=tuple(s for s in step.stores if s.buffer in read))
+        if not step.writes.isdisjoint(read):
+            read |= step.reads
+            result.append(step)
     return result[::-1]
 
 
@@ -412,58 +464,59 @@ def _without_unread_stores(kernels: list[Kernel], outputs: set[Buffer]) -> list[
 
 
 def _in_place(
-    kernels: list[Kernel], inputs: tuple[Buffer, ...], outputs: list[Buffer], updates: Mapping[int, int]
-) -> tuple[list[Kernel], list[Buffer]]:
+    steps: list[Step], inputs: tuple[Buffer, ...], outputs: list[Buffer], updates: Mapping[int, int]
+) -> tuple[list[Step], list[Buffer]]:
     """Write each updated result over the argument that it replaces, where all readers of the old can go first."""
-    before = _dependencies(kernels)
-    readers, writers = _users(kernels)
+    before = _dependencies(steps)
+    readers, writers = _users(steps)
     final = list(outputs)
     replaced: dict[Buffer, Buffer] = {}
-    copies: list[Kernel] = []
+    copies: list[Step] = []
     for position, source in updates.items():
         old, new = inputs[source], outputs[position]
         final[position] = old
         if new not in writers:
             continue
         earlier = {n for n in readers.get(old, ()) if n not in writers[new]}
-        if _only_at_its_place(kernels, writers[new], old, new) and not _depends(earlier, writers[new], before):
+        if _only_at_its_place(steps, writers[new], old, new) and not _depends(earlier, writers[new], before):
             before[writers[new][0]] |= earlier
             replaced[new] = old
         else:
             copies.append(_copy(new, old))
-    ordered = (rebuilt(kernels[n], buffer=lambda b: replaced.get(b, b)) for n in _sorted(before))
+    ordered = (steps[n].with_buffers(lambda b: replaced.get(b, b)) for n in _sorted(before))
     return [*ordered, *copies], final
 
 
-def _users(kernels: Sequence[Kernel]) -> tuple[dict[Buffer, list[int]], dict[Buffer, list[int]]]:
-    """For each buffer the kernels that read it, and those that write it."""
+def _users(steps: Sequence[Step]) -> tuple[dict[Buffer, list[int]], dict[Buffer, list[int]]]:
+    """For each buffer the steps that read it, and those that write it."""
     readers: dict[Buffer, list[int]] = {}
     writers: dict[Buffer, list[int]] = {}
-    for n, kernel in enumerate(kernels):
-        for buffer in {load.buffer for load in kernel.loads()}:
+    for n, step in enumerate(steps):
+        for buffer in step.reads:
             readers.setdefault(buffer, []).append(n)
-        for buffer in {store.buffer for store in kernel.stores}:
+        for buffer in step.writes:
             writers.setdefault(buffer, []).append(n)
     return readers, writers
 
 
-def _dependencies(kernels: Sequence[Kernel]) -> dict[int, set[int]]:
-    """For each kernel, those that must run before it."""
+def _dependencies(steps: Sequence[Step]) -> dict[int, set[int]]:
+    """For each step, those that must run before it."""
     before: dict[int, set[int]] = {}
     writers: dict[Buffer, list[int]] = {}
-    for n, kernel in enumerate(kernels):
-        touched = [load.buffer for load in kernel.loads()] + [s.buffer for s in kernel.stores]
-        before[n] = {w for b in touched for w in writers.get(b, ())}
-        for store in kernel.stores:
-            writers.setdefault(store.buffer, []).append(n)
+    for n, step in enumerate(steps):
+        before[n] = {w for b in step.reads | step.writes for w in writers.get(b, ())}
+        for buffer in step.writes:
+            writers.setdefault(buffer, []).append(n)
     return before
 
 
-def _only_at_its_place(kernels: Sequence[Kernel], writers: Sequence[int], old: Buffer, new: Buffer) -> bool:
+def _only_at_its_place(steps: Sequence[Step], writers: Sequence[int], old: Buffer, new: Buffer) -> bool:
     """Whether one kernel alone writes `new`, and reads of `old` only the element that it is about to replace."""
-    writer = kernels[writers[0]]
+    writer = steps[writers[0]]
+    if len(writers) > 1 or not isinstance(writer, Kernel):
+        return False
     place = next(s.view for s in writer.stores if s.buffer is new)
-    return len(writers) == 1 and all(load.view == place for load in writer.loads() if load.buffer is old)
+    return all(load.view == place for load in writer.loads() if load.buffer is old)
 
 
 def _depends(kernels: set[int], others: Sequence[int], before: Mapping[int, set[int]]) -> bool:

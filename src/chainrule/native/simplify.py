@@ -1,7 +1,8 @@
 """Rewrites that keep a graph's value and make it cheaper.
 
-Each rule looks at one node whose inputs are already simple, and gives a better one or None. Nothing is reassociated and
-no rounding is taken away, so a simplified program computes the same numbers.
+Each rule looks at one node whose inputs are already simple, and gives a better one or None. A rule reassociates nothing
+and takes no rounding away, so what it gives computes the same numbers. Only sums over outer products are reassociated,
+where that saves work: see `products`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from chainrule.graph.graph import Graph, Origin
 from chainrule.graph.interpret import NUMPY
 from chainrule.graph.node import Node, full, number, replaced
 from chainrule.graph.ops import Op
+from chainrule.native.loops import with_fewer_loops
+from chainrule.native.products import with_cheap_products
 
 __all__ = ["simplify"]
 
@@ -25,15 +28,30 @@ Rule = Callable[[Node], Node | None]
 
 def simplify(graph: Graph) -> Graph:
     """A graph with the same value for all arguments, without marks, and cheaper to run."""
+    simple = _once(graph)
+    fewer = with_fewer_loops(simple)
+    simple = simple if fewer is simple else _once(fewer)
+    cheaper = with_cheap_products(simple)
+    return simple if cheaper is simple else simplify(cheaper)
+
+
+def _once(graph: Graph) -> Graph:
     nodes = graph.nodes()
     used = _uses(nodes, graph.outputs)
     simple: dict[Node, Node] = {node: node for node in graph.inputs}
     origins: dict[Node, tuple[Origin, ...]] = {}
     for node in nodes:
-        simple[node] = _simplified(replaced(node, tuple(simple[n] for n in node.inputs)), used)
+        simple[node] = _simplified(_rewritten(node, tuple(simple[n] for n in node.inputs)), used)
         found = (*origins.get(simple[node], ()), *graph.origins.get(node, ()))
         origins[simple[node]] = tuple(dict.fromkeys(found))
     return Graph(graph.inputs, tuple(simple[node] for node in graph.outputs), origins)
+
+
+def _rewritten(node: Node, inputs: tuple[Node, ...]) -> Node:
+    """The node on other inputs, with the programs inside it simplified."""
+    inner = any(isinstance(a, Graph) for a in node.attributes)
+    attributes = tuple(simplify(a) if isinstance(a, Graph) else a for a in node.attributes) if inner else node.attributes
+    return Node(node.op, inputs, attributes) if inner else replaced(node, inputs)
 
 
 def _uses(nodes: list[Node], outputs: tuple[Node, ...]) -> dict[Node, int]:
@@ -220,11 +238,16 @@ def _contract(node: Node) -> Node | None:
     return None
 
 
+def _result(node: Node) -> Node | None:
+    (source,) = node.inputs
+    return source.inputs[node.index] if source.op is ops.CUSTOM else None
+
+
 def _input(node: Node) -> Node:
     return node.inputs[0]
 
 
-_FOLDED = frozenset((*ops.UNARY, *ops.BINARY)) - {ops.MARK, ops.STOP_GRADIENT}
+_FOLDED = frozenset((*ops.UNARY, *ops.BINARY)) - {ops.MARK, ops.STOP_GRADIENT, ops.BITCAST}  # a number's text has no bits of nan
 
 RULES: Mapping[Op, Rule] = MappingProxyType(
     {
@@ -246,5 +269,6 @@ RULES: Mapping[Op, Rule] = MappingProxyType(
         ops.SUM: _sum,
         ops.MAX: _max,
         ops.CONTRACT: _contract,
+        ops.RESULT: _result,
     }
 )

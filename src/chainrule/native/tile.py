@@ -23,7 +23,11 @@ _SECOND_SPEED, _THIRD_SPEED = 48.0, 10.0  # bytes per cycle that come from the c
 _LARGE = 4_000_000  # places from which the operands outgrow the caches, and one of them is always packed
 _FEWEST = 6  # vectors in a tile, where the axes are long enough for more
 _LATENCY = 4  # cycles from an accumulation to the next on the same register
-_EXPENSIVE = frozenset({ops.EXP, ops.EXPM1, ops.LOG, ops.LOG1P, ops.TANH, ops.LOGISTIC, ops.POWER, ops.SIN, ops.COS})
+_EXPENSIVE = frozenset({
+    ops.EXP, ops.EXPM1, ops.LOG, ops.LOG1P, ops.TANH, ops.LOGISTIC, ops.POWER, ops.SIN, ops.COS, ops.TAN, ops.ARCSIN,
+    ops.ARCCOS, ops.ARCTAN, ops.SINH, ops.COSH, ops.ARCSINH, ops.ARCCOSH, ops.ARCTANH, ops.EXP2, ops.LOG2, ops.LOG10,
+    ops.CBRT, ops.ERF, ops.ARCTAN2, ops.HYPOT, ops.LOGADDEXP, ops.NEXTAFTER,
+})  # fmt: skip
 
 
 def tiled(kernel: Kernel, target: Target) -> Kernel:

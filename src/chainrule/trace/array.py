@@ -27,9 +27,9 @@ from chainrule.graph.ops import Op
 from chainrule.graph.types import Type, checked_dtype
 
 __all__ = [
-    "Array", "Recorder", "apply", "as_array", "astype", "binary", "broadcast", "broadcast_shape", "contract", "divide",
-    "gather", "indexed", "matmul", "mean", "mirrored", "normalized_axes", "normalized_axis", "promoted", "recording",
-    "reduced", "reshape", "scope", "total", "transforming", "transpose", "variable",
+    "Array", "Recorder", "apply", "as_array", "astype", "binary", "bits", "broadcast", "broadcast_shape", "carry_origins", "contract", "divide",
+    "gather", "indexed", "inverted", "is_recording", "matmul", "mean", "mirrored", "moved_axis", "normalized_axes", "normalized_axis", "origins_of", "promoted", "recording",
+    "reduced", "reshape", "scope", "total", "transforming", "transpose", "variable", "viewed",
 ]  # fmt: skip
 
 _BOOL = np.dtype(bool)
@@ -69,6 +69,11 @@ def recording(recorder: Recorder | None) -> Iterator[None]:
         yield
     finally:
         _RECORDER.reset(token)
+
+
+def is_recording() -> bool:
+    """Whether a program is being traced to be compiled."""
+    return _RECORDER.get() is not None
 
 
 @contextmanager
@@ -112,6 +117,19 @@ def apply(op: Op, *inputs: Node, attributes: tuple[Any, ...] = ()) -> Array:
     if recorder is not None:
         recorder.note(node)
     return Array(node)
+
+
+def origins_of(node: Node) -> tuple[Origin, ...]:
+    """Where a node was written, as far as anybody is taking notes."""
+    recorder = _RECORDER.get()
+    return recorder.origins.get(node, ()) if recorder else ()
+
+
+def carry_origins(node: Node, origins: tuple[Origin, ...]) -> None:
+    """Note that a node comes from where another was written."""
+    recorder = _RECORDER.get()
+    if recorder is not None:
+        recorder.origins.setdefault(node, origins)
 
 
 def as_array(x: Any) -> Array:
@@ -198,19 +216,49 @@ def binary(op: Op, a: Any, b: Any) -> Array:
     """An elementwise operation of two operands, after broadcasting and promotion."""
     if not (isinstance(a, _KNOWN) and isinstance(b, _KNOWN)):
         return NotImplemented  # type: ignore[no-any-return]
-    try:
-        left, right = promoted(a, b)
-    except ValueError:
-        broadcast_shape(op.name, a, b)
-        raise
+    left, right = _operands(op, a, b)
     return apply(op, left.node, right.node)
 
 
+def _operands(op: Op, a: Any, b: Any) -> tuple[Array, Array]:
+    try:
+        return promoted(a, b)
+    except ValueError:
+        broadcast_shape(op.name, a, b)
+        raise
+
+
+def bits(op: Op, a: Any, b: Any) -> Array:
+    """An operation on the bits of two operands, after broadcasting and promotion; of booleans, the logical one."""
+    if not (isinstance(a, _KNOWN) and isinstance(b, _KNOWN)):
+        return NotImplemented  # type: ignore[no-any-return]
+    left, right = _operands(op, a, b)
+    if left.dtype.kind == "b":
+        if op not in _OF_BOOLEANS:  # NumPy shifts booleans as int8
+            return apply(op, astype(left, np.int8).node, astype(right, np.int8).node)
+        op = _OF_BOOLEANS[op]
+    return apply(op, left.node, right.node)
+
+
+_OF_BOOLEANS = {
+    ops.BITWISE_AND: ops.LOGICAL_AND, ops.BITWISE_OR: ops.LOGICAL_OR, ops.BITWISE_XOR: ops.NOT_EQUAL,
+}  # fmt: skip
+
+
 def _operator(op: Op, *, swapped: bool = False) -> Callable[[Array, Any], Array]:
+    combine = bits if op in ops.BITWISE else binary
+
     def method(self: Array, other: Any) -> Array:
-        return binary(op, other, self) if swapped else binary(op, self, other)
+        return combine(op, other, self) if swapped else combine(op, self, other)
 
     return method
+
+
+def inverted(x: Array) -> Array:
+    """Every bit turned over; of booleans, the opposite."""
+    if x.dtype.kind == "f":
+        raise DTypeError(f"invert needs integers or booleans, not {x.node.type}.")
+    return mirrored(x)
 
 
 def _as_float(x: Any) -> Any:
@@ -306,6 +354,12 @@ def astype(x: Array, dtype: Any) -> Array:
     return x if x.dtype == wanted else apply(ops.CAST, x.node, attributes=(wanted.name,))
 
 
+def viewed(x: Array, dtype: Any) -> Array:
+    """The same bits as another dtype of the same size."""
+    wanted = checked_dtype(dtype)
+    return x if x.dtype == wanted else apply(ops.BITCAST, x.node, attributes=(wanted.name,))
+
+
 def reshape(x: Array, shape: int | Sequence[int]) -> Array:
     """The same elements, in row-major order, in another shape; one extent may be −1."""
     wanted = [shape] if isinstance(shape, int | np.integer) else list(shape)
@@ -322,6 +376,13 @@ def transpose(x: Array, axes: Sequence[int] | None = None) -> Array:
     """The axes in another order, reversed unless told."""
     order = tuple(range(x.ndim))[::-1] if axes is None else tuple(normalized_axis(a, x.ndim) for a in axes)
     return x if order == tuple(range(x.ndim)) else apply(ops.TRANSPOSE, x.node, attributes=(order,))
+
+
+def moved_axis(x: Array, source: int, destination: int) -> Array:
+    """One axis moved to another place, the others in their order."""
+    order = [axis for axis in range(x.ndim) if axis != source]
+    order.insert(destination, source)
+    return transpose(x, order)
 
 
 def contract(a: Array, b: Array, a_labels: Sequence[int], b_labels: Sequence[int], out: Sequence[int]) -> Array:
@@ -564,8 +625,11 @@ class Array:
     __lt__, __le__ = _operator(ops.LESS), _operator(ops.LESS_EQUAL)
     __gt__, __ge__ = _operator(ops.LESS, swapped=True), _operator(ops.LESS_EQUAL, swapped=True)
     __eq__, __ne__ = _operator(ops.EQUAL), _operator(ops.NOT_EQUAL)  # type: ignore[assignment]
-    __and__, __rand__ = _operator(ops.LOGICAL_AND), _operator(ops.LOGICAL_AND, swapped=True)
-    __or__, __ror__ = _operator(ops.LOGICAL_OR), _operator(ops.LOGICAL_OR, swapped=True)
+    __and__, __rand__ = _operator(ops.BITWISE_AND), _operator(ops.BITWISE_AND, swapped=True)
+    __or__, __ror__ = _operator(ops.BITWISE_OR), _operator(ops.BITWISE_OR, swapped=True)
+    __xor__, __rxor__ = _operator(ops.BITWISE_XOR), _operator(ops.BITWISE_XOR, swapped=True)
+    __lshift__, __rlshift__ = _operator(ops.LEFT_SHIFT), _operator(ops.LEFT_SHIFT, swapped=True)
+    __rshift__, __rrshift__ = _operator(ops.RIGHT_SHIFT), _operator(ops.RIGHT_SHIFT, swapped=True)
 
     def __truediv__(self, other: Any) -> Array:
         return divide(self, other)
@@ -629,6 +693,10 @@ class Array:
         """The same elements as another dtype."""
         return astype(self, dtype)
 
+    def view(self, dtype: Any) -> Array:
+        """The same bits as another dtype of the same size."""
+        return viewed(self, dtype)
+
     def ravel(self) -> Array:
         """All elements along one axis."""
         return reshape(self, -1)
@@ -649,7 +717,7 @@ class Array:
         return apply(ops.ABSOLUTE, self.node)
 
     def __invert__(self) -> Array:
-        return apply(ops.LOGICAL_NOT, self.node)
+        return inverted(self)
 
 
 _KNOWN = (Array, *_PLAIN, *_NUMBERS, *_SEQUENCES)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -63,6 +64,28 @@ def _binary(op: Op, plain: Function, formula: str) -> Function:
     return _recorded(plain)(record)
 
 
+def _floating(op: Op, plain: Function, formula: str) -> Function:
+    """An operation of two floating-point numbers; integers and booleans among themselves are taken as float64."""
+
+    def record(x1: Any, x2: Any, /) -> Array:
+        if not (core._is_float(x1) or core._is_float(x2)):
+            x1 = core.astype(as_array(x1), np.float64)
+        return _known(op.name, binary(op, _plain(x1), _plain(x2)), x1, x2)
+
+    record.__doc__ = f"`{formula}`, element by element, after broadcasting and promotion."
+    record.__name__ = plain.__name__
+    return _recorded(plain)(record)
+
+
+def _bitwise(op: Op, plain: Function, formula: str) -> Function:
+    def record(x1: Any, x2: Any, /) -> Array:
+        return _known(op.name, core.bits(op, _plain(x1), _plain(x2)), x1, x2)
+
+    record.__doc__ = f"`{formula}`, bit by bit, after broadcasting and promotion."
+    record.__name__ = plain.__name__
+    return _recorded(plain)(record)
+
+
 def _known(name: str, result: Any, *operands: Any) -> Array:
     """The result, unless an operand was something that only its own type might know how to combine."""
     if result is NotImplemented:
@@ -86,6 +109,19 @@ tanh = _unary(ops.TANH, np.tanh, "tanh x")
 sqrt = _unary(ops.SQRT, np.sqrt, "√x")
 sin = _unary(ops.SIN, np.sin, "sin x")
 cos = _unary(ops.COS, np.cos, "cos x")
+tan = _unary(ops.TAN, np.tan, "tan x")
+arcsin = _unary(ops.ARCSIN, np.arcsin, "arcsin x")
+arccos = _unary(ops.ARCCOS, np.arccos, "arccos x")
+arctan = _unary(ops.ARCTAN, np.arctan, "arctan x")
+sinh = _unary(ops.SINH, np.sinh, "sinh x")
+cosh = _unary(ops.COSH, np.cosh, "cosh x")
+arcsinh = _unary(ops.ARCSINH, np.arcsinh, "arsinh x")
+arccosh = _unary(ops.ARCCOSH, np.arccosh, "arcosh x")
+arctanh = _unary(ops.ARCTANH, np.arctanh, "artanh x")
+exp2 = _unary(ops.EXP2, np.exp2, "2ˣ")
+log2 = _unary(ops.LOG2, np.log2, "log₂ x")
+log10 = _unary(ops.LOG10, np.log10, "log₁₀ x")
+cbrt = _unary(ops.CBRT, np.cbrt, "∛x")
 rint = _unary(ops.ROUND, np.rint, "the nearest integer, even in a tie")
 logical_not = _unary(ops.LOGICAL_NOT, np.logical_not, "not x", on_floats=False)
 
@@ -102,6 +138,25 @@ equal = _binary(ops.EQUAL, np.equal, "x = y")
 not_equal = _binary(ops.NOT_EQUAL, np.not_equal, "x ≠ y")
 logical_and = _binary(ops.LOGICAL_AND, np.logical_and, "x and y")
 logical_or = _binary(ops.LOGICAL_OR, np.logical_or, "x or y")
+arctan2 = _floating(ops.ARCTAN2, np.arctan2, "the angle of the point (y, x)")
+hypot = _floating(ops.HYPOT, np.hypot, "√(x² + y²)")
+logaddexp = _floating(ops.LOGADDEXP, np.logaddexp, "ln(eˣ + eʸ)")
+copysign = _floating(ops.COPYSIGN, np.copysign, "|x| with the sign of y")
+nextafter = _floating(ops.NEXTAFTER, np.nextafter, "the number next to x, toward y")
+bitwise_and = _bitwise(ops.BITWISE_AND, np.bitwise_and, "x and y")
+bitwise_or = _bitwise(ops.BITWISE_OR, np.bitwise_or, "x or y")
+bitwise_xor = _bitwise(ops.BITWISE_XOR, np.bitwise_xor, "either x or y")
+left_shift = bitwise_left_shift = _bitwise(ops.LEFT_SHIFT, np.left_shift, "x · 2ʸ")
+right_shift = bitwise_right_shift = _bitwise(ops.RIGHT_SHIFT, np.right_shift, "⌊x / 2ʸ⌋")
+
+
+@_recorded(np.invert)
+def invert(x: Any, /) -> Array:
+    """Every bit turned over; of booleans, the opposite."""
+    return core.inverted(x)
+
+
+bitwise_not = bitwise_invert = invert
 
 
 @_recorded(np.greater)
@@ -496,8 +551,16 @@ def size(a: Any) -> int:
     return int(a.size)
 
 
+def _place(name: str) -> list[Any]:
+    """Numbers in names by size: log1p, log2, log10."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+
+
 __all__ = sorted(
-    name
-    for name, thing in list(globals().items())
-    if not name.startswith("_") and inspect.isfunction(thing) and thing.__module__ == __name__
+    (
+        name
+        for name, thing in list(globals().items())
+        if not name.startswith("_") and inspect.isfunction(thing) and thing.__module__ == __name__
+    ),
+    key=_place,
 )

@@ -1,0 +1,354 @@
+"""The derivatives and batches of operations that run programs: scan, while, cond; and of those with rules of their own.
+
+A rule is given the walk that it takes inside the program (`backpropagate`, `push_forward` or `batch`), so that loops in
+loops need nothing more. The derivative of a loop is a loop:
+
+    backward   the rounds in reverse order; carried are the errors of what was carried and of what all rounds use. The
+               values carried forward are kept, one row a round; all else in a round is computed again.
+    forward    the same loop, carrying each value with its change
+    batch      the same loop, carrying a batch
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chainrule.errors import DifferentiationError
+from chainrule.graph import ops
+from chainrule.graph.graph import Graph
+from chainrule.graph.node import Node, full
+from chainrule.graph.types import Type
+from chainrule.trace.array import Array, apply, binary, broadcast, moved_axis, reduced, reshape, variable
+from chainrule.trace.control import branched, instantiated, placeholders, repeated, results_of, scanned
+
+__all__ = [
+    "batch_cond", "batch_custom", "batch_scan", "batch_while", "pull_cond", "pull_custom", "pull_scan", "pull_while",
+    "push_cond", "push_custom", "push_scan", "push_while",
+]  # fmt: skip
+
+Walk = Callable[..., Any]
+Maybe = Array | None
+
+
+def _zeros(x: Array) -> Array:
+    return Array(full(0, x.node.type))
+
+
+def _filled(tangents: Sequence[Maybe], like: Sequence[Array]) -> list[Maybe]:
+    """Zeros where a number has no error or change; None where there are no floating-point numbers."""
+    return [
+        (_zeros(x) if t is None else t) if x.node.type.is_float else None for t, x in zip(tangents, like, strict=True)
+    ]
+
+
+def _present(items: Sequence[Maybe]) -> list[Array]:
+    return [item for item in items if item is not None]
+
+
+def _places(items: Sequence[Maybe]) -> list[int]:
+    return [n for n, item in enumerate(items) if item is not None]
+
+
+def _spread(items: Sequence[Array], places: Sequence[int], count: int) -> list[Maybe]:
+    """The items at their places among `count`, None elsewhere."""
+    found: dict[int, Array] = dict(zip(places, items, strict=True))
+    return [found.get(n) for n in range(count)]
+
+
+def _chosen(items: Sequence[Any], wanted: Sequence[bool]) -> list[Any]:
+    return [item for item, is_wanted in zip(items, wanted, strict=True) if is_wanted]
+
+
+# rules that users gave
+
+
+def pull_custom(
+    errors: Sequence[Maybe], y: Array, inputs: Sequence[Array], wanted: Sequence[bool], walk: Walk
+) -> list[Maybe]:
+    """The errors that the user's rule gives for the arguments."""
+    rule, count = y.node.attributes
+    filled = _filled(errors, inputs[:count])
+    return [*[None] * count, *rule.pull(filled, inputs[:count], inputs[count:], walk)]
+
+
+def push_custom(tangents: Sequence[Maybe], y: Array, inputs: Sequence[Array], walk: Walk) -> list[Maybe]:
+    """The changes that the user's rule gives for the results."""
+    rule, count = y.node.attributes
+    filled = _filled(tangents[count:], inputs[count:])
+    return list(rule.push(filled, inputs[:count], inputs[count:], walk))
+
+
+def batch_custom(y: Node, inputs: Sequence[Array], batched: Sequence[bool], size: int, walk: Walk) -> list[Array]:
+    """The same results with the rule for a batch."""
+    rule, count = y.attributes
+    wide = [_repeated(x, is_batched, size) for x, is_batched in zip(inputs, batched, strict=True)]
+    return results_of(Node(ops.CUSTOM, tuple(x.node for x in wide), (rule.batched(size), count)))
+
+
+# scan
+
+
+@dataclass(frozen=True, slots=True)
+class _Scan:
+    """The parts of a scan, or what is known of each of them."""
+
+    body: Graph
+    carry: Sequence[Any]
+    stepped: Sequence[Any]
+    constants: Sequence[Any]
+    length: int
+    reverse: bool
+
+    def outputs(self, carry: Sequence[Array], rows: Sequence[Array], constants: Sequence[Array]) -> list[Array]:
+        """One round."""
+        return instantiated(self.body, [*carry, *rows, *constants])
+
+
+def _scan(node: Node, inputs: Sequence[Any]) -> _Scan:
+    body, carried, stepped, length, reverse = node.attributes
+    split = carried + stepped
+    return _Scan(body, inputs[:carried], inputs[carried:split], inputs[split:], length, reverse)
+
+
+def _carries_before(scan: _Scan) -> list[Array]:
+    """What is carried into each round, one row a round."""
+
+    def saving(*arguments: Array) -> list[Array]:
+        before, rows = arguments[: len(scan.carry)], arguments[len(scan.carry) :]
+        return [*scan.outputs(before, rows, scan.constants), *before]
+
+    collected = scanned(saving, scan.carry, scan.stepped, scan.length, reverse=scan.reverse)[1]
+    return collected[len(collected) - len(scan.carry) :]
+
+
+def pull_scan(
+    errors: Sequence[Maybe], y: Array, inputs: Sequence[Array], wanted: Sequence[bool], walk: Walk
+) -> list[Maybe]:
+    """The errors of what was carried in, of the rows, and of what all rounds use."""
+    scan, is_wanted = _scan(y.node, inputs), _scan(y.node, wanted)
+    carried = len(scan.carry)
+    carry_errors = _filled(errors[:carried], scan.carry)
+    row_errors = list(errors[carried:])
+    constants = _chosen(scan.constants, is_wanted.constants)
+    moving = _places(carry_errors)
+
+    def one_round(*arguments: Array) -> list[Array]:
+        parts = iter(arguments)
+        later = [next(parts) for _ in moving]
+        summed = [next(parts) for _ in constants]
+        before = [variable(next(parts)) for _ in scan.carry]
+        rows = [variable(next(parts)) for _ in scan.stepped]
+        used = [variable(c) if w else c for c, w in zip(scan.constants, is_wanted.constants, strict=True)]
+        outputs = scan.outputs(before, rows, used)
+        given = [(outputs[n].node, error) for n, error in zip(moving, later, strict=True)]
+        given += [(outputs[carried + n].node, next(parts)) for n in _places(row_errors)]
+        mine, of_rows = [before[n] for n in moving], _chosen(rows, is_wanted.stepped)
+        shared = _chosen(used, is_wanted.constants)
+        found = walk(given, [x.node for x in (*mine, *shared, *of_rows)])
+        added = [binary(ops.ADD, s, f) for s, f in zip(summed, found[len(mine) :], strict=False)]
+        return [*found[: len(mine)], *added, *found[len(mine) + len(shared) :]]
+
+    final, rows = scanned(
+        one_round,
+        [*_present(carry_errors), *map(_zeros, constants)],
+        [*_carries_before(scan), *scan.stepped, *_present(row_errors)],
+        scan.length,
+        reverse=not scan.reverse,
+    )
+    of_carry = _spread(final[: len(moving)], moving, carried)
+    of_rows = _spread(rows, _where(is_wanted.stepped), len(scan.stepped))
+    of_constants = _spread(final[len(moving) :], _where(is_wanted.constants), len(scan.constants))
+    return [*of_carry, *of_rows, *of_constants]
+
+
+def _where(wanted: Sequence[bool]) -> list[int]:
+    return [n for n, is_wanted in enumerate(wanted) if is_wanted]
+
+
+def push_scan(tangents: Sequence[Maybe], y: Array, inputs: Sequence[Array], walk: Walk) -> list[Maybe]:
+    """The changes of the results."""
+    scan, moves = _scan(y.node, inputs), _scan(y.node, tangents)
+    carried = len(scan.carry)
+    carry_tangents = _filled(moves.carry, scan.carry)
+    moving, kept = _places(carry_tangents), list[int]()
+
+    def one_round(*arguments: Array) -> list[Array]:
+        parts = iter(arguments)
+        before = [variable(next(parts)) for _ in scan.carry]
+        changes = [(before[n].node, next(parts)) for n in moving]
+        rows = [variable(next(parts)) for _ in scan.stepped]
+        changes += [(rows[n].node, next(parts)) for n in _places(moves.stepped)]
+        used = [variable(c) if t is not None else c for c, t in zip(scan.constants, moves.constants, strict=True)]
+        changes += [(c.node, t) for c, t in zip(used, moves.constants, strict=True) if t is not None]
+        outputs = scan.outputs(before, rows, used)
+        found = walk(changes, [o.node for o in outputs])
+        after = _present(_filled(found[:carried], outputs[:carried]))
+        kept[:] = [n for n in _places(found) if n >= carried]
+        return [*outputs[:carried], *after, *outputs[carried:], *(found[n] for n in kept)]
+
+    final, collected = scanned(
+        one_round,
+        [*scan.carry, *_present(carry_tangents)],
+        [*scan.stepped, *_present(moves.stepped)],
+        scan.length,
+        reverse=scan.reverse,
+    )
+    count = len(scan.body.outputs)
+    places = [*moving, *kept]
+    return _spread([*final[carried:], *collected[count - carried :]], places, count)
+
+
+def batch_scan(y: Node, inputs: Sequence[Array], batched: Sequence[bool], size: int, walk: Walk) -> list[Array]:
+    """The results of every member of the batch."""
+    scan, wide = _scan(y, inputs), _scan(y, batched)
+    carry = [_repeated(c, w, size) for c, w in zip(scan.carry, wide.carry, strict=True)]
+    stepped = [moved_axis(s, 0, 1) if w else s for s, w in zip(scan.stepped, wide.stepped, strict=True)]
+    is_wide: list[bool] = [*[True] * len(carry), *wide.stepped, *wide.constants]
+
+    def one_round(*arguments: Array) -> list[Array]:
+        given = [*arguments, *scan.constants]
+        return _batched_outputs(scan.body, given, is_wide, size, walk)
+
+    final, rows = scanned(one_round, carry, stepped, scan.length, reverse=scan.reverse)
+    return [*final, *(moved_axis(r, 0, 1) for r in rows)]
+
+
+def _batched_outputs(
+    program: Graph, arguments: Sequence[Array], batched: Sequence[bool], size: int, walk: Walk
+) -> list[Array]:
+    """The outputs of a program for a batch of those arguments that are batched, every one of them batched."""
+    members = iter(placeholders([_member(x) for x, w in zip(arguments, batched, strict=True) if w]))
+    single = [next(members) if w else x for x, w in zip(arguments, batched, strict=True)]
+    outputs = instantiated(program, single)
+    given = {s.node: x for s, x, w in zip(single, arguments, batched, strict=True) if w}
+    return [_repeated(x, w, size) for x, w in walk([o.node for o in outputs], given, size)]
+
+
+def _member(x: Array) -> Type:
+    return x.node.type.with_shape(x.shape[1:])
+
+
+def _repeated(x: Array, is_batched: bool, size: int) -> Array:
+    return x if is_batched else broadcast(x, (size, *x.shape))
+
+
+# while
+
+
+def pull_while(
+    errors: Sequence[Maybe], y: Array, inputs: Sequence[Array], wanted: Sequence[bool], walk: Walk
+) -> list[Maybe]:
+    """There is none: how many rounds were run, and so what must be kept, is not known beforehand."""
+    raise DifferentiationError(
+        "while_loop cannot be differentiated backward, as the number of its rounds is not known beforehand.",
+        cure="Use cr.scan with a fixed length, cr.jvp (which goes forward), or Python's while without compiling.",
+    )
+
+
+def push_while(tangents: Sequence[Maybe], y: Array, inputs: Sequence[Array], walk: Walk) -> list[Maybe]:
+    """The changes of what is carried, carried along."""
+    condition, body, carried = y.node.attributes
+    carry, constants = inputs[:carried], inputs[carried:]
+    carry_tangents = _filled(tangents[:carried], carry)
+    moving = _places(carry_tangents)
+
+    def holds(*arguments: Array) -> list[Array]:
+        return instantiated(condition, [*arguments[:carried], *constants])
+
+    def one_round(*arguments: Array) -> list[Array]:
+        before = [variable(a) for a in arguments[:carried]]
+        used = [variable(c) for c in constants]
+        changes = [(before[n].node, t) for n, t in zip(moving, arguments[carried:], strict=True)]
+        changes += [(c.node, t) for c, t in zip(used, tangents[carried:], strict=True) if t is not None]
+        outputs = instantiated(body, [*before, *used])
+        found = walk(changes, [o.node for o in outputs])
+        return [*outputs, *_present(_filled(found, outputs))]
+
+    final = repeated(holds, one_round, [*carry, *_present(carry_tangents)])
+    return _spread(final[carried:], moving, carried)
+
+
+def batch_while(y: Node, inputs: Sequence[Array], batched: Sequence[bool], size: int, walk: Walk) -> list[Array]:
+    """Rounds as long as one member of the batch needs them; those that need no more stay as they are."""
+    condition, body, carried = y.attributes
+    carry = [_repeated(x, w, size) for x, w in zip(inputs[:carried], batched[:carried], strict=True)]
+    constants, is_wide = inputs[carried:], [*[True] * carried, *batched[carried:]]
+
+    def going(arguments: Sequence[Array]) -> Array:
+        return _batched_outputs(condition, [*arguments, *constants], is_wide, size, walk)[0]
+
+    def holds(*arguments: Array) -> list[Array]:
+        return [reduced(ops.MAX, going(arguments), None, False)]
+
+    def one_round(*arguments: Array) -> list[Array]:
+        after = _batched_outputs(body, [*arguments, *constants], is_wide, size, walk)
+        active = going(arguments)
+        return [_selected(active, new, old) for new, old in zip(after, arguments, strict=True)]
+
+    return repeated(holds, one_round, carry)
+
+
+def _selected(condition: Array, a: Array, b: Array) -> Array:
+    """`a` for the members of the batch of which the condition holds, else `b`."""
+    spread = broadcast(reshape(condition, (*condition.shape, *[1] * (a.ndim - 1))), a.shape)
+    return apply(ops.SELECT, spread.node, a.node, b.node)
+
+
+# cond
+
+
+def pull_cond(
+    errors: Sequence[Maybe], y: Array, inputs: Sequence[Array], wanted: Sequence[bool], walk: Walk
+) -> list[Maybe]:
+    """The errors that go through the branch that was taken."""
+    places, operands = _places(errors), inputs[1:]
+
+    def pulled(program: Graph) -> Callable[..., list[Array]]:
+        def branch(*arguments: Array) -> list[Array]:
+            given, later = arguments[: len(operands)], arguments[len(operands) :]
+            variables = [variable(x) for x in given]
+            outputs = instantiated(program, variables)
+            pairs = [(outputs[n].node, error) for n, error in zip(places, later, strict=True)]
+            return list(walk(pairs, [v.node for v in _chosen(variables, wanted[1:])]))
+
+        return branch
+
+    if_true, if_false = y.node.attributes
+    found = branched(inputs[0], pulled(if_true), pulled(if_false), [*operands, *_present(errors)])
+    return _spread(found, [n + 1 for n in _where(wanted[1:])], len(inputs))
+
+
+def push_cond(tangents: Sequence[Maybe], y: Array, inputs: Sequence[Array], walk: Walk) -> list[Maybe]:
+    """The changes that come out of the branch that was taken."""
+    operands, places = inputs[1:], _places(tangents[1:])
+    if_true, if_false = y.node.attributes
+    float_results = [n for n, node in enumerate(if_true.outputs) if node.type.is_float]
+
+    def pushed(program: Graph) -> Callable[..., list[Array]]:
+        def branch(*arguments: Array) -> list[Array]:
+            given, changes = arguments[: len(operands)], arguments[len(operands) :]
+            variables = [variable(x) for x in given]
+            outputs = instantiated(program, variables)
+            pairs = [(variables[n].node, t) for n, t in zip(places, changes, strict=True)]
+            return _present(_filled(walk(pairs, [o.node for o in outputs]), outputs))
+
+        return branch
+
+    found = branched(inputs[0], pushed(if_true), pushed(if_false), [*operands, *_present(tangents[1:])])
+    return _spread(found, float_results, len(if_true.outputs))
+
+
+def batch_cond(y: Node, inputs: Sequence[Array], batched: Sequence[bool], size: int, walk: Walk) -> list[Array]:
+    """One branch for all, if the condition is the same for all; else both, and of each member the one it takes."""
+    operands, is_wide = inputs[1:], batched[1:]
+
+    def widened(program: Graph) -> Callable[..., list[Array]]:
+        return lambda *arguments: _batched_outputs(program, arguments, is_wide, size, walk)
+
+    if_true, if_false = map(widened, y.attributes)
+    if not batched[0]:
+        return branched(inputs[0], if_true, if_false, operands)
+    taken, other = if_true(*operands), if_false(*operands)
+    return [_selected(inputs[0], a, b) for a, b in zip(taken, other, strict=True)]

@@ -1,0 +1,143 @@
+"""Steps as LLVM functions of their buffers' addresses, and the calls of them, one after the other.
+
+A program inside the program is a function that calls its own steps: a loop over rows, a loop that stops on a value, or
+one of two branches. Its temporary memory is a piece of the outer program's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from chainrule.graph.types import Type
+from chainrule.native import elementwise
+from chainrule.native.emit import emit
+from chainrule.native.ir import I64, PTR, Function, Module, Value
+from chainrule.native.kernel import Buffer, Kernel
+from chainrule.native.memory import plan
+from chainrule.native.steps import HOST, HostCall, Inner, Schedule, Step
+from chainrule.native.target import Target
+from chainrule.native.tile import tiled
+
+__all__ = ["call_steps", "prepared", "write_steps"]
+
+_BYTE = I64.with_kind("i8")
+Addresses = Mapping[Buffer, Value]
+
+
+def prepared(made: Schedule, target: Target, name: str = "k") -> Schedule:
+    """The schedule for a target: its kernels with their tilings, every step with its name, inner programs with memory."""
+    steps = [_prepared(step, target, f"{name}{n}") for n, step in enumerate(made.steps)]
+    return replace(made, steps=tuple(steps))
+
+
+def _prepared(step: Step, target: Target, name: str) -> Step:
+    if isinstance(step, Kernel):
+        return replace(tiled(step, target), name=name)
+    if isinstance(step, HostCall):
+        return replace(step, name=name)
+    programs = tuple(prepared(p, target, f"{name}.{'abc'[n]}") for n, p in enumerate(step.programs))
+    size = max(_memory_of(program)[1] for program in programs)
+    scratch = Buffer("scratch", Type((size,), np.dtype(np.uint8))) if size else None
+    return replace(step, programs=programs, scratch=scratch, name=name)
+
+
+def _memory_of(program: Schedule) -> tuple[dict[Buffer, int], int]:
+    """Where the temporary buffers of an inner program lie; a condition's result is one of them."""
+    return plan(program.steps, [*program.temporaries, *(b for b in program.outputs if b.type.size)])
+
+
+def write_steps(module: Module, steps: Sequence[Step]) -> None:
+    """A function for each step, after those of the steps inside it."""
+    for step in steps:
+        if isinstance(step, Kernel):
+            emit(module, step)
+        elif isinstance(step, HostCall):
+            _write_host_call(module, step)
+        else:
+            for program in step.programs:
+                write_steps(module, program.steps)
+            _write_inner(module, step)
+
+
+def call_steps(function: Function, steps: Sequence[Step], addresses: Addresses) -> None:
+    """Call the functions of the steps in order."""
+    for step in steps:
+        function.call(f'"{step.name}"', [addresses[b] for b in step.buffers])
+
+
+def _opened(module: Module, step: HostCall | Inner) -> tuple[Function, dict[Buffer, Value]]:
+    buffers = step.buffers
+    function = module.function(f'"{step.name}"', [(f"b{n}", PTR) for n in range(len(buffers))], "internal")
+    function.comment(step.heading)
+    return function, dict(zip(buffers, function.parameters, strict=True))
+
+
+def _write_host_call(module: Module, step: HostCall) -> None:
+    function, address = _opened(module, step)
+    operands = [*step.inputs, step.output]
+    table = function.allocate(PTR, len(operands))
+    for slot, buffer in enumerate(operands):
+        function.store(address[buffer], function.offset(table, PTR, Function.constant(I64, slot)))
+    function.call_address(address[HOST], [Function.constant(I64, step.number), table])
+    function.ret()
+
+
+def _write_inner(module: Module, step: Inner) -> None:
+    function, address = _opened(module, step)
+    {"scan": _scan, "while": _while, "cond": _cond}[step.kind](function, step, address)
+    function.ret()
+
+
+def _scan(function: Function, step: Inner, address: Addresses) -> None:
+    (body,) = step.programs
+    fixed = _inside(function, step, body, address)
+
+    def one_round(t: Value, _: list[Value]) -> list[Value]:
+        row = function.sub(Function.constant(I64, step.length - 1), t) if step.reverse else t
+        moving = [*body.inputs[step.carried : step.carried + step.stepped], *body.outputs[step.carried :]]
+        here = {b: _row(function, fixed[b], b, row) for b in moving}
+        call_steps(function, body.steps, fixed | here)
+        return []
+
+    if step.length:
+        function.loop(Function.constant(I64, 0), Function.constant(I64, step.length), 1, [], one_round)
+
+
+def _while(function: Function, step: Inner, address: Addresses) -> None:
+    condition, body = step.programs
+    while_inside, inside = (_inside(function, step, program, address) for program in step.programs)
+
+    def holds() -> Value:
+        call_steps(function, condition.steps, while_inside)
+        return elementwise.load(function, np.dtype(bool), 1, while_inside[condition.outputs[0]])
+
+    function.repeat(holds, lambda: call_steps(function, body.steps, inside))
+
+
+def _cond(function: Function, step: Inner, address: Addresses) -> None:
+    test = elementwise.load(function, np.dtype(bool), 1, address[step.inputs[0]])
+
+    def branch(program: Schedule) -> Callable[[], None]:
+        return lambda: call_steps(function, program.steps, _inside(function, step, program, address))
+
+    if_true, if_false = map(branch, step.programs)
+    function.branch(test, if_true, if_false)
+
+
+def _inside(function: Function, step: Inner, program: Schedule, address: Addresses) -> dict[Buffer, Value]:
+    """The addresses of an inner program's buffers: what is carried is where the step's results are."""
+    given = step.inputs[1:] if step.kind == "cond" else (*step.outputs[: step.carried], *step.inputs[step.carried :])
+    found = {HOST: address[HOST]} if HOST in address else {}
+    if step.scratch is not None:
+        for buffer, offset in _memory_of(program)[0].items():
+            found[buffer] = function.offset(address[step.scratch], _BYTE, Function.constant(I64, offset))
+    if len(program.outputs) == len(step.outputs):  # not a condition
+        found |= {inner: address[outer] for inner, outer in zip(program.outputs, step.outputs, strict=True)}
+    return found | {inner: address[outer] for inner, outer in zip(program.inputs, given, strict=True)}
+
+
+def _row(function: Function, address: Value, buffer: Buffer, row: Value) -> Value:
+    return function.offset(address, _BYTE, function.mul(row, Function.constant(I64, buffer.type.bytes)))

@@ -1,0 +1,102 @@
+"""Loops and branches inside a program: functions looked at once, as programs of their own.
+
+A function is called with placeholders, and what it did becomes a closed graph: what it used from outside is handed in
+as further arguments. These are the forms that derivatives and transformations are written with: flat lists of Arrays,
+trees being left to those who call them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from chainrule.graph import ops
+from chainrule.graph.graph import Graph
+from chainrule.graph.node import Node, between, input_node, replaced
+from chainrule.graph.types import Type
+from chainrule.trace.array import Array, apply, carry_origins, origins_of
+
+__all__ = ["branched", "captured", "closed", "instantiated", "placeholders", "repeated", "results_of", "scanned"]
+
+Function = Callable[..., Sequence[Array]]
+_TAGS = itertools.count()
+
+
+def placeholders(types: Sequence[Type]) -> list[Array]:
+    """Arrays without values, each different from all others, that stand for a function's arguments."""
+    return [Array(Node(ops.PLACEHOLDER, (), (next(_TAGS), type_))) for type_ in types]
+
+
+def closed(outputs: Sequence[Array], arguments: Sequence[Array], outside: Sequence[Node] | None = None) -> Graph:
+    """The program from placeholders to outputs; its arguments are the placeholders, then what it used from outside."""
+    used = captured(outputs, arguments) if outside is None else outside
+    given = [*(a.node for a in arguments), *used]
+    inputs = tuple(input_node(n, node.type) for n, node in enumerate(given))
+    found = dict(zip(given, inputs, strict=True))
+    for node in between([a.node for a in arguments], [o.node for o in outputs]):
+        if node not in found:
+            found[node] = replaced(node, tuple(found.get(n, n) for n in node.inputs))
+    origins = {found[node]: origins_of(node) for node in found}
+    return Graph(inputs, tuple(found.get(o.node, o.node) for o in outputs), origins)
+
+
+def captured(outputs: Sequence[Array], arguments: Sequence[Array]) -> list[Node]:
+    """What lies outside and is used inside, numbers excepted."""
+    inside = between([a.node for a in arguments], [o.node for o in outputs])
+    used = [*(n for node in inside for n in node.inputs), *(o.node for o in outputs)]
+    return [n for n in dict.fromkeys(used) if n not in inside and n.op not in (ops.FULL, ops.IOTA)]
+
+
+def instantiated(graph: Graph, arguments: Sequence[Array]) -> list[Array]:
+    """The outputs of a program for these arguments, as nodes of the program that they belong to."""
+    found = dict(zip(graph.inputs, (a.node for a in arguments), strict=True))
+    for node in graph.nodes():
+        if node not in found:
+            found[node] = replaced(node, tuple(found[n] for n in node.inputs))
+            carry_origins(found[node], graph.origins.get(node, ()))
+    return [Array(found[node]) for node in graph.outputs]
+
+
+def results_of(node: Node) -> list[Array]:
+    """The results of an operation that has several."""
+    types: Any = node.type
+    return [apply(ops.RESULT, node, attributes=(n,)) for n in range(len(types.types))]
+
+
+def scanned(
+    function: Function, carry: Sequence[Array], stepped: Sequence[Array], length: int, *, reverse: bool = False
+) -> tuple[list[Array], list[Array]]:
+    """What is carried after the last round, and the rows of every round, stacked.
+
+    In each round `function(*carry, *rows)` returns what is carried on, as many as came, and then the round's rows.
+    """
+    types = [*(c.node.type for c in carry), *(s.node.type.with_shape(s.shape[1:]) for s in stepped)]
+    arguments = placeholders(types)
+    outputs = list(function(*arguments))
+    outside = captured(outputs, arguments)
+    body = closed(outputs, arguments, outside)
+    inputs = [*(a.node for a in (*carry, *stepped)), *outside]
+    node = apply(ops.SCAN, *inputs, attributes=(body, len(carry), len(stepped), length, reverse)).node
+    results = results_of(node)
+    return results[: len(carry)], results[len(carry) :]
+
+
+def repeated(condition: Function, function: Function, carry: Sequence[Array]) -> list[Array]:
+    """`while condition(*carry): carry = function(*carry)`."""
+    arguments = placeholders([c.node.type for c in carry])
+    holds, outputs = list(condition(*arguments)), list(function(*arguments))
+    outside = captured([*holds, *outputs], arguments)
+    programs = (closed(holds, arguments, outside), closed(outputs, arguments, outside))
+    inputs = [*(c.node for c in carry), *outside]
+    return results_of(apply(ops.WHILE, *inputs, attributes=(*programs, len(carry))).node)
+
+
+def branched(condition: Array, if_true: Function, if_false: Function, operands: Sequence[Array]) -> list[Array]:
+    """`if_true(*operands) if condition else if_false(*operands)`."""
+    arguments = placeholders([o.node.type for o in operands])
+    branches = [list(function(*arguments)) for function in (if_true, if_false)]
+    outside = captured([*branches[0], *branches[1]], arguments)
+    programs = tuple(closed(outputs, arguments, outside) for outputs in branches)
+    inputs = [condition.node, *(o.node for o in operands), *outside]
+    return results_of(apply(ops.COND, *inputs, attributes=programs).node)

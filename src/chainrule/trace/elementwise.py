@@ -1,0 +1,482 @@
+"""NumPy's elementwise functions, for Arrays as for plain arrays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import DTypeError, ShapeError, TracingError
+from chainrule.graph import ops
+from chainrule.graph.node import full
+from chainrule.graph.ops import Op
+from chainrule.trace import array as core
+from chainrule.trace.array import Array, apply, as_array, binary
+from chainrule.trace.recorded import Function, as_recorded, offered, recorded, through_arrays
+
+_SEQUENCES = (list, tuple)
+_BITS = {4: np.int32, 8: np.int64}  # the integers as wide as the floating-point numbers of so many bytes
+
+
+def _unary(op: Op, plain: Function, formula: str, *, on_floats: bool = True) -> Function:
+    def record(x: Any, /) -> Array:
+        operand = as_array(x)
+        return apply(op, (core.as_float(operand) if on_floats else operand).node)
+
+    return as_recorded(plain.__name__, plain, record, f"`{formula}`, element by element.")
+
+
+def _binary(op: Op, plain: Function, formula: str, combine: Callable[[Op, Any, Any], Any] = binary) -> Function:
+    def record(x1: Any, x2: Any, /) -> Array:
+        return _known(op.name, combine(op, _plain(x1), _plain(x2)), x1, x2)
+
+    doc = f"`{formula}`, element by element, after broadcasting and promotion."
+    return as_recorded(plain.__name__, plain, record, doc)
+
+
+def _known(name: str, result: Any, *operands: Any) -> Array:
+    """The result, unless an operand was something that only its own type might know how to combine."""
+    if result is NotImplemented:
+        kinds = " and ".join(type(x).__name__ for x in operands)
+        raise DTypeError(f"{name} takes arrays and real numbers, not {kinds}.")
+    return result  # type: ignore[no-any-return]
+
+
+def _plain(x: Any) -> Any:
+    return as_array(x) if isinstance(x, _SEQUENCES) else x
+
+
+def _of_floats(op: Op, a: Any, b: Any) -> Array:
+    """Integers and booleans among themselves are taken as float64."""
+    return binary(op, *core.as_floats(a, b))
+
+
+def _of_truth(op: Op, a: Any, b: Any) -> Array:
+    """Numbers are true where they are not zero."""
+    return binary(op, *(core.astype(as_array(x), bool) for x in (a, b)))
+
+
+def _constant(x: Array, number: float) -> Array:
+    return Array(full(number, x.node.type))
+
+
+def _everywhere(x: Array, truth: bool) -> Array:
+    return Array(full(truth, x.node.type.with_dtype(bool)))
+
+
+def _is_float(x: Array) -> bool:
+    return x.node.type.is_float
+
+
+negative = _unary(ops.NEGATIVE, np.negative, "−x", on_floats=False)
+absolute = abs = _unary(ops.ABSOLUTE, np.absolute, "|x|", on_floats=False)
+fabs = _unary(ops.ABSOLUTE, np.fabs, "|x|, a floating-point number")
+sign = _unary(ops.SIGN, np.sign, "−1, 0 or 1", on_floats=False)
+exp = _unary(ops.EXP, np.exp, "eˣ")
+expm1 = _unary(ops.EXPM1, np.expm1, "eˣ − 1")
+exp2 = _unary(ops.EXP2, np.exp2, "2ˣ")
+log = _unary(ops.LOG, np.log, "ln x")
+log1p = _unary(ops.LOG1P, np.log1p, "ln(1 + x)")
+log2 = _unary(ops.LOG2, np.log2, "log₂ x")
+log10 = _unary(ops.LOG10, np.log10, "log₁₀ x")
+sqrt = _unary(ops.SQRT, np.sqrt, "√x")
+cbrt = _unary(ops.CBRT, np.cbrt, "∛x")
+sin = _unary(ops.SIN, np.sin, "sin x")
+cos = _unary(ops.COS, np.cos, "cos x")
+tan = _unary(ops.TAN, np.tan, "tan x")
+arcsin = asin = _unary(ops.ARCSIN, np.arcsin, "arcsin x")
+arccos = acos = _unary(ops.ARCCOS, np.arccos, "arccos x")
+arctan = atan = _unary(ops.ARCTAN, np.arctan, "arctan x")
+sinh = _unary(ops.SINH, np.sinh, "sinh x")
+cosh = _unary(ops.COSH, np.cosh, "cosh x")
+tanh = _unary(ops.TANH, np.tanh, "tanh x")
+arcsinh = asinh = _unary(ops.ARCSINH, np.arcsinh, "arsinh x")
+arccosh = acosh = _unary(ops.ARCCOSH, np.arccosh, "arcosh x")
+arctanh = atanh = _unary(ops.ARCTANH, np.arctanh, "artanh x")
+rint = _unary(ops.ROUND, np.rint, "the nearest integer, even in a tie")
+
+add = _binary(ops.ADD, np.add, "x + y")
+subtract = _binary(ops.SUBTRACT, np.subtract, "x − y")
+multiply = _binary(ops.MULTIPLY, np.multiply, "x · y")
+maximum = _binary(ops.MAXIMUM, np.maximum, "the larger")
+minimum = _binary(ops.MINIMUM, np.minimum, "the smaller")
+floor_divide = _binary(ops.FLOOR_DIVIDE, np.floor_divide, "⌊x / y⌋")
+remainder = mod = _binary(ops.REMAINDER, np.remainder, "x − y·⌊x / y⌋")
+less = _binary(ops.LESS, np.less, "x < y")
+less_equal = _binary(ops.LESS_EQUAL, np.less_equal, "x ≤ y")
+equal = _binary(ops.EQUAL, np.equal, "x = y")
+not_equal = _binary(ops.NOT_EQUAL, np.not_equal, "x ≠ y")
+logical_and = _binary(ops.LOGICAL_AND, np.logical_and, "x and y", _of_truth)
+logical_or = _binary(ops.LOGICAL_OR, np.logical_or, "x or y", _of_truth)
+logical_xor = _binary(ops.NOT_EQUAL, np.logical_xor, "either x or y", _of_truth)
+arctan2 = atan2 = _binary(ops.ARCTAN2, np.arctan2, "the angle of the point (y, x)", _of_floats)
+hypot = _binary(ops.HYPOT, np.hypot, "√(x² + y²)", _of_floats)
+logaddexp = _binary(ops.LOGADDEXP, np.logaddexp, "ln(eˣ + eʸ)", _of_floats)
+copysign = _binary(ops.COPYSIGN, np.copysign, "|x| with the sign of y", _of_floats)
+nextafter = _binary(ops.NEXTAFTER, np.nextafter, "the number next to x, toward y", _of_floats)
+bitwise_and = _binary(ops.BITWISE_AND, np.bitwise_and, "the bits of x and y", core.bits)
+bitwise_or = _binary(ops.BITWISE_OR, np.bitwise_or, "the bits of x or y", core.bits)
+bitwise_xor = _binary(ops.BITWISE_XOR, np.bitwise_xor, "the bits of either x or y", core.bits)
+left_shift = bitwise_left_shift = _binary(ops.LEFT_SHIFT, np.left_shift, "x · 2ʸ", core.bits)
+right_shift = bitwise_right_shift = _binary(ops.RIGHT_SHIFT, np.right_shift, "⌊x / 2ʸ⌋", core.bits)
+
+
+@through_arrays
+def erf(x: Any, /) -> Array:
+    """The error function `2/√π ∫₀ˣ e^−t² dt`, element by element. NumPy has none."""
+    return apply(ops.ERF, core.as_float(as_array(x)).node)
+
+
+@recorded(np.invert)
+def invert(x: Any, /) -> Array:
+    """Every bit turned over; of booleans, the opposite."""
+    return core.inverted(as_array(x))
+
+
+bitwise_not = bitwise_invert = invert
+
+
+@recorded(np.logical_not)
+def logical_not(x: Any, /) -> Array:
+    """`not x`, element by element: whether a number is zero."""
+    return apply(ops.LOGICAL_NOT, core.astype(as_array(x), bool).node)
+
+
+@recorded(np.greater)
+def greater(x1: Any, x2: Any, /) -> Array:
+    """`x > y`, element by element."""
+    return less(x2, x1)  # type: ignore[no-any-return]
+
+
+@recorded(np.greater_equal)
+def greater_equal(x1: Any, x2: Any, /) -> Array:
+    """`x ≥ y`, element by element."""
+    return less_equal(x2, x1)  # type: ignore[no-any-return]
+
+
+@recorded(np.divide)
+def divide(x1: Any, x2: Any, /) -> Array:
+    """`x / y`, element by element; integers are divided as float64."""
+    return _known("divide", core.divide(_plain(x1), _plain(x2)), x1, x2)
+
+
+true_divide = divide
+
+
+@recorded(np.power)
+def power(x1: Any, x2: Any, /) -> Array:
+    """`xʸ`, element by element."""
+    return _known("power", core.power(_plain(x1), _plain(x2)), x1, x2)
+
+
+pow = power
+
+
+@recorded(np.float_power)
+def float_power(x1: Any, x2: Any, /) -> Array:
+    """`xʸ` in float64."""
+    return power(*(core.astype(as_array(x), np.float64) for x in (x1, x2)))  # type: ignore[no-any-return]
+
+
+@recorded(np.square)
+def square(x: Any, /) -> Array:
+    """`x²`, element by element."""
+    x = as_array(x)
+    return x * x  # type: ignore[no-any-return]
+
+
+@recorded(np.reciprocal)
+def reciprocal(x: Any, /) -> Array:
+    """`1 / x`, element by element; of integers, without what follows the point."""
+    x = as_array(x)
+    return 1 / x if _is_float(x) else where(absolute(x) == 1, x, _constant(x, 0))  # type: ignore[no-any-return]
+
+
+@recorded(np.positive)
+def positive(x: Any, /) -> Array:
+    """`x` itself."""
+    return as_array(x)
+
+
+@recorded(np.divmod)
+def divmod(x1: Any, x2: Any, /) -> tuple[Array, Array]:
+    """`⌊x / y⌋` and `x − y·⌊x / y⌋`."""
+    return floor_divide(x1, x2), remainder(x1, x2)
+
+
+@recorded(np.fmod)
+def fmod(x1: Any, x2: Any, /) -> Array:
+    """The remainder of a division toward zero: it has the sign of `x1`."""
+    a, b = core.promoted(x1, x2)
+    if _is_float(a):
+        side = copysign(_constant(a, 1), a)  # not |a|, whose kink the remainder has not
+        return remainder(a * side, absolute(b)) * side  # type: ignore[no-any-return]
+    rest = remainder(a, b)
+    return where((rest != 0) & ((a < 0) != (b < 0)), rest - b, rest)  # type: ignore[no-any-return]
+
+
+# to the nearest integer
+
+
+def _to_integer(op: Op, plain: Function, doc: str) -> Function:
+    def record(x: Any, /) -> Array:
+        x = as_array(x)
+        return apply(op, x.node) if _is_float(x) else x
+
+    return as_recorded(plain.__name__, plain, record, doc)
+
+
+floor = _to_integer(ops.FLOOR, np.floor, "`⌊x⌋`, element by element; of integers, themselves.")
+ceil = _to_integer(ops.CEIL, np.ceil, "`⌈x⌉`, element by element; of integers, themselves.")
+
+
+@recorded(np.trunc)
+def trunc(x: Any, /) -> Array:
+    """The nearest integer toward zero; of integers, themselves."""
+    x = as_array(x)
+    return where(x < 0, ceil(x), floor(x)) if _is_float(x) else x  # type: ignore[no-any-return]
+
+
+@recorded(np.fix)
+def fix(x: Any) -> Array:
+    """The nearest integer toward zero; of integers, themselves."""
+    return trunc(x)  # type: ignore[no-any-return]
+
+
+@recorded(np.round)
+def round(a: Any, decimals: int = 0) -> Array:
+    """The nearest number of so many decimals, even in a tie."""
+    x = as_array(a)
+    if x.dtype.kind == "b":
+        raise DTypeError(f"round needs numbers, not {x.node.type}.")
+    if not _is_float(x):
+        return x if decimals >= 0 else core.astype(round(core.as_float(x), decimals), x.dtype)
+    scale = 10.0 ** math.fabs(decimals)
+    if decimals >= 0:
+        return rint(x * scale) / scale if decimals else rint(x)  # type: ignore[no-any-return]
+    return rint(x / scale) * scale  # type: ignore[no-any-return]
+
+
+around = round
+
+# what numbers are
+
+
+@recorded(np.isnan)
+def isnan(x: Any, /) -> Array:
+    """Whether an element is not a number."""
+    x = as_array(x)
+    return x != x if _is_float(x) else _everywhere(x, False)
+
+
+@recorded(np.isinf)
+def isinf(x: Any, /) -> Array:
+    """Whether an element is ∞ or −∞."""
+    x = as_array(x)
+    return absolute(x) == math.inf if _is_float(x) else _everywhere(x, False)  # type: ignore[no-any-return]
+
+
+@recorded(np.isfinite)
+def isfinite(x: Any, /) -> Array:
+    """Whether an element is a number, and not ∞ or −∞."""
+    x = as_array(x)
+    return absolute(x) < math.inf if _is_float(x) else _everywhere(x, True)  # type: ignore[no-any-return]
+
+
+@recorded(np.isposinf)
+def isposinf(x: Any) -> Array:
+    """Whether an element is ∞."""
+    return core.as_float(as_array(x)) == math.inf  # type: ignore[no-any-return]
+
+
+@recorded(np.isneginf)
+def isneginf(x: Any) -> Array:
+    """Whether an element is −∞."""
+    return core.as_float(as_array(x)) == -math.inf  # type: ignore[no-any-return]
+
+
+@recorded(np.signbit)
+def signbit(x: Any, /) -> Array:
+    """Whether an element has a minus: −0 has."""
+    x = core.as_float(as_array(x))
+    return core.viewed(x, _BITS[x.dtype.itemsize]) < 0
+
+
+@recorded(np.isclose)
+def isclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> Array:
+    """Whether `|a − b| ≤ atol + rtol·|b|`; infinities are close to themselves alone."""
+    x, y = core.promoted(a, b)
+    x, y = core.as_float(x), core.as_float(y)
+    close = (x == y) | ((absolute(x - y) <= atol + rtol * absolute(y)) & isfinite(y))
+    return close | (isnan(x) & isnan(y)) if equal_nan else close  # type: ignore[no-any-return]
+
+
+@recorded(np.allclose)
+def allclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> Array:
+    """Whether all elements are close."""
+    return core.every(isclose(a, b, rtol, atol, equal_nan))
+
+
+@recorded(np.array_equal)
+def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Array | bool:
+    """Whether the shapes and all elements are equal."""
+    a, b = as_array(a1), as_array(a2)
+    if a.shape != b.shape:
+        return False
+    same = a == b
+    return core.every(same | (isnan(a) & isnan(b)) if equal_nan else same)
+
+
+@recorded(np.nan_to_num)
+def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Array:
+    """Numbers in place of nan, ∞ and −∞: 0 and the largest of the type, unless told."""
+    x = as_array(x)
+    if not _is_float(x):
+        return x
+    largest = float(np.finfo(x.dtype).max)
+    finite = where(isnan(x), nan, x)
+    finite = where(x == math.inf, largest if posinf is None else posinf, finite)
+    return where(x == -math.inf, -largest if neginf is None else neginf, finite)  # type: ignore[no-any-return]
+
+
+# choice
+
+
+@recorded(np.where)
+def where(condition: Any, x: Any = None, y: Any = None, /) -> Array:
+    """`x` where the condition holds, else `y`, after broadcasting and promotion."""
+    if x is None or y is None:
+        raise TracingError("where without values has a shape that depends on values.", cure="np.where(condition, a, b)")
+    shape = core.broadcast_shape("where", condition, x, y)
+    left, right = core.promoted(x, y)
+    test = core.astype(as_array(condition), bool)
+    test, left, right = (core.broadcast(a, shape) for a in (test, left, right))
+    return apply(ops.SELECT, test.node, left.node, right.node)
+
+
+@recorded(np.clip)
+def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Array:
+    """`a` where it lies between the bounds, else the nearer bound."""
+    low, high = a_min if min is None else min, a_max if max is None else max
+    above = a if low is None else maximum(a, low)
+    return as_array(above if high is None else minimum(above, high))
+
+
+@recorded(np.select)
+def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Array:
+    """The choice of the first condition that holds; the default where none does."""
+    if len(condlist) != len(choicelist):
+        raise ShapeError(f"select: {len(condlist)} conditions for {len(choicelist)} choices.")
+    dtype = core.common_dtype([*choicelist, default])
+    chosen: Any = default
+    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
+        chosen = where(condition, choice, chosen)
+    return core.astype(as_array(chosen), dtype)
+
+
+@recorded(np.piecewise)
+def piecewise(x: Any, condlist: Sequence[Any], funclist: Sequence[Any], *args: Any) -> Array:
+    """Of each element the function, or the number, of the last condition that holds; otherwise one more, or 0.
+
+    Each function is called with all of `x`, so it must be elementwise.
+    """
+    x = as_array(x)
+    conditions = list(condlist) if isinstance(condlist, _SEQUENCES) else [condlist]
+    pieces = [f(x, *args) if callable(f) else f for f in funclist]
+    result: Any = pieces.pop() if len(pieces) == len(conditions) + 1 else 0
+    for condition, piece in zip(conditions, pieces, strict=True):
+        result = where(condition, piece, result)
+    return core.broadcast(core.astype(as_array(result), x.dtype), x.shape)
+
+
+@recorded(np.fmax)
+def fmax(x1: Any, x2: Any, /) -> Array:
+    """The larger; the other where one is nan."""
+    return _ignoring_nan(maximum, x1, x2)
+
+
+@recorded(np.fmin)
+def fmin(x1: Any, x2: Any, /) -> Array:
+    """The smaller; the other where one is nan."""
+    return _ignoring_nan(minimum, x1, x2)
+
+
+def _ignoring_nan(function: Function, x1: Any, x2: Any) -> Array:
+    a, b = core.promoted(x1, x2)
+    if not _is_float(a):
+        return function(a, b)  # type: ignore[no-any-return]
+    return function(where(isnan(a), b, a), where(isnan(b), a, b))  # type: ignore[no-any-return]
+
+
+@recorded(np.heaviside)
+def heaviside(x1: Any, x2: Any, /) -> Array:
+    """0 below zero, 1 above, `x2` at zero."""
+    a, b = core.promoted(*core.as_floats(x1, x2))
+    step = where(a < 0, _constant(a, 0), where(a == 0, b, _constant(a, 1)))
+    return where(isnan(a), a, step)  # type: ignore[no-any-return]
+
+
+# formulas
+
+_SERIES = [(-1) ** n / math.factorial(2 * n + 1) for n in range(6)]  # of sin(t)/t in t²
+
+
+@recorded(np.sinc)
+def sinc(x: Any) -> Array:
+    """`sin(πx) / πx`, and 1 at 0; every derivative of it is right there too."""
+    t = core.as_float(as_array(x)) * math.pi
+    near = absolute(t) < 0.1
+    far = where(near, _constant(t, 1), t)
+    small = where(near, t, _constant(t, 0))
+    series = _constant(t, _SERIES[-1])
+    for coefficient in reversed(_SERIES[:-1]):
+        series = series * (small * small) + coefficient
+    return where(near, series, sin(far) / far)  # type: ignore[no-any-return]
+
+
+def _scaled(plain: Function, factor: float, doc: str) -> Function:
+    def record(x: Any, /) -> Array:
+        return core.as_float(as_array(x)) * factor  # type: ignore[no-any-return]
+
+    return as_recorded(plain.__name__, plain, record, doc)
+
+
+deg2rad = _scaled(np.deg2rad, math.pi / 180, "Degrees as radians.")
+rad2deg = _scaled(np.rad2deg, 180 / math.pi, "Radians as degrees.")
+radians = _scaled(np.radians, math.pi / 180, "Degrees as radians.")
+degrees = _scaled(np.degrees, 180 / math.pi, "Radians as degrees.")
+
+
+@recorded(np.logaddexp2)
+def logaddexp2(x1: Any, x2: Any, /) -> Array:
+    """`log₂(2ˣ + 2ʸ)`, element by element."""
+    a, b = core.promoted(*core.as_floats(x1, x2))
+    return logaddexp(a * math.log(2), b * math.log(2)) / math.log(2)  # type: ignore[no-any-return]
+
+
+# complex numbers, as far as real ones are some
+
+
+@recorded(np.real)
+def real(val: Any) -> Array:
+    """The real part: a real number itself."""
+    return as_array(val)
+
+
+@recorded(np.imag)
+def imag(val: Any) -> Array:
+    """The imaginary part: of a real number, 0."""
+    return _constant(as_array(val), 0)
+
+
+@recorded(np.conjugate)
+def conj(x: Any, /) -> Array:
+    """The conjugate: a real number itself."""
+    return as_array(x)
+
+
+conjugate = conj
+
+__all__ = offered(globals())

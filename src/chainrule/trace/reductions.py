@@ -1,0 +1,404 @@
+"""NumPy's functions that make one number of many, or of all before each, for Arrays as for plain arrays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import OptionError, ShapeError
+from chainrule.graph import ops
+from chainrule.graph.node import full
+from chainrule.graph.types import Type
+from chainrule.trace import array as core
+from chainrule.trace import elementwise as ew
+from chainrule.trace.array import Array, apply, as_array
+from chainrule.trace.recorded import Function, as_recorded, offered, recorded, through_arrays
+
+Axes = int | Sequence[int] | None
+
+
+def _counted(x: Array, dtype: Any) -> Array:
+    """What is summed or multiplied: as `dtype`; else booleans and small integers in 64 bits."""
+    if dtype is not None:
+        return core.astype(x, dtype)
+    wide = {"b": np.int64, "i": np.int64, "u": np.uint64}.get(x.dtype.kind)
+    return core.astype(x, wide) if wide else x
+
+
+def _count(x: Array, axis: Axes) -> int:
+    return math.prod(x.shape[a] for a in core.normalized_axes(axis, x.ndim))
+
+
+def _kept(reduced: Array, x: Array, axis: Axes, keepdims: bool) -> Array:
+    """The result with axes of size one where the reduced ones were."""
+    axes = core.normalized_axes(axis, x.ndim)
+    return core.reshape(reduced, [1 if a in axes else n for a, n in enumerate(x.shape)]) if keepdims else reduced
+
+
+def _only_where(x: Array, where: Any, otherwise: float) -> Array:
+    return x if where is None or where is True else ew.where(where, x, Array(full(otherwise, x.node.type)))
+
+
+def _with_initial(found: Array, initial: Any, combine: Function) -> Array:
+    return found if initial is None else core.astype(combine(found, initial), found.dtype)
+
+
+@recorded(np.sum)
+def sum(
+    a: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, initial: Any = None, where: Any = None
+) -> Array:
+    """The sum over axes."""
+    x = _only_where(_counted(as_array(a), dtype), where, 0)
+    return _with_initial(core.reduced(ops.SUM, x, axis, bool(keepdims)), initial, ew.add)
+
+
+@recorded(np.prod)
+def prod(
+    a: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, initial: Any = None, where: Any = None
+) -> Array:
+    """The product over axes: its derivative by one element is the product of the others, zeros among them or not."""
+    x = _only_where(_counted(as_array(a), dtype), where, 1)
+    return _with_initial(_kept(_product(_axes_first(x, axis)), x, axis, bool(keepdims)), initial, ew.multiply)
+
+
+def _axes_first(x: Array, axis: Axes) -> Array:
+    """The axes as one, before the others."""
+    axes = core.normalized_axes(axis, x.ndim)
+    others = [a for a in range(x.ndim) if a not in axes]
+    return core.reshape(core.transpose(x, (*axes, *others)), [_count(x, axes), *(x.shape[a] for a in others)])
+
+
+def _product(x: Array) -> Array:
+    """Of the rows: the first half times the second, and so on."""
+    while len(x) > 1:
+        half = len(x) // 2
+        pairs = x[:half] * x[half : 2 * half]
+        x = _joined([pairs, x[-1:]]) if len(x) % 2 else pairs
+    return x[0] if len(x) else Array(full(1, x.node.type.with_shape(x.shape[1:])))
+
+
+def _joined(parts: Sequence[Array], axis: int = 0) -> Array:
+    return apply(ops.CONCATENATE, *(p.node for p in parts), attributes=(axis,))
+
+
+@recorded(np.mean)
+def mean(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, where: Any = None) -> Array:
+    """The mean over axes."""
+    x = core.as_float(as_array(a)) if dtype is None else core.astype(as_array(a), dtype)
+    if where is None or where is True:
+        return core.mean(x, axis, bool(keepdims))
+    chosen = core.astype(core.broadcast(as_array(where), x.shape), x.dtype)
+    return sum(x, axis, keepdims=keepdims, where=where) / core.total(chosen, axis, bool(keepdims))  # type: ignore[no-any-return]
+
+
+@recorded(np.var)
+def var(
+    a: Any, axis: Any = None, dtype: Any = None, *, ddof: float = 0, keepdims: bool = False, correction: Any = None
+) -> Array:
+    """The mean squared distance from the mean, `Σ (x − mean)² / (n − ddof)`."""
+    x = core.as_float(as_array(a)) if dtype is None else core.astype(as_array(a), dtype)
+    left = _count(x, axis) - (ddof if correction is None else correction)
+    centred = x - core.mean(x, axis, keepdims=True)
+    return core.total(centred * centred, axis, bool(keepdims)) / float(max_of(left, 0))
+
+
+max_of = max
+
+
+@recorded(np.std)
+def std(
+    a: Any, axis: Any = None, dtype: Any = None, *, ddof: float = 0, keepdims: bool = False, correction: Any = None
+) -> Array:
+    """The square root of the variance; where that is 0, so is its derivative."""
+    return root(var(a, axis, dtype, ddof=ddof, keepdims=keepdims, correction=correction))
+
+
+def root(x: Array) -> Array:
+    """`√x` with the derivative 0 at 0, as that of a distance."""
+    nothing = x == 0
+    return ew.where(nothing, x, ew.sqrt(ew.where(nothing, Array(full(1, x.node.type)), x)))  # type: ignore[no-any-return]
+
+
+def _extreme(plain: Function, method: str, combine: Function, neutral: str, doc: str) -> Function:
+    def record(a: Any, axis: Any = None, *, keepdims: bool = False, initial: Any = None, where: Any = None) -> Array:
+        x = as_array(a)
+        if where is not None and where is not True and initial is None:
+            raise OptionError(f"{method} over some elements needs a number to start from.", cure="Give `initial`.")
+        if initial is not None:
+            start = core.astype(as_array(initial), x.dtype)
+            x = x if where is None or where is True else ew.where(where, x, start)
+            if not _count(x, axis):
+                kept = tuple(a for a in range(x.ndim) if a not in core.normalized_axes(axis, x.ndim))
+                return _kept(core.broadcast(start, tuple(x.shape[a] for a in kept)), x, axis, bool(keepdims))
+        return _with_initial(core.extreme(x, method, axis, bool(keepdims)), initial, combine)
+
+    return as_recorded(plain.__name__, plain, record, doc)
+
+
+max = amax = _extreme(
+    np.max, "max", ew.maximum, "-inf", "The largest element over axes; its derivative is shared equally among ties."
+)
+min = amin = _extreme(
+    np.min, "min", ew.minimum, "inf", "The smallest element over axes; its derivative is shared equally among ties."
+)
+
+
+@recorded(np.ptp)
+def ptp(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
+    """The largest less the smallest element over axes."""
+    return max(a, axis, keepdims=keepdims) - min(a, axis, keepdims=keepdims)  # type: ignore[no-any-return]
+
+
+@recorded(np.any)
+def any(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
+    """Whether any element over axes is true, or not zero."""
+    return core.reduced(ops.SUM, core.astype(as_array(a), bool), axis, bool(keepdims))
+
+
+@recorded(np.all)
+def all(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
+    """Whether all elements over axes are true, or not zero."""
+    return core.every(as_array(a), axis, bool(keepdims))
+
+
+@recorded(np.count_nonzero)
+def count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
+    """How many elements over axes are true, or not zero."""
+    return core.total(core.astype(as_array(a), bool), axis, bool(keepdims))
+
+
+@recorded(np.argmax)
+def argmax(a: Any, axis: int | None = None, *, keepdims: bool = False) -> Array:
+    """The position of the first largest element along an axis (of the flattened array if None). No derivative."""
+    x = as_array(a)
+    found = _first_largest(x if axis is not None else core.reshape(x, -1), 0 if axis is None else axis)
+    return _kept(found, x, axis, bool(keepdims))
+
+
+def _first_largest(x: Array, axis: int) -> Array:
+    along, extent = core.normalized_axis(axis, x.ndim), x.shape[axis]
+    positions = apply(ops.IOTA, attributes=(along, Type(x.shape, np.dtype(np.int64))))
+    largest = core.reduced(ops.MAX, x, along, True)
+    found = (x == largest) | (x != x)  # nan counts as the largest, as in NumPy, and equals nothing
+    return core.extreme(ew.where(found, positions, extent - 1), "min", along, False)
+
+
+@recorded(np.argmin)
+def argmin(a: Any, axis: int | None = None, *, keepdims: bool = False) -> Array:
+    """The position of the first smallest element along an axis. No derivative."""
+    return argmax(core.mirrored(as_array(a)), axis, keepdims=keepdims)  # type: ignore[no-any-return]
+
+
+@through_arrays
+def logsumexp(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
+    """`ln Σ eˣ` over axes, without overflow; its derivative is the softmax. NumPy has none.
+
+    >>> from chainrule import numpy as np
+    >>> float(np.logsumexp([1000.0, 1000.0]) - 1000.0) == float(np.log(2.0))
+    True
+    """
+    x = core.as_float(as_array(a))
+    if not _count(x, axis):
+        return ew.log(sum(x, axis, keepdims=keepdims))  # type: ignore[no-any-return]
+    largest = apply(ops.STOP_GRADIENT, core.reduced(ops.MAX, x, axis, True).node)
+    centre = ew.where(ew.isfinite(largest), largest, Array(full(0, largest.node.type)))
+    summed = ew.log(core.total(ew.exp(x - centre), axis, True)) + centre
+    return core.reshape(summed, _kept(core.reduced(ops.MAX, x, axis, False), x, axis, bool(keepdims)).shape)
+
+
+@recorded(np.average)
+def average(
+    a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False
+) -> Array | tuple[Array, Array]:
+    """The mean over axes, each element counted with its weight."""
+    x = core.as_float(as_array(a))
+    if weights is None:
+        found = core.mean(x, axis, bool(keepdims))
+        total = Array(full(_count(x, axis), found.node.type))
+    else:
+        x, w = core.promoted(x, _aligned(as_array(weights), x, axis))
+        total = core.total(w, axis, bool(keepdims))
+        found = core.total(x * w, axis, bool(keepdims)) / total
+    return (found, total) if returned else found
+
+
+def _aligned(weights: Array, x: Array, axis: Axes) -> Array:
+    """Weights along the axes alone, put where those are."""
+    if weights.shape == x.shape:
+        return weights
+    axes = core.normalized_axes(axis, x.ndim)
+    if axis is None or weights.shape != tuple(x.shape[a] for a in axes):
+        raise ShapeError(f"average: weights {weights.node.type} for the axes {axis} of {x.node.type}.")
+    return core.reshape(weights, [n if a in axes else 1 for a, n in enumerate(x.shape)])
+
+
+# without what is not a number
+
+
+@recorded(np.nansum)
+def nansum(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False) -> Array:
+    """The sum over axes of what is a number."""
+    return sum(_numbers(a, 0), axis, dtype, keepdims=keepdims)  # type: ignore[no-any-return]
+
+
+@recorded(np.nanprod)
+def nanprod(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False) -> Array:
+    """The product over axes of what is a number."""
+    return prod(_numbers(a, 1), axis, dtype, keepdims=keepdims)  # type: ignore[no-any-return]
+
+
+@recorded(np.nanmax)
+def nanmax(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
+    """The largest number over axes; nan where there is none."""
+    return _or_nan(max(_numbers(a, -math.inf), axis, keepdims=keepdims), a, axis, keepdims)
+
+
+@recorded(np.nanmin)
+def nanmin(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
+    """The smallest number over axes; nan where there is none."""
+    return _or_nan(min(_numbers(a, math.inf), axis, keepdims=keepdims), a, axis, keepdims)
+
+
+@recorded(np.nanmean)
+def nanmean(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
+    """The mean over axes of what is a number."""
+    x = core.as_float(as_array(a))
+    present = core.total(core.astype(~ew.isnan(x), x.dtype), axis, bool(keepdims))
+    return nansum(x, axis, keepdims=keepdims) / present  # type: ignore[no-any-return]
+
+
+@recorded(np.nanvar)
+def nanvar(a: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Array:
+    """The variance over axes of what is a number."""
+    x = core.as_float(as_array(a))
+    present = core.total(core.astype(~ew.isnan(x), x.dtype), axis, bool(keepdims))
+    centred = _numbers(x - nanmean(x, axis, keepdims=True), 0)
+    left = present - ddof
+    return core.total(centred * centred, axis, bool(keepdims)) / ew.where(left > 0, left, math.nan)
+
+
+@recorded(np.nanstd)
+def nanstd(a: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Array:
+    """The standard deviation over axes of what is a number."""
+    return root(nanvar(a, axis, ddof=ddof, keepdims=keepdims))
+
+
+def _numbers(a: Any, otherwise: float) -> Array:
+    x = as_array(a)
+    return ew.where(ew.isnan(x), Array(full(otherwise, x.node.type)), x) if x.node.type.is_float else x
+
+
+def _or_nan(found: Array, a: Any, axis: Axes, keepdims: bool) -> Array:
+    x = as_array(a)
+    if not x.node.type.is_float:
+        return found
+    missing = core.every(ew.isnan(x), axis, bool(keepdims))
+    return ew.where(missing, math.nan, found)  # type: ignore[no-any-return]
+
+
+# running sums and products
+
+
+@recorded(np.cumsum)
+def cumsum(a: Any, axis: int | None = None, dtype: Any = None) -> Array:
+    """The sums of each element and those before it along an axis (of the flattened array if None)."""
+    return _running(ops.ADD, a, axis, dtype)
+
+
+@recorded(np.cumprod)
+def cumprod(a: Any, axis: int | None = None, dtype: Any = None) -> Array:
+    """The products of each element and those before it along an axis (of the flattened array if None)."""
+    return _running(ops.MULTIPLY, a, axis, dtype)
+
+
+@recorded(np.cumulative_sum)
+def cumulative_sum(x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Array:
+    """The sums of each element and those before it along an axis; from 0 on if `include_initial`."""
+    return _from_start(_running(ops.ADD, x, _only_axis(x, axis), dtype), 0, _only_axis(x, axis), include_initial)
+
+
+@recorded(np.cumulative_prod)
+def cumulative_prod(x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Array:
+    """The products of each element and those before it along an axis; from 1 on if `include_initial`."""
+    return _from_start(_running(ops.MULTIPLY, x, _only_axis(x, axis), dtype), 1, _only_axis(x, axis), include_initial)
+
+
+def _only_axis(x: Any, axis: int | None) -> int:
+    if axis is None and as_array(x).ndim != 1:
+        raise ShapeError(f"the axis must be given for an array of {as_array(x).ndim} axes.")
+    return axis or 0
+
+
+def _from_start(found: Array, start: float, axis: int, include_initial: bool) -> Array:
+    if not include_initial:
+        return found
+    along = core.normalized_axis(axis, found.ndim)
+    shape = tuple(1 if a == along else n for a, n in enumerate(found.shape))
+    return _joined([Array(full(start, found.node.type.with_shape(shape))), found], along)
+
+
+def _running(op: ops.Op, a: Any, axis: int | None, dtype: Any) -> Array:
+    """Each element combined with the one 1, then 2, then 4, … places before it."""
+    x = _counted(as_array(a), dtype)
+    x = core.reshape(x, -1) if axis is None else x
+    along = core.normalized_axis(axis or 0, x.ndim)
+    start, step = 0 if op is ops.ADD else 1, 1
+    while step < x.shape[along]:
+        x = apply(op, x.node, _later(x, step, along, start).node)
+        step *= 2
+    return x
+
+
+def _later(x: Array, step: int, axis: int, start: float) -> Array:
+    """The elements so many places later, the start in front."""
+    shapes = [tuple(n if a == axis else m for a, m in enumerate(x.shape)) for n in (step, x.shape[axis] - step)]
+    nowhere = (0,) * x.ndim
+    earlier = apply(ops.SLICE, x.node, attributes=(nowhere, shapes[1], (1,) * x.ndim))
+    if start == 0:
+        low = tuple(step if a == axis else 0 for a in range(x.ndim))
+        return apply(ops.PAD, earlier.node, attributes=(low, nowhere, nowhere))
+    return _joined([Array(full(start, x.node.type.with_shape(shapes[0]))), earlier], axis)
+
+
+@recorded(np.diff)
+def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Array:
+    """The differences of neighbours along an axis, `n` times over; of booleans, whether they differ."""
+    x = as_array(a)
+    along = core.normalized_axis(axis, x.ndim)
+    ends = [_end(x, part, along) for part in (prepend, append)]
+    parts = [part for part in (ends[0], x, ends[1]) if part is not None]
+    if len(parts) > 1:
+        dtype = core.common_dtype(parts)
+        x = _joined([core.astype(p, dtype) for p in parts], along)
+    front = (slice(None),) * along
+    for _ in range(n):
+        later, earlier = x[(*front, slice(1, None))], x[(*front, slice(None, -1))]
+        x = later != earlier if x.dtype.kind == "b" else later - earlier
+    return x
+
+
+def _end(x: Array, part: Any, axis: int) -> Array | None:
+    if part is None:
+        return None
+    found = as_array(part)
+    shape = tuple(1 if a == axis else n for a, n in enumerate(x.shape))
+    return found if found.ndim else core.broadcast(found, shape)
+
+
+@recorded(np.trapezoid)
+def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Array:
+    """The integral of `y` along an axis by trapezoids, between the points `x` or `dx` apart."""
+    heights = as_array(y)
+    along = core.normalized_axis(axis, heights.ndim)
+    widths = dx if x is None else diff(x, axis=axis if np.ndim(x) > 1 else -1)
+    if x is not None and np.ndim(x) == 1:
+        widths = core.reshape(widths, [-1 if a == along else 1 for a in range(heights.ndim)])
+    front = (slice(None),) * along
+    pairs = heights[(*front, slice(1, None))] + heights[(*front, slice(None, -1))]
+    return core.total(widths * pairs / 2.0, along)
+
+
+__all__ = offered(globals())

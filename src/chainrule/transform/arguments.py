@@ -1,0 +1,106 @@
+"""What every transformation does with a function's arguments and results."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import DifferentiationError, OptionError
+from chainrule.trace.array import Array, as_array, variable
+from chainrule.trace.tree import Structure, flatten, paths, unflatten
+
+__all__ = [
+    "Function",
+    "arrays_of",
+    "float_arrays",
+    "name_of",
+    "one_number",
+    "outcome",
+    "place",
+    "positions",
+    "variables",
+]
+
+Function = Callable[..., Any]
+
+
+def positions(argnums: Any) -> tuple[tuple[int, ...], bool]:
+    """The positions that `argnums` names, and whether it is a single number."""
+    try:
+        single = not isinstance(argnums, Sequence)
+        found = tuple(operator.index(n) for n in ((argnums,) if single else argnums))
+    except TypeError:
+        raise OptionError(f"argnums must be a whole number or several, not {argnums!r}.") from None
+    if not found:
+        raise OptionError("argnums names no argument to differentiate with respect to.", cure="For example argnums=0.")
+    return found, single
+
+
+def place(arguments: Sequence[Any], position: int, function: Function) -> int:
+    """The position counted from the front; OptionError if there is no such argument."""
+    if not -len(arguments) <= position < len(arguments):
+        raise OptionError(
+            f"argnums names argument {position}, but {name_of(function)} was called with {len(arguments)} positional "
+            "arguments.",
+            cure="Pass the argument to differentiate by position.",
+        )
+    return position % len(arguments)
+
+
+def name_of(function: Function) -> str:
+    """The name of a function for a message."""
+    return getattr(function, "__name__", repr(function))
+
+
+def float_arrays(tree: Any, where: str) -> tuple[list[Array], Structure]:
+    """The leaves of a tree as Arrays; DifferentiationError if one holds no floating-point numbers."""
+    leaves, structure = flatten(tree)
+    arrays = [as_array(leaf) for leaf in leaves]
+    for array, path in zip(arrays, paths(structure), strict=True):
+        if not array.node.type.is_float:
+            raise DifferentiationError(
+                f"cannot differentiate with respect to {where}{path and ' at ' + path}: {array.node.type} "
+                "holds no floating-point numbers.",
+                cure="Convert it with x.astype(np.float32), or leave it out of argnums.",
+            )
+    return arrays, structure
+
+
+def variables(tree: Any, position: int) -> tuple[list[Array], Structure]:
+    """The leaves of an argument as variables of a derivative."""
+    arrays, structure = float_arrays(tree, f"argument {position}")
+    return [variable(array) for array in arrays], structure
+
+
+def arrays_of(result: Any, function: Function) -> tuple[list[Array], Structure]:
+    """The leaves of a function's result as Arrays."""
+    leaves, structure = flatten(result)
+    return [as_array(leaf) for leaf in leaves], structure
+
+
+def one_number(result: Any, function: Function) -> Array:
+    """The result as a cost; DifferentiationError if it is not one real number."""
+    if not isinstance(result, Array | np.ndarray | np.generic | float | int):
+        raise DifferentiationError(
+            f"{name_of(function)} must return one real number to have a gradient, not {type(result).__name__}."
+        )
+    cost = as_array(result)
+    if cost.shape != () or not cost.node.type.is_float:
+        raise DifferentiationError(
+            f"{name_of(function)} must return one real number to have a gradient, not {cost.node.type}.",
+            cure="Reduce it, for example with np.mean or np.sum; or use cr.jacobian.",
+        )
+    return cost
+
+
+def outcome(structure: Structure, arrays: Sequence[Array], outermost: bool) -> Any:
+    """What the user gets: plain NumPy outside every transformation, Arrays that keep recording inside one."""
+    return unflatten(structure, [_plain(x) if outermost else x for x in arrays])
+
+
+def _plain(x: Array) -> Any:
+    value = x.value
+    return value[()] if value.ndim == 0 else np.array(value)

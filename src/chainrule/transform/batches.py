@@ -1,0 +1,173 @@
+"""The same function for every example of a batch, at once."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+from chainrule.derive.batching import batch
+from chainrule.errors import ChainruleError, OptionError, ShapeError
+from chainrule.trace.array import Array, as_array, broadcast, moved_axis, normalized_axis, reshape, transforming
+from chainrule.trace.control import placeholders
+from chainrule.trace.tree import Structure, flatten, paths, unflatten
+from chainrule.transform.arguments import Function, arrays_of, name_of, outcome
+
+__all__ = ["per_example", "vmap"]
+
+Axes = Any  # None, a whole number, or a tree of them
+
+
+def vmap(function: Function, in_axes: Axes = 0, out_axes: Axes = 0) -> Function:
+    """The function that does for all examples at once what `function` does for one.
+
+    `in_axes` says along which axis of each argument the examples lie: one number for all arguments, or a tuple with an
+    entry for each: a number, None (the argument is the same for all examples) or a tree of these. `out_axes` says the same
+    of the results. Keyword arguments have their examples along the first axis. Every example is looked at once, so
+    Python's `if` on a value of an example is a TracingError.
+
+    Raises ShapeError if the arguments do not have the same number of examples, or an argument lacks the axis;
+    OptionError if `in_axes` or `out_axes` does not fit.
+
+    >>> import chainrule as cr
+    >>> import numpy as np
+    >>> cr.vmap(lambda x, y: x @ y, in_axes=(0, None))(np.eye(2), np.array([3.0, 4.0]))
+    array([3., 4.])
+    """
+
+    @functools.wraps(function)
+    def batched(*arguments: Any, **options: Any) -> Any:
+        leaves, structure = flatten((arguments, options))
+        entries = in_axes if isinstance(in_axes, tuple | list) else (in_axes,) * len(arguments)
+        if len(entries) != len(arguments):
+            raise OptionError(f"in_axes has {len(entries)} entries for {len(arguments)} arguments.")
+        of_arguments = [a for entry, x in zip(entries, arguments, strict=True) for a in _axes(entry, x, "in_axes")]
+        axes = [*of_arguments, *[0] * (len(leaves) - len(of_arguments))]
+        with transforming() as outermost:
+            whole = [None if a is None else _front(x, a) for x, a in zip(leaves, axes, strict=True)]
+            size = _size(whole, paths(structure), function)
+            examples = placeholders([w.node.type.with_shape(w.shape[1:]) for w in whole if w is not None])
+            single = iter(examples)
+            given = [x if w is None else next(single) for x, w in zip(leaves, whole, strict=True)]
+            again, named = unflatten(structure, given)
+            outputs, result = arrays_of(function(*again, **named), function)
+            stand_for = dict(zip((e.node for e in examples), (w for w in whole if w is not None), strict=True))
+            found = batch([y.node for y in outputs], stand_for, size)
+            places = _axes(out_axes, unflatten(result, outputs), "out_axes")
+            moved = [_placed(y, wide, a, size) for (y, wide), a in zip(found, places, strict=True)]
+            return outcome(result, moved, outermost)
+
+    return batched
+
+
+def per_example(function: Function, argnums: int | Sequence[int] | None = None) -> Function:
+    """The function that returns what `function` does for each example alone: of a gradient, one for each row.
+
+    `function` takes batches of examples, as rows of some arguments; it is given batches of one. What it returns is
+    stacked along a new first axis. `argnums` names the arguments that hold examples: unless told, the last two, leaving
+    out those that `grad` differentiates with respect to. (A function that does not take a batch of one is given the row
+    itself.) If the cost is a mean over examples, the mean of these gradients is the gradient.
+
+    Raises what `vmap` raises.
+
+    >>> import chainrule as cr
+    >>> from chainrule import numpy as np
+    >>> def cost(w, x, y):
+    ...     return np.mean((x @ w - y) ** 2)
+    >>> x, y = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 2.0])
+    >>> cr.per_example(cr.grad(cost))(np.zeros(2), x, y)
+    array([[ -2.,  -4.],
+           [-12., -16.]])
+    """
+
+    @functools.wraps(function)
+    def each(*arguments: Any, **options: Any) -> Any:
+        chosen = _example_arguments(function, argnums, len(arguments))
+        axes = tuple(0 if n in chosen else None for n in range(len(arguments)))
+
+        def of_one(*single: Any) -> Any:
+            return function(*(_batch_of_one(x) if n in chosen else x for n, x in enumerate(single)), **options)
+
+        def of_row(*single: Any) -> Any:
+            return function(*single, **options)
+
+        try:
+            return vmap(of_one, axes)(*arguments)
+        except (ChainruleError, IndexError) as problem:
+            try:
+                return vmap(of_row, axes)(*arguments)
+            except (ChainruleError, IndexError):
+                raise problem from None
+
+    return each
+
+
+def _example_arguments(function: Function, argnums: int | Sequence[int] | None, count: int) -> set[int]:
+    if argnums is not None:
+        asked = argnums if isinstance(argnums, Sequence) else (argnums,)
+        if any(not -count <= n < count for n in asked):
+            raise OptionError(f"argnums {argnums} names an argument that is not there: {count} were passed.")
+        return {n % count for n in asked}
+    differentiated = {n % max(count, 1) for n in getattr(function, "argnums", ())}
+    left = [n for n in range(count) if n not in differentiated]
+    if not left:
+        raise OptionError(
+            f"per_example: no argument of {name_of(function)} is left that could hold examples.",
+            cure="Say which do with argnums.",
+        )
+    return set(left[-2:])
+
+
+def _batch_of_one(tree: Any) -> Any:
+    leaves, structure = flatten(tree)
+    return unflatten(structure, [reshape(x, (1, *x.shape)) for x in leaves])
+
+
+def _axes(entry: Axes, tree: Any, name: str) -> list[int | None]:
+    """The axis of each leaf of a tree: `entry` itself, or what it says of the part that the leaf is in."""
+    leaves, structure = flatten(tree)
+    if entry is None or isinstance(entry, int):
+        return [entry] * len(leaves)
+    return _spread(entry, structure, name)
+
+
+def _spread(entry: Axes, structure: Structure, name: str) -> list[int | None]:
+    if entry is None or isinstance(entry, int):
+        return [entry] * structure.leaves
+    parts = entry.values() if isinstance(entry, dict) else entry if isinstance(entry, tuple | list) else ()
+    if structure.kind in (None, "static") or len(parts) != len(structure.children):
+        raise OptionError(f"{name} {entry!r} does not fit the tree that it describes.")
+    keyed = dict(zip(structure.keys, structure.children, strict=True))
+    children = [keyed[key] for key in entry] if isinstance(entry, dict) else structure.children
+    found = [_spread(part, child, name) for part, child in zip(parts, children, strict=True)]
+    if isinstance(entry, dict):
+        order = [list(entry).index(key) for key in structure.keys]
+        found = [found[n] for n in order]
+    return [axis for part in found for axis in part]
+
+
+def _front(x: Any, axis: int) -> Array:
+    """The array with the examples along its first axis."""
+    array = as_array(x)
+    if array.ndim == 0:
+        raise ShapeError("vmap: a single number has no axis with examples.", cure="Give in_axes None for it.")
+    return moved_axis(array, normalized_axis(axis, array.ndim), 0)
+
+
+def _size(arrays: Sequence[Array | None], names: Sequence[str], function: Function) -> int:
+    sizes = {name: x.shape[0] for x, name in zip(arrays, names, strict=True) if x is not None}
+    if not sizes:
+        raise OptionError(f"vmap of {name_of(function)}: in_axes leaves no argument with examples.")
+    if len(set(sizes.values())) > 1:
+        told = ", ".join(f"{size} in argument {name[3:]}" for name, size in sizes.items())
+        raise ShapeError(f"vmap of {name_of(function)}: the arguments differ in their number of examples: {told}.")
+    return next(iter(sizes.values()))
+
+
+def _placed(y: Array, is_wide: bool, axis: int | None, size: int) -> Array:
+    if axis is None:
+        if is_wide:
+            raise OptionError("out_axes is None for a result that differs from example to example.")
+        return y
+    wide = y if is_wide else broadcast(y, (size, *y.shape))
+    return moved_axis(wide, 0, normalized_axis(axis, wide.ndim))

@@ -1,0 +1,77 @@
+"""Functions compiled to native code."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from chainrule.trace.array import Array, transforming
+from chainrule.trace.tracing import argument_types, trace
+from chainrule.trace.tree import Structure, flatten, unflatten
+from chainrule.transform.arguments import Function
+
+__all__ = ["Compiled", "compile"]
+
+
+def compile(function: Function) -> Function:
+    """The same function as native code, made once for each structure, shapes and dtypes of its arguments.
+
+    Shapes and dtypes are known while it is traced, values are not: use `np.where` in place of an `if` on a value.
+    Python integers, booleans and strings among the arguments are constants of the program, which is made anew for
+    other ones. The program for given arguments is `compiled.program(*arguments)`, and prints as its kernels.
+
+    >>> import chainrule as cr
+    >>> from chainrule import numpy as np
+    >>> slope = cr.compile(cr.grad(lambda w, x: np.sum(np.tanh(w * x))))
+    >>> slope(np.zeros(3), np.ones(3))
+    array([1., 1., 1.])
+    """
+    return Compiled(function)
+
+
+class Compiled:
+    """A function with its native programs, one for each kind of arguments that it has been called with."""
+
+    def __init__(self, function: Function) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self._programs: dict[Any, Any] = {}
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """Run the program for these arguments; inside another transformation, the function itself."""
+        with transforming() as outermost:
+            if not outermost:  # the arrays that the function closes over may be traced, so the arguments do not tell
+                return self.function(*arguments, **options)
+        leaves, structure = flatten((arguments, options))
+        program, result, dynamic = self._prepared(leaves, structure)
+        outputs = program(*(leaves[n] for n in dynamic))
+        return unflatten(result, [o[()] if o.ndim == 0 else o for o in outputs])
+
+    def program(self, *arguments: Any, **options: Any) -> Any:
+        """The native program for arguments like these; prints as its kernels."""
+        return self._prepared(*flatten((arguments, options)))[0]
+
+    def _prepared(self, leaves: list[Any], structure: Structure) -> tuple[Any, Structure, list[int]]:
+        dynamic = [n for n, leaf in enumerate(leaves) if not isinstance(leaf, bool | int)]
+        types = argument_types([leaves[n] for n in dynamic], structure, dynamic)
+        static = tuple((n, type(leaf), leaf) for n, leaf in enumerate(leaves) if isinstance(leaf, bool | int))
+        key = (structure, tuple(types), static)
+        if key not in self._programs:
+            self._programs[key] = self._made(leaves, structure, dynamic, types)
+        program, result = self._programs[key]
+        return program, result, dynamic
+
+    def _made(self, leaves: list[Any], structure: Structure, dynamic: list[int], types: Any) -> tuple[Any, Structure]:
+        from chainrule.native.program import build
+
+        def from_dynamic(*arrays: Array) -> Any:
+            full_leaves = list(leaves)
+            for n, array in zip(dynamic, arrays, strict=True):
+                full_leaves[n] = array
+            arguments, options = unflatten(structure, full_leaves)
+            return self.function(*arguments, **options)
+
+        flat = flatten(tuple(range(len(dynamic))))[1]
+        with transforming():
+            graph, result = trace(from_dynamic, flat, types)
+        return build(graph), result

@@ -1,0 +1,172 @@
+"""Derivatives of Python functions, backward and forward."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+from chainrule.derive.backpropagation import backpropagate
+from chainrule.derive.forward import push_forward
+from chainrule.errors import DifferentiationError, OptionError, ShapeError
+from chainrule.graph.node import full
+from chainrule.trace.array import Array, as_array, transforming
+from chainrule.trace.tree import Structure, flatten, paths, unflatten
+from chainrule.transform.arguments import (
+    Function,
+    arrays_of,
+    name_of,
+    one_number,
+    outcome,
+    place,
+    positions,
+    variables,
+)
+
+__all__ = ["grad", "jvp", "value_and_grad", "vjp"]
+
+_LEAF = flatten(0.0)[1]
+
+
+def value_and_grad(function: Function, argnums: int | Sequence[int] = 0) -> Function:
+    """The function that returns `(C, ∂C/∂argument)` for a function with one real number as its result.
+
+    The derivative has the tree, the shapes and the dtypes of the argument; with several `argnums` it is a tuple of
+    such trees. Nothing is compiled and every value is known while `function` runs, so Python's `if`, `while` and
+    `float` work on them. It can be nested, and used inside `compile`.
+
+    Raises DifferentiationError if the result is not a single floating-point number, or an argument to differentiate
+    with respect to holds something other than floating-point arrays; OptionError if `argnums` names no argument of the
+    call, or one twice.
+
+    >>> import chainrule as cr
+    >>> value, slope = cr.value_and_grad(lambda x: x ** 2)(3.0)
+    >>> float(value), float(slope)
+    (9.0, 6.0)
+    """
+    asked, single = positions(argnums)
+
+    @functools.wraps(function)
+    def derivative(*arguments: Any, **options: Any) -> tuple[Any, Any]:
+        chosen = [place(arguments, position, function) for position in asked]
+        if len(set(chosen)) < len(chosen):
+            raise OptionError(f"argnums {asked} names an argument twice, of {len(arguments)} that were passed.")
+        with transforming() as outermost:
+            leaves, structures = zip(*(variables(arguments[n], n) for n in chosen), strict=True)
+            moved = list(arguments)
+            for n, mine, structure in zip(chosen, leaves, structures, strict=True):
+                moved[n] = unflatten(structure, mine)
+            cost = one_number(function(*moved, **options), function)
+            one = Array(full(1, cost.node.type))
+            found = iter(backpropagate([(cost.node, one)], [v.node for mine in leaves for v in mine]))
+            gradients = ([next(found) for _ in mine] for mine in leaves)
+            trees = tuple(outcome(s, g, outermost) for s, g in zip(structures, gradients, strict=True))
+            return outcome(_LEAF, [cost], outermost), trees[0] if single else trees
+
+    derivative.argnums = asked  # type: ignore[attr-defined]
+    return derivative
+
+
+def grad(function: Function, argnums: int | Sequence[int] = 0) -> Function:
+    """The function that returns ∂C/∂argument: `value_and_grad` without the value.
+
+    >>> import chainrule as cr
+    >>> float(cr.grad(cr.grad(lambda x: x ** 3))(2.0))
+    12.0
+    """
+    both = value_and_grad(function, argnums)
+
+    @functools.wraps(function)
+    def derivative(*arguments: Any, **options: Any) -> Any:
+        return both(*arguments, **options)[1]
+
+    derivative.argnums = both.argnums  # type: ignore[attr-defined]
+    return derivative
+
+
+def vjp(function: Function, *primals: Any) -> tuple[Any, Function]:
+    """`function(*primals)`, and the function δ ↦ Jᵀδ that pulls an error of the result back to the arguments.
+
+    δ has the tree and the shapes of the result. What comes back has the trees of the arguments: a tuple of them if there
+    are several. The function is run once; the pull can be called as often as wanted.
+
+    Raises DifferentiationError if an argument holds no floating-point numbers; ShapeError if δ does not fit the result.
+
+    >>> import chainrule as cr
+    >>> import numpy as np
+    >>> value, pull = cr.vjp(lambda x: x * x, np.array([1.0, 2.0]))
+    >>> pull(np.array([1.0, 10.0]))
+    array([ 2., 40.])
+    """
+    with transforming() as outermost:
+        leaves, structures = _each(primals)
+        result = function(*(unflatten(s, mine) for s, mine in zip(structures, leaves, strict=True)))
+        outputs, structure = arrays_of(result, function)
+
+    def pull(error: Any) -> Any:
+        with transforming() as outside:
+            errors = _fitting(error, outputs, structure, "the error")
+            given = [(y.node, e) for y, e in zip(outputs, errors, strict=True) if e is not None]
+            found = iter(backpropagate(given, [v.node for mine in leaves for v in mine]))
+            parts = ([next(found) for _ in mine] for mine in leaves)
+            trees = tuple(outcome(s, part, outside) for s, part in zip(structures, parts, strict=True))
+            return trees[0] if len(trees) == 1 else trees
+
+    return outcome(structure, outputs, outermost), pull
+
+
+def jvp(function: Function, primals: Any, tangents: Any) -> tuple[Any, Any]:
+    """`function(*primals)`, and its change J·v for small changes v of the arguments, forward, in one pass.
+
+    `primals` and `tangents` are tuples, one entry for each argument, of the same trees and shapes. The change has the tree
+    and the shapes of the result; zeros where the result does not depend on the arguments.
+
+    Raises DifferentiationError if an argument holds no floating-point numbers; ShapeError if a tangent does not fit.
+
+    >>> import chainrule as cr
+    >>> value, change = cr.jvp(lambda x, y: x * y, (3.0, 4.0), (1.0, 0.5))
+    >>> float(value), float(change)
+    (12.0, 5.5)
+    """
+    primals, tangents = (x if isinstance(x, tuple | list) else (x,) for x in (primals, tangents))
+    if len(primals) != len(tangents):
+        raise ShapeError(f"jvp of {name_of(function)}: {len(primals)} primals, but {len(tangents)} tangents.")
+    with transforming() as outermost:
+        leaves, structures = _each(primals)
+        changes = [
+            (v.node, t)
+            for mine, s, tangent in zip(leaves, structures, tangents, strict=True)
+            for v, t in zip(mine, _fitting(tangent, mine, s, "a tangent"), strict=True)
+            if t is not None
+        ]
+        result = function(*(unflatten(s, mine) for s, mine in zip(structures, leaves, strict=True)))
+        outputs, structure = arrays_of(result, function)
+        found = push_forward(changes, [y.node for y in outputs])
+        moved = [Array(full(0, y.node.type)) if t is None else t for y, t in zip(outputs, found, strict=True)]
+        return outcome(structure, outputs, outermost), outcome(structure, moved, outermost)
+
+
+def _each(primals: Sequence[Any]) -> tuple[list[list[Array]], list[Structure]]:
+    pairs = [variables(primal, n) for n, primal in enumerate(primals)]
+    return [leaves for leaves, _ in pairs], [structure for _, structure in pairs]
+
+
+def _fitting(tree: Any, like: Sequence[Array], structure: Structure, name: str) -> list[Array | None]:
+    """The leaves of a tree that must have the structure, shapes and dtypes of others; None for those of integers."""
+    leaves, same = flatten(tree)
+    if same != structure and len(leaves) != len(like):
+        raise ShapeError(f"{name} must have the tree of what it belongs to, {len(like)} arrays, not {len(leaves)}.")
+    return [
+        _one_fitting(leaf, x, f"{name}{path}") for leaf, x, path in zip(leaves, like, paths(structure), strict=True)
+    ]
+
+
+def _one_fitting(leaf: Any, like: Array, name: str) -> Array | None:
+    if not like.node.type.is_float:
+        return None
+    array = as_array(leaf)
+    if array.shape != like.shape:
+        raise ShapeError(f"{name} has the shape {array.shape}, but belongs to {like.node.type}.")
+    if array.dtype.kind not in "fiub":
+        raise DifferentiationError(f"{name} must hold numbers, not {array.dtype}.")
+    return array.astype(like.dtype)

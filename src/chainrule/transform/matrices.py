@@ -1,0 +1,197 @@
+"""Matrices of derivatives, and their products with vectors: Jacobian, Hessian, Gauss-Newton."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.derive.backpropagation import backpropagate
+from chainrule.derive.batching import batch
+from chainrule.derive.forward import push_forward
+from chainrule.errors import OptionError
+from chainrule.graph import ops
+from chainrule.graph.node import Node, full
+from chainrule.graph.types import Type
+from chainrule.trace.array import Array, apply, astype, broadcast, moved_axis, reshape, transforming
+from chainrule.trace.control import placeholders
+from chainrule.trace.tree import Structure, unflatten
+from chainrule.transform.arguments import Function, arrays_of, outcome, place, positions, variables
+from chainrule.transform.derivatives import grad, jvp, vjp
+
+__all__ = ["ggn_vp", "hessian", "hvp", "jacfwd", "jacobian", "jacrev"]
+
+
+def jacobian(function: Function, argnums: int | Sequence[int] = 0, mode: str | None = None) -> Function:
+    """The function that returns J = ∂result/∂argument, of shape `(*result.shape, *argument.shape)`.
+
+    For trees: the tree of the result, in each place the tree of the argument (a tuple of them with several `argnums`).
+    `mode` "forward" computes J column by column, "reverse" row by row, all columns or rows at once; unless told, the one
+    with fewer. Memory is that of so many passes.
+
+    Raises what `value_and_grad` raises; OptionError for another mode.
+
+    >>> import chainrule as cr
+    >>> import numpy as np
+    >>> cr.jacobian(lambda x: x * x[0])(np.array([2.0, 3.0]))
+    array([[4., 0.],
+           [3., 2.]])
+    """
+    asked, single = positions(argnums)
+    if mode not in (None, "forward", "reverse"):
+        raise OptionError(f"the mode of a Jacobian is 'forward', 'reverse' or None, not {mode!r}.")
+
+    @functools.wraps(function)
+    def derivative(*arguments: Any, **options: Any) -> Any:
+        chosen = [place(arguments, position, function) for position in asked]
+        with transforming() as outermost:
+            parts = {n: variables(arguments[n], n) for n in dict.fromkeys(chosen)}
+            moved = [unflatten(s, v) for v, s in (parts[n] for n in chosen)]
+            given = list(arguments)
+            for n, tree in zip(chosen, moved, strict=True):
+                given[n] = tree
+            outputs, structure = arrays_of(function(*given, **options), function)
+            inputs = [v for n in chosen for v in parts[n][0]]
+            blocks = _forward(inputs, outputs) if _is_forward(mode, inputs, outputs) else _reverse(inputs, outputs)
+            rows = [_tree(row, [parts[n] for n in chosen], single, outermost) for row in blocks]
+            return unflatten(structure, rows)
+
+    return derivative
+
+
+def jacfwd(function: Function, argnums: int | Sequence[int] = 0) -> Function:
+    """`jacobian` in forward mode: column by column."""
+    return jacobian(function, argnums, "forward")
+
+
+def jacrev(function: Function, argnums: int | Sequence[int] = 0) -> Function:
+    """`jacobian` in reverse mode: row by row."""
+    return jacobian(function, argnums, "reverse")
+
+
+def hessian(function: Function, argnums: int | Sequence[int] = 0) -> Function:
+    """The function that returns H = ∂²C/∂argument², of shape `(*argument.shape, *argument.shape)`; for trees, of trees.
+
+    Forward over backward: the gradient is pushed forward along every direction at once. Memory is that of as many
+    gradients as there are numbers in the argument.
+
+    >>> import chainrule as cr
+    >>> import numpy as np
+    >>> cr.hessian(lambda x: x[0] ** 2 * x[1])(np.array([3.0, 5.0]))
+    array([[10.,  6.],
+           [ 6.,  0.]])
+    """
+    return jacobian(grad(function, argnums), argnums, "forward")
+
+
+def hvp(function: Function, argnums: int = 0) -> Function:
+    """The function `(w, v, …) ↦ H·v`: the product of the Hessian of C(w, …) with a direction v, without forming H.
+
+    H·v = d/dt ∇C(w + t·v) at t = 0, forward over backward; it costs about two gradients. `v` has the tree and shapes of
+    the argument that `argnums` names and stands right after it; so has the result.
+
+    Source: Pearlmutter, Fast exact multiplication by the Hessian, Neural Computation 6, 1994.
+
+    >>> import chainrule as cr
+    >>> import numpy as np
+    >>> cr.hvp(lambda x: x[0] ** 2 * x[1])(np.array([3.0, 5.0]), np.array([1.0, 0.0]))
+    array([10.,  6.])
+    """
+
+    @functools.wraps(function)
+    def product(*arguments: Any, **options: Any) -> Any:
+        n = place(arguments[:-1], argnums, function)
+        rest = [*arguments[:n], *arguments[n + 2 :]]
+
+        def gradient(w: Any) -> Any:
+            return grad(function, n)(*rest[:n], w, *rest[n:], **options)
+
+        return jvp(gradient, (arguments[n],), (arguments[n + 1],))[1]
+
+    return product
+
+
+def ggn_vp(model: Function, cost: Function) -> Function:
+    """The function `(w, v, inputs, *targets) ↦ G·v` with the Gauss-Newton matrix G = Jᵀ·H·J of `cost(model(w, inputs), …)`.
+
+    J is the Jacobian of the model's result z with respect to w, H the Hessian of `cost(z, *targets)` with respect to z.
+    Without `inputs` the model is called as `model(w)` and the cost as `cost(z)`. G is the Hessian without the curvature of
+    the model itself; where the cost is convex in z, G has no negative eigenvalue.
+
+    Source: Schraudolph, Fast curvature matrix-vector products, Neural Computation 14, 2002.
+
+    >>> import chainrule as cr
+    >>> import numpy as np
+    >>> product = cr.ggn_vp(lambda w, x: x @ w, lambda z, y: np.sum((z - y) ** 2) / 2)
+    >>> x = np.array([[1.0, 2.0], [3.0, 4.0]])
+    >>> product(np.zeros(2), np.array([1.0, 0.0]), x, np.ones(2))  # xᵀx·v
+    array([10., 14.])
+    """
+
+    @functools.wraps(model)
+    def product(w: Any, v: Any, *arguments: Any) -> Any:
+        def predicted(w: Any) -> Any:
+            return model(w, *arguments[:1])
+
+        def slope(z: Any) -> Any:
+            return grad(cost)(z, *arguments[1:])
+
+        z, change = jvp(predicted, (w,), (v,))
+        curved = jvp(slope, (z,), (change,))[1]
+        return vjp(predicted, w)[1](curved)
+
+    return product
+
+
+def _is_forward(mode: str | None, inputs: Sequence[Array], outputs: Sequence[Array]) -> bool:
+    fewer = sum(x.size for x in inputs) <= sum(y.size for y in outputs)
+    return mode == "forward" or (mode is None and fewer)
+
+
+def _forward(inputs: Sequence[Array], outputs: Sequence[Array]) -> list[list[Array]]:
+    """For each output, the block of each input: the changes along all of the input's directions, as columns."""
+    columns = []
+    for x in inputs:
+        (t,) = placeholders([x.node.type])
+        changes = push_forward([(x.node, t)], [y.node for y in outputs])
+        nodes = [full(0, y.node.type) if c is None else c.node for c, y in zip(changes, outputs, strict=True)]
+        found = batch(nodes, {t.node: _directions(x)}, x.size)
+        columns.append([_column(block, is_wide, x, y) for (block, is_wide), y in zip(found, outputs, strict=True)])
+    return [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in outputs]
+
+
+def _column(block: Array, is_wide: bool, x: Array, y: Array) -> Array:
+    wide = block if is_wide else broadcast(block, (x.size, *y.shape))
+    return reshape(moved_axis(wide, 0, y.ndim), (*y.shape, *x.shape))
+
+
+def _reverse(inputs: Sequence[Array], outputs: Sequence[Array]) -> list[list[Array]]:
+    """For each output, the block of each input: the errors of all of the output's elements, as rows."""
+    return [_rows_of(y, inputs) for y in outputs]
+
+
+def _rows_of(y: Array, inputs: Sequence[Array]) -> list[Array]:
+    if not y.node.type.is_float:
+        return [Array(full(0, Type((*y.shape, *x.shape), x.dtype))) for x in inputs]
+    (error,) = placeholders([y.node.type])
+    found = backpropagate([(y.node, error)], [x.node for x in inputs])
+    blocks = batch([f.node for f in found], {error.node: _directions(y)}, y.size)
+    return [
+        reshape(block if is_wide else broadcast(block, (y.size, *x.shape)), (*y.shape, *x.shape))
+        for (block, is_wide), x in zip(blocks, inputs, strict=True)
+    ]
+
+
+def _directions(x: Array) -> Array:
+    """One in each place in turn: the identity, as so many arrays like `x`."""
+    square = Type((x.size, x.size), np.dtype(np.int64))
+    row, column = (Node(ops.IOTA, (), (axis, square)) for axis in (0, 1))
+    return reshape(astype(apply(ops.EQUAL, row, column), x.dtype), (x.size, *x.shape))
+
+
+def _tree(row: Sequence[Array], parts: Sequence[tuple[list[Array], Structure]], single: bool, outermost: bool) -> Any:
+    blocks = iter(row)
+    trees = tuple(outcome(s, [next(blocks) for _ in leaves], outermost) for leaves, s in parts)
+    return trees[0] if single else trees
