@@ -15,7 +15,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("graph", "data"),
     ("trace",),
-    ("derive", "native", "numpy"),
+    ("derive", "native", "numpy", "random"),
     ("transform",),
     ("nn",),
     ("learning",),
@@ -28,7 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 HEIGHT = {layer: height for height, row in enumerate(LAYERS) for layer in row}
 #: Layers that may import less than all that is below them.
-ONLY: dict[str, set[str]] = {"data": {"errors"}, "numpy": {"trace"}}
+ONLY: dict[str, set[str]] = {"data": {"errors"}, "numpy": {"trace"}, "random": {"errors", "graph", "trace"}}
 
 MODULES = {
     ".".join(("chainrule", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__"): path

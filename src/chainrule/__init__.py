@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from chainrule import data, errors, nn, numpy
+    from chainrule import data, errors, nn, numpy, random
     from chainrule.learning import optimizers as optim
     from chainrule.learning.loop import learn
     from chainrule.learning.run import Record, Run
@@ -71,6 +71,7 @@ __all__ = [
     "numpy",
     "optim",
     "per_example",
+    "random",
     "scan",
     "stop_gradient",
     "value_and_grad",
@@ -114,7 +115,7 @@ _PLACES = {
 def __getattr__(name: str) -> Any:
     if name in _PLACES:
         return getattr(import_module(_PLACES[name]), name)
-    if name in ("data", "errors", "nn", "numpy"):
+    if name in ("data", "errors", "nn", "numpy", "random"):
         return import_module(f"chainrule.{name}")
     if name == "optim":
         return import_module("chainrule.learning.optimizers")

@@ -31,7 +31,17 @@ from dataclasses import dataclass, field
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph, Origin
 from chainrule.graph.node import Node, in_order, replaced
-from chainrule.native.terms import SUMS, Factor, View, forms_of, label_sizes, laid_out, summed_labels
+from chainrule.native.terms import (
+    SUMS,
+    Factor,
+    View,
+    forms_of,
+    label_sizes,
+    laid_out,
+    reshaped,
+    summed_labels,
+    sums_nothing,
+)
 
 __all__ = ["with_cheap_products"]
 
@@ -301,9 +311,15 @@ def _only_reduced(nodes: Sequence[Node], outputs: Iterable[Node]) -> set[Node]:
             read.update(node.inputs)
         elif node in reduced:
             reduced.update(node.inputs)
-    return {n for n in reduced - read if n.op is ops.CONTRACT and not summed_labels(n)}
+    return {n for n in reduced - read if n.op is ops.CONTRACT and sums_nothing(n)}
 
 
 def _elementwise(product: Node) -> Node:
-    factors = (Factor(n, labels) for n, labels in zip(product.inputs, (product.a, product.b), strict=True))
+    factors = (_left_of(product, x, labels) for x, labels in zip(product.inputs, (product.a, product.b), strict=True))
     return Node(ops.MULTIPLY, tuple(laid_out(factor, product.out, product.type.shape) for factor in factors))
+
+
+def _left_of(product: Node, x: Node, labels: Sequence[int]) -> Factor:
+    """A factor without the axes that are summed over, all of size one."""
+    left = [(label, extent) for label, extent in zip(labels, x.type.shape, strict=True) if label in product.out]
+    return Factor(reshaped(x, tuple(extent for _, extent in left)), tuple(label for label, _ in left))

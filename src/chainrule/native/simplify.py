@@ -42,6 +42,8 @@ def _once(graph: Graph) -> Graph:
     origins: dict[Node, tuple[Origin, ...]] = {}
     for node in nodes:
         simple[node] = _simplified(_rewritten(node, tuple(simple[n] for n in node.inputs)), used)
+        if simple[node] is not node:
+            used[simple[node]] = used.get(simple[node], 0) + used.get(node, 0)
         found = (*origins.get(simple[node], ()), *graph.origins.get(node, ()))
         origins[simple[node]] = tuple(dict.fromkeys(found))
     return Graph(graph.inputs, tuple(simple[node] for node in graph.outputs), origins)
@@ -73,6 +75,8 @@ def _step(node: Node, used: Mapping[Node, int]) -> Node | None:
         return _folded(node)
     if node.op is ops.TRANSPOSE and node.inputs[0].op is ops.CONTRACT and used.get(node.inputs[0], 0) <= 1:
         return _transposed_contraction(node)
+    if node.op is ops.TRANSPOSE and node.inputs[0].op in ops.ELEMENTWISE and _turns_freely(node.inputs[0], used):
+        return _transposed_operands(node)
     rule = RULES.get(node.op)
     return rule(node) if rule else None
 
@@ -179,6 +183,35 @@ def _transposed_contraction(node: Node) -> Node:
     product = node.inputs[0]
     out = tuple(product.out[a] for a in node.axes)
     return Node(ops.CONTRACT, product.inputs, (product.a, product.b, out))
+
+
+def _turns_freely(node: Node, used: Mapping[Node, int]) -> bool:
+    """Whether a transpose can go into the contractions that an elementwise result is made of."""
+    if node.op in (ops.FULL, ops.TRANSPOSE):
+        return True
+    if used.get(node, 0) > 1:
+        return False
+    return node.op is ops.CONTRACT or (
+        node.op in ops.ELEMENTWISE
+        and any(n.op is not ops.FULL for n in node.inputs)
+        and all(_turns_freely(n, used) for n in node.inputs)
+    )
+
+
+def _transposed_operands(node: Node) -> Node:
+    """The elementwise operation of transposes, each of them simplified."""
+    result = node.inputs[0]
+    operands = (_turned(n, node.axes) for n in result.inputs)
+    return replaced(result, tuple(operands))
+
+
+def _turned(node: Node, axes: tuple[int, ...]) -> Node:
+    turned = Node(ops.TRANSPOSE, (node,), (axes,))
+    if node.op is ops.CONTRACT:
+        return _transposed_contraction(turned)
+    if node.op in ops.ELEMENTWISE:
+        return _transposed_operands(turned)
+    return _transpose(turned) or turned
 
 
 def _reshape(node: Node) -> Node | None:

@@ -19,7 +19,7 @@ from chainrule.graph.node import Node, full, number
 from chainrule.graph.ops import Op
 from chainrule.graph.types import Type
 
-__all__ = ["SUMS", "Factor", "View", "forms_of", "label_sizes", "laid_out", "summed_labels"]
+__all__ = ["SUMS", "Factor", "View", "forms_of", "label_sizes", "laid_out", "reshaped", "summed_labels", "sums_nothing"]
 
 SUMS = frozenset({ops.SUM, ops.CONTRACT})
 _EXHAUSTIVE = 4  # factors up to which every order is tried; of more, the cheapest pair is joined first
@@ -96,16 +96,20 @@ class View:
 
 
 def _is_outer(node: Node) -> bool:
-    """A contraction that sums over nothing; or one for each place of a batch, larger than its operands."""
-    if not node.type.size:
-        return False
-    summed = summed_labels(node)
-    if not summed:
-        return True
-    batched = any(label in node.b and label in node.out for label in node.a)
-    sizes = label_sizes(node)
+    """An outer product, or a sum of them for each place of a batch that is larger than its operands."""
     large = node.type.size > max(n.type.size for n in node.inputs)
-    return batched and (large or all(sizes[label] == 1 for label in summed))
+    return node.type.size > 0 and (sums_nothing(node) or (large and _is_batched(node)))
+
+
+def sums_nothing(node: Node) -> bool:
+    """Whether a contraction multiplies only: it has no label to sum over or, in a batch, only such of size one."""
+    summed = summed_labels(node)
+    sizes = label_sizes(node)
+    return not summed or (_is_batched(node) and all(sizes[label] == 1 for label in summed))
+
+
+def _is_batched(node: Node) -> bool:
+    return any(label in node.b and label in node.out for label in node.a)
 
 
 def summed_labels(node: Node) -> list[int]:
@@ -183,7 +187,7 @@ class _Term:
 
     def _factor(self, node: Node, at: Axes) -> Factor:
         labels = tuple(itertools.chain.from_iterable(at))
-        return Factor(_reshaped(node, tuple(self.sizes[label] for label in labels)), labels)
+        return Factor(reshaped(node, tuple(self.sizes[label] for label in labels)), labels)
 
     def split(self, labels: Iterable[int]) -> tuple[int, ...]:
         """The labels, in place of those that turned out to be two axes their parts."""
@@ -446,7 +450,7 @@ def laid_out(factor: Factor, labels: Sequence[int], shape: tuple[int, ...]) -> N
 
 def _finished(factor: Factor, out: Sequence[int], constant: float | int, type_: Type, sizes: Mapping[int, int]) -> Node:
     """The factor with its axes as the result has them, times the constant."""
-    node = _reshaped(laid_out(factor, out, tuple(sizes[label] for label in out)), type_.shape)
+    node = reshaped(laid_out(factor, out, tuple(sizes[label] for label in out)), type_.shape)
     if constant == 1:
         return node
     return Node(ops.MULTIPLY, (node, full(_wrapped(constant, type_), type_)))
@@ -461,6 +465,7 @@ def _wrapped(constant: float | int, type_: Type) -> float | int:
     return low - (1 << bits) if type_.dtype.kind == "i" and low >> (bits - 1) else low
 
 
-def _reshaped(node: Node, shape: tuple[int, ...]) -> Node:
+def reshaped(node: Node, shape: tuple[int, ...]) -> Node:
+    """The node's elements in another shape."""
     source = node.inputs[0] if node.op is ops.RESHAPE else node
     return source if source.type.shape == shape else Node(ops.RESHAPE, (source,), (shape,))

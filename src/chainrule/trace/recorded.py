@@ -18,7 +18,7 @@ __all__ = ["Function", "as_recorded", "is_traced", "known", "offered", "place", 
 
 Function = Callable[..., Any]
 _SEQUENCES = (list, tuple)
-_NOTHING: tuple[Any, ...] = (None, np._NoValue)
+_NOT_GIVEN = inspect.signature(np.sum).parameters["keepdims"].default  # as NumPy's own functions hand it on
 
 
 def is_traced(x: Any) -> bool:
@@ -47,11 +47,11 @@ def recorded(plain: Function) -> Callable[[Function], Function]:
 
 
 def _checked(name: str, taken: frozenset[str], options: Mapping[str, Any]) -> dict[str, Any]:
-    given = {key: option for key, option in options.items() if not any(option is nothing for nothing in _NOTHING)}
-    foreign = sorted(key for key in given if key not in taken)
+    given = {key: option for key, option in options.items() if option is not _NOT_GIVEN}
+    foreign = [key for key, option in given.items() if key not in taken and option is not None]
     if foreign:
         raise OptionError(f"{name} of a traced array does not take {', '.join(foreign)}.")
-    return {**{key: None for key in options if key in taken and options[key] is None}, **given}
+    return {key: option for key, option in given.items() if key in taken}
 
 
 def through_arrays(record: Function) -> Function:

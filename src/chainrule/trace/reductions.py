@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -102,10 +103,7 @@ def var(
     x = core.as_float(as_array(a)) if dtype is None else core.astype(as_array(a), dtype)
     left = _count(x, axis) - (ddof if correction is None else correction)
     centred = x - core.mean(x, axis, keepdims=True)
-    return core.total(centred * centred, axis, bool(keepdims)) / float(max_of(left, 0))
-
-
-max_of = max
+    return core.total(centred * centred, axis, bool(keepdims)) / float(builtins.max(left, 0))
 
 
 @recorded(np.std)
@@ -113,13 +111,7 @@ def std(
     a: Any, axis: Any = None, dtype: Any = None, *, ddof: float = 0, keepdims: bool = False, correction: Any = None
 ) -> Array:
     """The square root of the variance; where that is 0, so is its derivative."""
-    return root(var(a, axis, dtype, ddof=ddof, keepdims=keepdims, correction=correction))
-
-
-def root(x: Array) -> Array:
-    """`√x` with the derivative 0 at 0, as that of a distance."""
-    nothing = x == 0
-    return ew.where(nothing, x, ew.sqrt(ew.where(nothing, Array(full(1, x.node.type)), x)))  # type: ignore[no-any-return]
+    return core.root(var(a, axis, dtype, ddof=ddof, keepdims=keepdims, correction=correction))
 
 
 def _extreme(plain: Function, method: str, combine: Function, neutral: str, doc: str) -> Function:
@@ -283,7 +275,7 @@ def nanvar(a: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False)
 @recorded(np.nanstd)
 def nanstd(a: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Array:
     """The standard deviation over axes of what is a number."""
-    return root(nanvar(a, axis, ddof=ddof, keepdims=keepdims))
+    return core.root(nanvar(a, axis, ddof=ddof, keepdims=keepdims))
 
 
 def _numbers(a: Any, otherwise: float) -> Array:

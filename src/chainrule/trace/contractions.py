@@ -1,0 +1,266 @@
+"""NumPy's sums of products, for Arrays as for plain arrays: all of them contractions of labelled axes."""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+from collections.abc import Iterator, Sequence
+from itertools import combinations, count
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import ShapeError
+from chainrule.graph import ops
+from chainrule.trace import array as core
+from chainrule.trace.array import Array, as_array
+from chainrule.trace.recorded import offered, recorded
+
+Term = tuple[Array, tuple[int, ...]]  # an operand, and a label for each of its axes
+
+
+@recorded(np.matmul)
+def matmul(x1: Any, x2: Any, /) -> Array:
+    """The matrix product `x1 @ x2`."""
+    return core.matmul(x1, x2)
+
+
+@recorded(np.dot)
+def dot(a: Any, b: Any) -> Array:
+    """The sum over the last axis of `a` and the second to last (or only) of `b`."""
+    a, b = as_array(a), as_array(b)
+    if a.ndim == 0 or b.ndim == 0:
+        return as_array(a * b)
+    a_labels = list(range(a.ndim))
+    b_labels = list(range(a.ndim, a.ndim + b.ndim))
+    b_labels[-2 if b.ndim > 1 else -1] = a_labels[-1]
+    _check_paired(a, b, [(a.ndim - 1, b.ndim - 2 if b.ndim > 1 else 0)], "dot")
+    out = [*a_labels[:-1], *(label for label in b_labels if label != a_labels[-1])]
+    return core.contract(a, b, a_labels, b_labels, out)
+
+
+@recorded(np.vdot)
+def vdot(a: Any, b: Any, /) -> Array:
+    """The sum over all elements, one after the other."""
+    return dot(as_array(a).ravel(), as_array(b).ravel())  # type: ignore[no-any-return]
+
+
+@recorded(np.vecdot)
+def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Array:
+    """The sum over one axis of both, the others broadcast."""
+    a, b = (_axis_last(as_array(x), axis) for x in (x1, x2))
+    if a.shape[-1] != b.shape[-1]:
+        raise ShapeError(f"vecdot: {a.node.type} and {b.node.type} differ in the summed axis.")
+    return einsum("...i,...i->...", a, b)  # type: ignore[no-any-return]
+
+
+def _axis_last(x: Array, axis: int) -> Array:
+    return core.moved_axis(x, core.normalized_axis(axis, x.ndim), x.ndim - 1)
+
+
+@recorded(np.inner)
+def inner(a: Any, b: Any) -> Array:
+    """The sum over the last axes of both."""
+    a, b = as_array(a), as_array(b)
+    return tensordot(a, b, axes=(-1, -1)) if a.ndim and b.ndim else a * b  # type: ignore[no-any-return]
+
+
+@recorded(np.outer)
+def outer(a: Any, b: Any) -> Array:
+    """`a[i] · b[j]` of the flattened arrays."""
+    return core.contract(as_array(a).ravel(), as_array(b).ravel(), [0], [1], [0, 1])
+
+
+@recorded(np.tensordot)
+def tensordot(a: Any, b: Any, axes: Any = 2) -> Array:
+    """The sum over pairs of axes, or over the last `axes` of `a` and the first of `b`."""
+    a, b = as_array(a), as_array(b)
+    if isinstance(axes, int):
+        left, right = list(range(a.ndim - axes, a.ndim)), list(range(axes))
+    else:
+        left, right = ([n] if isinstance(n, int) else list(n) for n in axes)
+        left = [core.normalized_axis(n, a.ndim) for n in left]
+        right = [core.normalized_axis(n, b.ndim) for n in right]
+    pairs = list(zip(left, right, strict=True))
+    _check_paired(a, b, pairs, "tensordot")
+    b_labels = list(range(a.ndim, a.ndim + b.ndim))
+    for n, m in pairs:
+        b_labels[m] = n
+    kept = [n for n in range(a.ndim) if n not in left]
+    return core.contract(
+        a, b, list(range(a.ndim)), b_labels, [*kept, *(label for label in b_labels if label >= a.ndim)]
+    )
+
+
+def _check_paired(a: Array, b: Array, pairs: Sequence[tuple[int, int]], name: str) -> None:
+    if any(a.shape[n] != b.shape[m] for n, m in pairs):
+        raise ShapeError(f"{name}: {a.node.type} and {b.node.type} differ along the summed axes {list(pairs)}.")
+
+
+@recorded(np.kron)
+def kron(a: Any, b: Any) -> Array:
+    """Kronecker's product: blocks `a[i, j] · b`."""
+    a, b = as_array(a), as_array(b)
+    rank = max(a.ndim, b.ndim)
+    a, b = (core.reshape(x, (1,) * (rank - x.ndim) + x.shape) for x in (a, b))
+    evens, odds = range(0, 2 * rank, 2), range(1, 2 * rank, 2)
+    product = core.contract(a, b, evens, odds, range(2 * rank))
+    return core.reshape(product, [n * m for n, m in zip(a.shape, b.shape, strict=True)])
+
+
+@recorded(np.cross)
+def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Array:
+    """The vector product of vectors of three numbers along an axis, the others broadcast."""
+    ends = (axisa, axisb, axisc) if axis is None else (axis, axis, axis)
+    x, y = (_axis_last(as_array(v), end) for v, end in zip((a, b), ends, strict=False))
+    if x.shape[-1] != 3 or y.shape[-1] != 3:
+        raise ShapeError(f"cross: {x.node.type} and {y.node.type} are no vectors of three numbers.")
+
+    def turned(v: Array, by: int) -> Array:
+        return core.concatenated([v[..., by:], v[..., :by]], v.ndim - 1)
+
+    product = as_array(turned(x, 1) * turned(y, 2) - turned(x, 2) * turned(y, 1))
+    return core.moved_axis(product, product.ndim - 1, core.normalized_axis(ends[2], product.ndim))
+
+
+@recorded(np.trace)
+def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Array:
+    """The sum over a diagonal of two axes."""
+    diagonal = core.diagonal(as_array(a), offset, axis1, axis2)
+    return core.total(diagonal if dtype is None else core.astype(diagonal, dtype), -1)
+
+
+# Einstein's summation
+
+
+@recorded(np.einsum)
+def einsum(subscripts: Any, /, *operands: Any, optimize: Any = None) -> Array:
+    """Einstein's summation, such as `einsum("bi,oi->bo", x, w)`, with all of NumPy's ways to write it.
+
+    Two operands at a time, those first whose product is smallest.
+    """
+    text, arrays = _as_text(subscripts, operands)
+    terms, out = _labelled(text, arrays)
+    terms = [_without_ones(_diagonal(term), _sizes(terms)) for term in terms]
+    present = {label for _, labels in terms for label in labels}
+    found, labels = _contracted(terms, [label for label in out if label in present])
+    kept = core.transpose(found, [labels.index(label) for label in out if label in present])
+    return core.reshape(kept, [kept.shape[[o for o in out if o in present].index(o)] if o in present else 1 for o in out])
+
+
+def _as_text(subscripts: Any, operands: Sequence[Any]) -> tuple[str, list[Array]]:
+    """The operands, and the subscripts as text: of einsum(a, [0, 1], b, [1], [0]) as well."""
+    if isinstance(subscripts, str):
+        return subscripts.replace(" ", ""), [as_array(x) for x in operands]
+    given = [subscripts, *operands]
+    terms = [_spelled(labels) for labels in given[1::2]]
+    after = "->" + _spelled(given[-1]) if len(given) % 2 else ""
+    return ",".join(terms) + after, [as_array(x) for x in given[: len(given) // 2 * 2 : 2]]
+
+
+def _spelled(labels: Sequence[Any]) -> str:
+    letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    return "".join("..." if n is Ellipsis else letters[operator.index(n)] for n in labels)
+
+
+def _labelled(text: str, arrays: Sequence[Array]) -> tuple[list[Term], list[int]]:
+    """A number for each axis of each operand and of the result; those that dots stand for are negative."""
+    before, arrow, after = text.partition("->")
+    parts = before.split(",")
+    if len(parts) != len(arrays):
+        raise _unfit(text, arrays)
+    labels = [_axis_labels(part, x.ndim, text, arrays) for part, x in zip(parts, arrays, strict=True)]
+    every = [label for term in labels for label in term]
+    dots = sorted({label for label in every if label < 0})
+    if arrow:
+        out = [*_letters(after.partition("...")[0]), *(dots if "..." in after else []), *_letters(after.partition("...")[2])]
+    else:
+        out = [*dots, *sorted(label for label in set(every) if label >= 0 and every.count(label) == 1)]
+    if not set(out) <= set(every) or len(set(out)) != len(out) or any(map(math.isnan, every)):
+        raise _unfit(text, arrays)
+    return list(zip(arrays, labels, strict=True)), out
+
+
+def _letters(text: str) -> list[int]:
+    return [ord(letter) for letter in text]
+
+
+def _axis_labels(part: str, rank: int, text: str, arrays: Sequence[Array]) -> tuple[int, ...]:
+    front, dots, back = part.partition("...")
+    more = rank - len(front) - len(back)
+    if more < 0 or (more > 0 and not dots) or not (front + back + "a").isalpha():
+        raise _unfit(text, arrays)
+    return (*_letters(front), *range(-more, 0), *_letters(back))
+
+
+def _unfit(text: str, arrays: Sequence[Array]) -> ShapeError:
+    return ShapeError(f"einsum: {text!r} does not fit operands with {[x.ndim for x in arrays]} axes.")
+
+
+def _sizes(terms: Sequence[Term]) -> dict[int, int]:
+    """The extent of each label; size one is repeated, as anywhere in NumPy."""
+    sizes: dict[int, int] = {}
+    for x, labels in terms:
+        for label, extent in zip(labels, x.shape, strict=True):
+            known = sizes.get(label, 1)
+            if 1 not in (known, extent) and known != extent:
+                raise ShapeError(
+                    f"einsum: {' and '.join(str(a.node.type) for a, _ in terms)} differ in a shared axis: "
+                    f"{known} and {extent}."
+                )
+            sizes[label] = extent if known == 1 else known
+    return sizes
+
+
+def _diagonal(term: Term) -> Term:
+    """An operand in which each label stands once."""
+    x, labels = term
+    for label in dict.fromkeys(labels):
+        while labels.count(label) > 1:
+            first, second = [n for n, other in enumerate(labels) if other == label][:2]
+            x = core.diagonal(x, 0, first, second)
+            labels = (*(other for n, other in enumerate(labels) if n not in (first, second)), label)
+    return x, labels
+
+
+def _without_ones(term: Term, sizes: dict[int, int]) -> Term:
+    """An operand without the axes of size one that are repeated along others'."""
+    x, labels = term
+    kept = [n for n, label in enumerate(labels) if x.shape[n] == sizes[label]]
+    return core.reshape(x, [x.shape[n] for n in kept]), tuple(labels[n] for n in kept)
+
+
+def _contracted(terms: Sequence[Term], out: Sequence[int]) -> Term:
+    """All operands as one, two at a time."""
+    left = list(terms)
+    while len(left) > 1:
+        first, second = min(combinations(range(len(left)), 2), key=lambda pair: _product_size(left, pair, out))
+        product = _product(left, (first, second), out)
+        left = [*(term for n, term in enumerate(left) if n not in (first, second)), product]
+    x, labels = left[0]
+    alone = tuple(n for n, label in enumerate(labels) if label not in out)
+    return core.reduced(ops.SUM, x, alone, False) if alone else x, tuple(label for label in labels if label in out)
+
+
+def _still_needed(terms: Sequence[Term], pair: tuple[int, int], out: Sequence[int]) -> list[int]:
+    """The labels of a pair that the result or another operand has."""
+    others = {label for n, (_, labels) in enumerate(terms) if n not in pair for label in labels}
+    both = dict.fromkeys((*terms[pair[0]][1], *terms[pair[1]][1]))
+    return [label for label in both if label in others or label in out]
+
+
+def _product_size(terms: Sequence[Term], pair: tuple[int, int], out: Sequence[int]) -> int:
+    sizes = _sizes([terms[n] for n in pair])
+    return math.prod(sizes[label] for label in _still_needed(terms, pair, out))
+
+
+def _product(terms: Sequence[Term], pair: tuple[int, int], out: Sequence[int]) -> Term:
+    (a, a_labels), (b, b_labels) = (terms[n] for n in pair)
+    kept = _still_needed(terms, pair, out)
+    numbers = dict(zip(dict.fromkeys((*a_labels, *b_labels)), count(), strict=False))
+    product = core.contract(a, b, *([numbers[label] for label in labels] for labels in (a_labels, b_labels, kept)))
+    return product, tuple(kept)
+
+
+__all__ = offered(globals())

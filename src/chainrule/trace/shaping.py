@@ -1,0 +1,453 @@
+"""NumPy's functions that move elements without changing them, for Arrays as for plain arrays."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import OptionError, ShapeError
+from chainrule.graph import ops
+from chainrule.graph.node import full
+from chainrule.graph.types import Type
+from chainrule.trace import array as core
+from chainrule.trace.array import Array, apply, as_array
+from chainrule.trace.recorded import Function, known, offered, recorded
+
+Axes = int | Sequence[int]
+
+
+def _in_rows(name: str, order: Any) -> None:
+    if order not in ("C", "K", "A", None):
+        raise OptionError(f"{name} of a traced array keeps its elements in rows: order='C', not {order!r}.")
+
+
+@recorded(np.reshape)
+def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Array:
+    """The same elements in another shape; one extent may be −1."""
+    _in_rows("reshape", order)
+    return core.reshape(as_array(a), shape)
+
+
+@recorded(np.ravel)
+def ravel(a: Any, order: str = "C") -> Array:
+    """All elements along one axis."""
+    _in_rows("ravel", order)
+    return core.reshape(as_array(a), -1)
+
+
+@recorded(np.transpose)
+def transpose(a: Any, axes: Any = None) -> Array:
+    """The axes in another order, reversed unless told."""
+    return core.transpose(as_array(a), axes)
+
+
+permute_dims = transpose
+
+
+@recorded(np.matrix_transpose)
+def matrix_transpose(x: Any, /) -> Array:
+    """The last two axes exchanged."""
+    x = as_array(x)
+    if x.ndim < 2:
+        raise ShapeError(f"matrix_transpose needs matrices, not {x.node.type}.")
+    return swapaxes(x, -1, -2)  # type: ignore[no-any-return]
+
+
+@recorded(np.swapaxes)
+def swapaxes(a: Any, axis1: int, axis2: int) -> Array:
+    """Two axes exchanged."""
+    x = as_array(a)
+    order = list(range(x.ndim))
+    one, other = core.normalized_axis(axis1, x.ndim), core.normalized_axis(axis2, x.ndim)
+    order[one], order[other] = other, one
+    return core.transpose(x, order)
+
+
+@recorded(np.moveaxis)
+def moveaxis(a: Any, source: Axes, destination: Axes) -> Array:
+    """Axes moved to other places, the others left in their order."""
+    x = as_array(a)
+    moved, places = (_listed(x, axes) for axes in (source, destination))
+    if len(moved) != len(places):
+        raise ShapeError(f"moveaxis: {source} and {destination} are not as many axes.")
+    order = [n for n in range(x.ndim) if n not in moved]
+    for place, axis in sorted(zip(places, moved, strict=True)):
+        order.insert(place, axis)
+    return core.transpose(x, order)
+
+
+def _listed(x: Array, axes: Axes) -> list[int]:
+    given = [axes] if isinstance(axes, int | np.integer) else list(axes)
+    core.normalized_axes(given, x.ndim)  # each of them once
+    return [core.normalized_axis(n, x.ndim) for n in given]
+
+
+@recorded(np.expand_dims)
+def expand_dims(a: Any, axis: Axes) -> Array:
+    """New axes of size one, at these places of the result."""
+    x = as_array(a)
+    rank = x.ndim + (1 if isinstance(axis, int | np.integer) else len(axis))
+    places = core.normalized_axes(axis, rank)
+    extents = iter(x.shape)
+    return core.reshape(x, [1 if n in places else next(extents) for n in range(rank)])
+
+
+@recorded(np.squeeze)
+def squeeze(a: Any, axis: Any = None) -> Array:
+    """Without the axes of size one, or without the given ones."""
+    x = as_array(a)
+    ones = [n for n, extent in enumerate(x.shape) if extent == 1]
+    gone = ones if axis is None else core.normalized_axes(axis, x.ndim)
+    if not set(gone) <= set(ones):
+        raise ShapeError(f"squeeze: axis {axis} of {x.node.type} is not of size one.")
+    return core.reshape(x, [n for position, n in enumerate(x.shape) if position not in gone])
+
+
+# repeating
+
+
+@recorded(np.broadcast_to)
+def broadcast_to(array: Any, shape: Any) -> Array:
+    """Repeated along new and size-one axes to the given shape."""
+    return core.broadcast(as_array(array), (shape,) if isinstance(shape, int) else tuple(shape))
+
+
+@recorded(np.broadcast_arrays)
+def broadcast_arrays(*args: Any) -> tuple[Array, ...]:
+    """All of them in the shape that they are broadcast to."""
+    shape = core.broadcast_shape("broadcast_arrays", *args)
+    return tuple(core.broadcast(as_array(x), shape) for x in args)
+
+
+@recorded(np.tile)
+def tile(A: Any, reps: Axes) -> Array:  # noqa: N803 - NumPy's name
+    """The array so many times along each axis, the last ones if there are fewer numbers than axes."""
+    x = as_array(A)
+    times = [reps] if isinstance(reps, int | np.integer) else list(reps)
+    rank = max(x.ndim, len(times))
+    times = [1] * (rank - len(times)) + [int(n) for n in times]
+    extents = (1,) * (rank - x.ndim) + x.shape
+    apart = core.reshape(x, [n for extent in extents for n in (1, extent)])
+    wide = core.broadcast(apart, tuple(n for pair in zip(times, extents, strict=True) for n in pair))
+    return core.reshape(wide, [n * extent for n, extent in zip(times, extents, strict=True)])
+
+
+@recorded(np.repeat)
+def repeat(a: Any, repeats: Any, axis: int | None = None) -> Array:
+    """Each element so many times; the numbers must be known, as the shape depends on them."""
+    x = as_array(a) if axis is not None else core.reshape(as_array(a), -1)
+    along, counts = core.normalized_axis(axis or 0, x.ndim), np.asarray(known("repeat", repeats))
+    if counts.size != 1:
+        return core.taken(x, np.repeat(np.arange(x.shape[along]), counts), along)
+    times, extent = int(counts.reshape(())), x.shape[along]
+    apart = core.reshape(x, [*x.shape[:along], extent, 1, *x.shape[along + 1 :]])
+    wide = core.broadcast(apart, (*x.shape[:along], extent, times, *x.shape[along + 1 :]))
+    return core.reshape(wide, [*x.shape[:along], extent * times, *x.shape[along + 1 :]])
+
+
+# joining and splitting
+
+
+def _parts(arrays: Any, dtype: Any) -> list[Array]:
+    parts = [as_array(a) for a in arrays]
+    if not parts:
+        raise ShapeError("there must be at least one array to join.")
+    wanted = core.common_dtype(parts) if dtype is None else dtype
+    return [core.astype(p, wanted) for p in parts]
+
+
+@recorded(np.concatenate)
+def concatenate(arrays: Sequence[Any], /, axis: int | None = 0, *, dtype: Any = None) -> Array:
+    """The arrays one after the other along an existing axis; flattened ones if it is None."""
+    parts = _parts(arrays, dtype)
+    if axis is None:
+        return core.concatenated([core.reshape(p, -1) for p in parts], 0)
+    return core.concatenated(parts, core.normalized_axis(axis, parts[0].ndim))
+
+
+concat = concatenate
+
+
+@recorded(np.stack)
+def stack(arrays: Sequence[Any], axis: int = 0, *, dtype: Any = None) -> Array:
+    """The arrays side by side along a new axis."""
+    return concatenate([expand_dims(p, axis) for p in _parts(arrays, dtype)], axis)  # type: ignore[no-any-return]
+
+
+@recorded(np.hstack)
+def hstack(tup: Sequence[Any], *, dtype: Any = None) -> Array:
+    """The arrays one after the other along the second axis; along the only one if they have one."""
+    parts = [atleast_1d(p) for p in _parts(tup, dtype)]
+    return concatenate(parts, 0 if parts[0].ndim == 1 else 1)  # type: ignore[no-any-return]
+
+
+@recorded(np.vstack)
+def vstack(tup: Sequence[Any], *, dtype: Any = None) -> Array:
+    """The arrays one below the other, vectors as rows."""
+    return concatenate([atleast_2d(p) for p in _parts(tup, dtype)], 0)  # type: ignore[no-any-return]
+
+
+@recorded(np.dstack)
+def dstack(tup: Sequence[Any]) -> Array:
+    """The arrays one behind the other, along the third axis."""
+    return concatenate([atleast_3d(p) for p in _parts(tup, None)], 2)  # type: ignore[no-any-return]
+
+
+@recorded(np.column_stack)
+def column_stack(tup: Sequence[Any]) -> Array:
+    """The arrays side by side, vectors as columns."""
+    parts = _parts(tup, None)
+    return concatenate([p if p.ndim > 1 else core.reshape(p, (-1, 1)) for p in parts], 1)  # type: ignore[no-any-return]
+
+
+@recorded(np.append)
+def append(arr: Any, values: Any, axis: int | None = None) -> Array:
+    """The values after the array along an axis; both flattened if it is None."""
+    return concatenate([arr, values], axis)  # type: ignore[no-any-return]
+
+
+@recorded(np.block)
+def block(arrays: Any) -> Array:
+    """The array of blocks: the innermost lists join along the last axis, those around them along the one before."""
+    depth = _nesting(arrays)
+
+    def joined(part: Any, level: int) -> Array:
+        if not isinstance(part, list):
+            found = as_array(part)
+            return core.reshape(found, (1,) * (depth - found.ndim) + found.shape)
+        return concatenate([joined(p, level + 1) for p in part], level - depth)  # type: ignore[no-any-return]
+
+    return joined(arrays, 0)
+
+
+def _nesting(arrays: Any) -> int:
+    return 1 + max(map(_nesting, arrays), default=0) if isinstance(arrays, list) else 0
+
+
+@recorded(np.array_split)
+def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Array]:
+    """Parts along an axis: as many, nearly alike, or between these places."""
+    x = as_array(ary)
+    along = core.normalized_axis(axis, x.ndim)
+    parts = np.array_split(np.arange(x.shape[along]), known("array_split", indices_or_sections))
+    front = (slice(None),) * along
+    starts = [slice(int(p[0]), int(p[-1]) + 1) if p.size else slice(0, 0) for p in parts]
+    return [x[(*front, start)] for start in starts]
+
+
+@recorded(np.split)
+def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Array]:
+    """Parts along an axis: as many, all alike, or between these places."""
+    x, sections = as_array(ary), known("split", indices_or_sections)
+    extent = x.shape[core.normalized_axis(axis, x.ndim)]
+    if np.ndim(sections) == 0 and extent % operator.index(sections):
+        raise ShapeError(f"split: {extent} elements are not {sections} equal parts.", cure="np.array_split")
+    return array_split(x, sections, axis)  # type: ignore[no-any-return]
+
+
+@recorded(np.hsplit)
+def hsplit(ary: Any, indices_or_sections: Any) -> list[Array]:
+    """Parts along the second axis; along the only one of a vector."""
+    return split(ary, indices_or_sections, 1 if as_array(ary).ndim > 1 else 0)  # type: ignore[no-any-return]
+
+
+@recorded(np.vsplit)
+def vsplit(ary: Any, indices_or_sections: Any) -> list[Array]:
+    """Parts along the first axis."""
+    return split(ary, indices_or_sections, 0)  # type: ignore[no-any-return]
+
+
+@recorded(np.dsplit)
+def dsplit(ary: Any, indices_or_sections: Any) -> list[Array]:
+    """Parts along the third axis."""
+    return split(ary, indices_or_sections, 2)  # type: ignore[no-any-return]
+
+
+@recorded(np.unstack)
+def unstack(x: Any, /, *, axis: int = 0) -> tuple[Array, ...]:
+    """The slices along an axis."""
+    return tuple(moveaxis(as_array(x), axis, 0))
+
+
+@recorded(np.atleast_1d)
+def atleast_1d(*arys: Any) -> Any:
+    """With one axis, if it has none."""
+    return _each(lambda x: x if x.ndim else core.reshape(x, (1,)), arys)
+
+
+@recorded(np.atleast_2d)
+def atleast_2d(*arys: Any) -> Any:
+    """With two axes, if it has fewer: vectors are rows."""
+    return _each(lambda x: x if x.ndim > 1 else core.reshape(x, (1, -1)), arys)
+
+
+@recorded(np.atleast_3d)
+def atleast_3d(*arys: Any) -> Any:
+    """With three axes, if it has fewer: vectors lie along the second, matrices along the first two."""
+    return _each(_three_axes, arys)
+
+
+def _three_axes(x: Array) -> Array:
+    return x if x.ndim > 2 else core.reshape(x, (1, -1, 1) if x.ndim < 2 else (*x.shape, 1))
+
+
+def _each(function: Function, arrays: Sequence[Any]) -> Any:
+    found = tuple(function(as_array(x)) for x in arrays)
+    return found[0] if len(found) == 1 else found
+
+
+# turning
+
+
+@recorded(np.flip)
+def flip(m: Any, axis: Any = None) -> Array:
+    """The elements in reverse order along axes, all unless told."""
+    x = as_array(m)
+    axes = core.normalized_axes(axis, x.ndim)
+    return x[tuple(slice(None, None, -1) if n in axes else slice(None) for n in range(x.ndim))]
+
+
+@recorded(np.fliplr)
+def fliplr(m: Any) -> Array:
+    """The elements in reverse order along the second axis."""
+    return flip(m, 1)  # type: ignore[no-any-return]
+
+
+@recorded(np.flipud)
+def flipud(m: Any) -> Array:
+    """The elements in reverse order along the first axis."""
+    return flip(m, 0)  # type: ignore[no-any-return]
+
+
+@recorded(np.rot90)
+def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Array:
+    """Turned by `k` right angles, from the first of the axes toward the second."""
+    x = as_array(m)
+    first, second = (core.normalized_axis(a, x.ndim) for a in axes)
+    if k % 4 == 2:
+        return flip(x, (first, second))  # type: ignore[no-any-return]
+    if k % 4 == 1:
+        return swapaxes(flip(x, second), first, second)  # type: ignore[no-any-return]
+    return flip(swapaxes(x, first, second), second) if k % 4 else x  # type: ignore[no-any-return]
+
+
+@recorded(np.roll)
+def roll(a: Any, shift: Any, axis: Any = None) -> Array:
+    """The elements moved so many places along axes, those that leave coming in at the other end."""
+    x = as_array(a)
+    if axis is None:
+        return core.reshape(_rolled(core.reshape(x, -1), shift, 0), x.shape)
+    axes, shifts = np.broadcast_arrays(axis, shift) if not isinstance(shift, Array) else ([axis], [shift])
+    for n, places in zip(np.ravel(axes), np.ravel(shifts) if not isinstance(shift, Array) else shifts, strict=True):
+        x = _rolled(x, places, core.normalized_axis(int(n), x.ndim))
+    return x
+
+
+def _rolled(x: Array, shift: Any, axis: int) -> Array:
+    extent = x.shape[axis]
+    if isinstance(shift, Array):
+        return core.taken(x, (np.arange(extent) - shift) % extent, axis)
+    start = extent - int(shift) % extent if extent else 0
+    front = (slice(None),) * axis
+    return core.concatenated([x[(*front, slice(start, None))], x[(*front, slice(None, start))]], axis)
+
+
+# padding
+
+
+@recorded(np.pad)
+def pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0) -> Array:
+    """More elements before and after each axis: one value, or those of the array at its edge (`edge`), mirrored there
+    (`reflect`, `symmetric`), or from the other end (`wrap`)."""
+    x = as_array(array)
+    widths = _widths(x, pad_width)
+    if mode == "constant":
+        return _padded(x, widths, constant_values)
+    if mode not in ("edge", "reflect", "symmetric", "wrap"):
+        raise OptionError(
+            f"pad of a traced array does not take the mode {mode!r}.", cure="constant, edge, reflect, symmetric, wrap"
+        )
+    for axis, (low, high) in enumerate(widths):
+        if low or high:
+            x = core.taken(x, np.pad(np.arange(x.shape[axis]), (low, high), mode), axis)  # type: ignore[call-overload]
+    return x
+
+
+def _widths(x: Array, pad_width: Any) -> list[tuple[int, int]]:
+    if isinstance(pad_width, dict):
+        pairs = [pad_width.get(n, pad_width.get(n - x.ndim, (0, 0))) for n in range(x.ndim)]
+        pad_width = [(pair, pair) if np.ndim(pair) == 0 else pair for pair in pairs] or 0
+    widths = np.broadcast_to(np.asarray(pad_width, dtype=int), (x.ndim, 2))
+    return [(int(low), int(high)) for low, high in widths]
+
+
+def _padded(x: Array, widths: Sequence[tuple[int, int]], values: Any) -> Array:
+    low, high = (tuple(pair[n] for pair in widths) for n in (0, 1))
+    if not isinstance(values, Array) and not np.any(values):
+        return apply(ops.PAD, x.node, attributes=(low, high, (0,) * x.ndim))
+    wanted = core.broadcast(core.astype(as_array(values), x.dtype), (x.ndim, 2))
+    for axis, pair in enumerate(widths):
+        shapes = [tuple(n if a == axis else m for a, m in enumerate(x.shape)) for n in pair]
+        sides = [core.broadcast(wanted[axis, n], shape) for n, shape in enumerate(shapes)]
+        x = core.concatenated([sides[0], x, sides[1]], axis)
+    return x
+
+
+# triangles and diagonals
+
+
+def _triangle(m: Any, k: int, lower: bool) -> Array:
+    x = as_array(m)
+    x = x if x.ndim > 1 else core.broadcast(x, (x.size, x.size))
+    rows, columns = (_place(x, x.ndim - n) for n in (2, 1))
+    inside = columns <= rows + k if lower else columns >= rows + k
+    return apply(ops.SELECT, inside.node, x.node, full(0, x.node.type))
+
+
+def _place(x: Array, axis: int) -> Array:
+    return apply(ops.IOTA, attributes=(axis, Type(x.shape, np.dtype(np.int64))))
+
+
+@recorded(np.tril)
+def tril(m: Any, k: int = 0) -> Array:
+    """Zeros above the diagonal number `k`."""
+    return _triangle(m, k, lower=True)
+
+
+@recorded(np.triu)
+def triu(m: Any, k: int = 0) -> Array:
+    """Zeros below the diagonal number `k`."""
+    return _triangle(m, k, lower=False)
+
+
+@recorded(np.diagonal)
+def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
+    """A diagonal of two axes, as the last axis."""
+    return core.diagonal(as_array(a), offset, axis1, axis2)
+
+
+@recorded(np.diag)
+def diag(v: Any, k: int = 0) -> Array:
+    """A matrix's diagonal number `k`, or the matrix with a vector for it."""
+    x = as_array(v)
+    if x.ndim not in (1, 2):
+        raise ShapeError(f"diag needs a vector or a matrix, not {x.node.type}.")
+    return diagflat(x, k) if x.ndim == 1 else core.diagonal(x, k, 0, 1)
+
+
+@recorded(np.diagflat)
+def diagflat(v: Any, k: int = 0) -> Array:
+    """The matrix with these elements on its diagonal number `k`."""
+    x = core.reshape(as_array(v), -1)
+    size = x.size + abs(k)
+    first = k if k >= 0 else -k * size
+    last = size * size - first - (x.size - 1) * (size + 1) - 1
+    if not x.size:
+        return Array(full(0, x.node.type.with_shape((size, size))))
+    return core.reshape(apply(ops.PAD, x.node, attributes=((first,), (last,), (size,))), (size, size))
+
+
+__all__ = offered(globals())
