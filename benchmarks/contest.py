@@ -14,7 +14,7 @@ from peak import measured_peak
 from protocol import BATCHES, Task
 from workers import Contestant, Worker, WorkerError
 
-__all__ = ["Contest", "Entry", "Settings", "held"]
+__all__ = ["Contest", "Entry", "Settings", "attempt", "held", "ratio"]
 
 Tell = Callable[[str], None]
 
@@ -60,16 +60,20 @@ class Contest:
 
     def ratio(self, name: str, other: str = "chainrule") -> tuple[float, float] | None:
         """How many times longer `name` takes than `other`: of the fastest rounds, and the median over the rounds."""
-        one, two = self.entries.get(name), self.entries.get(other)
-        if not (one and two and one.seconds and two.seconds):
-            return None
-        each = [a / b for a, b in zip(one.seconds, two.seconds, strict=False)]
-        return one.minimum / two.minimum, statistics.median(each)
+        return ratio(self.entries.get(name), self.entries.get(other))
 
     def differences(self) -> list[float]:
         """For each of the first steps the largest relative difference between two contestants' costs."""
         columns = zip(*(e.costs for e in self.entries.values() if e.costs), strict=False)
         return [_spread(costs) for costs in columns]
+
+
+def ratio(one: Entry | None, other: Entry | None) -> tuple[float, float] | None:
+    """How many times longer one takes than the other: of the fastest rounds, and the median over the rounds."""
+    if not (one and other and one.seconds and other.seconds):
+        return None
+    each = [a / b for a, b in zip(one.seconds, other.seconds, strict=False)]
+    return one.minimum / other.minimum, statistics.median(each)
 
 
 def _spread(costs: Sequence[float]) -> float:
@@ -88,16 +92,16 @@ def held(task: Task, contestants: Sequence[Contestant], settings: Settings, cach
             tell(f"{c.name} prepares")
             made = workers[c.name] = Worker(c, settings.limit, caches if c.caches_unasked else None)
             stack.callback(made.close)
-            _attempt(contest.entries[c.name], partial(_prepare, worker=made, task=task, settings=settings))
+            attempt(contest.entries[c.name], partial(_prepare, worker=made, task=task, settings=settings))
         for number in range(settings.rounds):
             tell(f"round {number + 1} of {settings.rounds}")
             _round(contest, workers, number)
         for name in workers:
-            _attempt(contest.entries[name], partial(_remember_memory, worker=workers[name]))
+            attempt(contest.entries[name], partial(_remember_memory, worker=workers[name]))
     return contest
 
 
-def _attempt(entry: Entry, action: Callable[[Entry], None]) -> None:
+def attempt(entry: Entry, action: Callable[[Entry], None]) -> None:
     """Act, unless the contestant has failed already."""
     if entry.error:
         return
@@ -119,7 +123,7 @@ def _round(contest: Contest, workers: dict[str, Worker], number: int) -> None:
     names = list(workers)
     start = number % len(names)
     for name in names[start:] + names[:start]:
-        _attempt(contest.entries[name], partial(_time, worker=workers[name]))
+        attempt(contest.entries[name], partial(_time, worker=workers[name]))
 
 
 def _time(entry: Entry, worker: Worker) -> None:

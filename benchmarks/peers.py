@@ -9,56 +9,78 @@ from pathlib import Path
 
 from workers import Contestant
 
-__all__ = ["DEFAULT_ENVIRONMENT", "absent_peers", "chainrule", "present_peers", "version"]
+__all__ = [
+    "DEFAULT_ENVIRONMENT",
+    "absent_peers",
+    "chainrule",
+    "derivatives_peers",
+    "present_peers",
+    "training_peers",
+    "version",
+]
 
 DEFAULT_ENVIRONMENT = Path(__file__).resolve().parent / ".peers"
 _CPU_WHEELS = "https://download.pytorch.org/whl/cpu"  # PyPI's for Linux bring gigabytes of CUDA along
-_PINNED = {"torch": "2.13.0", "jax": "0.10.2"}
+_PINNED = {"torch": "2.13.0", "jax": "0.10.2", "backpack": "1.7.1"}
+_PACKAGES = {"backpack": "backpack-for-pytorch"}  # where a package is not called as its module
+_NEED_TORCH = ("torch", "backpack")
+_JAX_CACHE = {
+    "JAX_COMPILATION_CACHE_DIR": "{folder}",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+}
 
 Tell = Callable[[str], None]
+Peers = Callable[[Path], list[Contestant]]  # given the Python of their environment
 
 
-def chainrule() -> Contestant:
+def chainrule(script: str = "worker_chainrule.py") -> Contestant:
     """chainrule, as this Python finds it."""
     cache = {"CHAINRULE_CACHE": "{folder}"}
-    python, script = Path(sys.executable), Path("worker_chainrule.py")
-    return Contestant("chainrule", "chainrule", "chainrule", python, script, cache, caches_unasked=True)
+    python = Path(sys.executable)
+    return Contestant("chainrule", "chainrule", "chainrule", python, Path(script), cache, caches_unasked=True)
 
 
-def _peers(python: Path) -> list[Contestant]:
-    jax_cache = {
-        "JAX_COMPILATION_CACHE_DIR": "{folder}",
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-    }
+def training_peers(python: Path) -> list[Contestant]:
+    """Who else trains."""
     return [
         Contestant("torch", "PyTorch", "torch", python, Path("worker_torch.py")),
-        Contestant("jax", "JAX", "jax", python, Path("worker_jax.py"), jax_cache),
+        Contestant("jax", "JAX", "jax", python, Path("worker_jax.py"), _JAX_CACHE),
     ]
 
 
-def present_peers(environment: Path, tell: Tell) -> list[Contestant]:
+def derivatives_peers(python: Path) -> list[Contestant]:
+    """Who else computes derivatives beyond the gradient."""
+    return [
+        Contestant("torch", "PyTorch", "torch", python, Path("derivatives_torch.py")),
+        Contestant("backpack", "BackPACK", "backpack", python, Path("derivatives_backpack.py")),
+        Contestant("jax", "JAX", "jax", python, Path("derivatives_jax.py"), _JAX_CACHE),
+    ]
+
+
+def present_peers(environment: Path, tell: Tell, peers: Peers = training_peers) -> list[Contestant]:
     """The peers that are, or can be made, present in a virtual environment."""
     python = _python(environment)
     if not python.exists() and not _made(environment, tell):
         return []
     present = []
-    for peer in _peers(python):
+    for peer in peers(python):
         if version(peer) or _installed(python, peer.module, tell):
             present.append(peer)
             _compare(peer, tell)
     return present
 
 
-def absent_peers(present: Sequence[Contestant]) -> list[str]:
+def absent_peers(present: Sequence[Contestant], peers: Peers = training_peers) -> list[str]:
     """The titles of the peers that are not among those present."""
     there = {contestant.name for contestant in present}
-    return [peer.title for peer in _peers(Path()) if peer.name not in there]
+    return [peer.title for peer in peers(Path()) if peer.name not in there]
 
 
 def version(contestant: Contestant) -> str:
     """The version of a contestant's library, without its local part; empty if it is not there."""
-    asked = f"from importlib.metadata import version; print(version({contestant.module!r}))"
+    package = _PACKAGES.get(contestant.module, contestant.module)
+    asked = f"from importlib.metadata import version; print(version({package!r}))"
     try:
         done = subprocess.run(
             [str(contestant.python), "-c", asked], capture_output=True, text=True, env=contestant.environment()
@@ -86,9 +108,11 @@ def _made(environment: Path, tell: Tell) -> bool:
 
 def _installed(python: Path, module: str, tell: Tell) -> bool:
     """Install a peer; whether that went well."""
-    install = [str(python), "-m", "pip", "install", "--disable-pip-version-check", f"{module}=={_PINNED[module]}"]
+    wanted = [f"{_PACKAGES.get(module, module)}=={_PINNED[module]}", "numpy"]
+    if module in _NEED_TORCH:
+        wanted += [f"torch=={_PINNED['torch']}", "--extra-index-url", _CPU_WHEELS]
     tell(f"installing {module} {_PINNED[module]}")
-    return _well([*install, "numpy", *(["--extra-index-url", _CPU_WHEELS] if module == "torch" else [])], tell)
+    return _well([str(python), "-m", "pip", "install", "--disable-pip-version-check", *wanted], tell)
 
 
 def _well(command: list[str], tell: Tell) -> bool:

@@ -23,10 +23,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
-__all__ = ["BATCHES", "Runner", "Task", "serve"]
+__all__ = ["BATCHES", "Runner", "Task", "answer", "repetitions", "serve"]
 
 BATCHES = 8  # mini-batches of resident data; steps go round them
-_FEWEST, _MOST = 1, 20_000  # timed steps
+_FEWEST, _MOST = 1, 20_000  # of what is timed at a time
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class _Session:
         """Find how many steps take about so long, and warm up with them."""
         self._timed(1)
         once = self._timed(1)
-        self.steps = min(max(round(seconds / once), _FEWEST), _MOST)
+        self.steps = repetitions(seconds, once)
         self._timed(self.steps)
         return {"steps": self.steps}
 
@@ -112,6 +112,11 @@ class _Session:
         start = time.perf_counter()
         self.runner.run(1, steps)
         return (time.perf_counter() - start) / steps
+
+
+def repetitions(seconds: float, once: float) -> int:
+    """How many times something fits into so many seconds that takes `once`; at least one, and not without end."""
+    return min(max(round(seconds / once), _FEWEST), _MOST)
 
 
 def _peak_memory() -> int | None:
@@ -141,19 +146,23 @@ def _private_output() -> TextIO:
     return answers
 
 
-def _answered(session: _Session, question: dict[str, Any]) -> dict[str, Any]:
+def _answered(session: object, question: dict[str, Any]) -> dict[str, Any]:
     try:
-        answer: dict[str, Any] = getattr(session, question.pop("ask"))(**question)
+        found: dict[str, Any] = getattr(session, question.pop("ask"))(**question)
     except Exception as problem:
         traceback.print_exc()
         said = str(problem).strip().splitlines() or ["no message"]
         return {"error": f"{type(problem).__name__}: {said[0]}"}
-    return answer
+    return found
+
+
+def answer(session: object) -> None:
+    """Answer questions until stdin ends, each with the method of its name."""
+    answers = _private_output()
+    for line in sys.stdin:
+        print(json.dumps(_answered(session, json.loads(line))), file=answers, flush=True)
 
 
 def serve(make: Callable[[Task], Runner]) -> None:
-    """Answer questions until stdin ends."""
-    answers = _private_output()
-    session = _Session(make)
-    for line in sys.stdin:
-        print(json.dumps(_answered(session, json.loads(line))), file=answers, flush=True)
+    """Train, as asked, until stdin ends."""
+    answer(_Session(make))

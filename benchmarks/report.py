@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from contest import Contest, Entry
 from startup import Spans
 from workloads import BOOK, described, flops
 
-__all__ = ["DISAGREEMENT", "Report", "seconds_text", "table"]
+__all__ = ["DISAGREEMENT", "Report", "heading", "number_text", "seconds_text", "table"]
 
 DISAGREEMENT = 1e-3  # relative; contestants whose first costs differ by more do not do the same thing
 
@@ -52,7 +52,7 @@ class Report:
 
     def markdown(self) -> str:
         """All tables."""
-        parts = [self._title()]
+        parts = [heading(self.machine, self.names, self.absent, self.peak) + " Times: minimum (median)."]
         if self.contests:
             parts += [table(*self._steps()), self._agreement(), table(*self._memory())]
         if self.imports:
@@ -60,16 +60,6 @@ class Report:
         if self.problems:
             parts += ["Problems:\n\n" + "\n".join(f"- {p}" for p in self.problems)]
         return "\n\n".join(parts) + "\n"
-
-    def _title(self) -> str:
-        m = self.machine
-        versions = ", ".join(self.names.values())
-        absent = f" (absent: {', '.join(self.absent)})" if self.absent else ""
-        peak = f"; measured peak {self.peak / 1e9:.0f} GFLOP/s in float32" if self.peak else ""
-        return (
-            f"One core of {m['processor']} ({m['vector_bits']}-bit vectors{peak}), Python {m['python']}; "
-            f"{versions}{absent}; {m['rounds']} rounds, the contestants in turn in each. Times: minimum (median)."
-        )
 
     def _steps(self) -> tuple[list[str], list[list[str]]]:
         others = [n for n in self.names if n != "chainrule"]
@@ -86,7 +76,7 @@ class Report:
         if not self.peak:
             return ["–", "–"]
         floor, own = self.floor(contest), contest.entries["chainrule"]
-        return [_number(floor * 1e6), f"{own.minimum / floor:.2f}" if own.seconds else "–"]
+        return [number_text(floor * 1e6), f"{own.minimum / floor:.2f}" if own.seconds else "–"]
 
     def _agreement(self) -> str:
         """How nearly the contestants compute the same."""
@@ -147,6 +137,17 @@ def _entry_data(entry: Entry) -> dict[str, Any]:
     return asdict(entry) | summary
 
 
+def heading(machine: Mapping[str, Any], names: Mapping[str, str], absent: Sequence[str], peak: float) -> str:
+    """What was measured, on what, and how."""
+    missing = f" (absent: {', '.join(absent)})" if absent else ""
+    fastest = f"; measured peak {peak / 1e9:.0f} GFLOP/s in float32" if peak else ""
+    return (
+        f"One core of {machine['processor']} ({machine['vector_bits']}-bit vectors{fastest}), "
+        f"Python {machine['python']}; {', '.join(names.values())}{missing}; {machine['rounds']} rounds, the contestants "
+        "in turn in each."
+    )
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table, its columns aligned: words to the left, numbers to the right."""
     columns = list(zip(head, *rows, strict=True))
@@ -160,7 +161,7 @@ def _padded(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
     return [c.ljust(w) if n == 0 else c.rjust(w) for n, (c, w) in enumerate(zip(cells, widths, strict=True))]
 
 
-def _number(value: float) -> str:
+def number_text(value: float) -> str:
     """Three significant digits, no exponent."""
     if value >= 100:
         return f"{value:,.0f}"
@@ -171,17 +172,17 @@ def seconds_text(seconds: Sequence[float]) -> str:
     """`minimum (median)`."""
     if not seconds:
         return "–"
-    return f"{_number(min(seconds))} ({_number(statistics.median(seconds))})"
+    return f"{number_text(min(seconds))} ({number_text(statistics.median(seconds))})"
 
 
 def _step_text(entry: Entry) -> str:
     if entry.error and not entry.seconds:
         return "failed"
-    return f"{_number(entry.minimum * 1e6)} ({_number(entry.median * 1e6)})"
+    return f"{number_text(entry.minimum * 1e6)} ({number_text(entry.median * 1e6)})"
 
 
 def _ratio_text(ratio: tuple[float, float] | None) -> str:
-    return f"{_number(ratio[0])} ({_number(ratio[1])})" if ratio else "–"
+    return f"{number_text(ratio[0])} ({number_text(ratio[1])})" if ratio else "–"
 
 
 def _memory_text(memory: int | None) -> str:

@@ -10,19 +10,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import sys
 import tempfile
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from chainrule.native.target import host
 from contest import Settings, held
 from peak import measured_peak
 from peers import DEFAULT_ENVIRONMENT, absent_peers, chainrule, present_peers, version
 from report import Report
 from startup import first_steps, imports
+from surroundings import machine, tell, tell_of
 from workers import Contestant, pin
 from workloads import BOOK, WORKLOADS, with_arrays
 
@@ -45,39 +44,8 @@ def _arguments() -> argparse.Namespace:
     return arguments
 
 
-def _tell(text: str) -> None:
-    """Progress: on a terminal each line replaces the one before."""
-    print(f"\r\033[K{text}" if sys.stderr.isatty() else text, end="" if sys.stderr.isatty() else "\n", file=sys.stderr)
-    sys.stderr.flush()
-
-
-def _tell_of(what: str, text: str) -> None:
-    _tell(f"{what}: {text}")
-
-
-def _processor() -> str:
-    """What the processor calls itself, else what LLVM calls it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        own = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or host().cpu
-    return f"{own}, {host().cpu}"
-
-
-def _machine(core: int | None, rounds: int) -> dict[str, str | int | None]:
-    return {
-        "processor": _processor(),
-        "vector_bits": host().vector_bytes * 8,
-        "system": platform.system(),
-        "python": platform.python_version(),
-        "core": core,
-        "rounds": rounds,
-    }
-
-
 def _contestants(arguments: argparse.Namespace) -> list[Contestant]:
-    return [chainrule(), *([] if arguments.no_peers else present_peers(arguments.peers_env, _tell))]
+    return [chainrule(), *([] if arguments.no_peers else present_peers(arguments.peers_env, tell))]
 
 
 def _measure(arguments: argparse.Namespace, report: Report, contestants: Sequence[Contestant], folder: Path) -> None:
@@ -85,13 +53,13 @@ def _measure(arguments: argparse.Namespace, report: Report, contestants: Sequenc
     settings = Settings(arguments.repeats, arguments.seconds, arguments.limit)
     for name in arguments.workloads:
         task = with_arrays(WORKLOADS[name], folder / f"{name}.npz")
-        contest = held(task, contestants, settings, folder / "cache", partial(_tell_of, name))
+        contest = held(task, contestants, settings, folder / "cache", partial(tell_of, name))
         report.contests[name] = contest
         report.peak = max(report.peak, contest.peak)
     if arguments.starts > 0:
         task = with_arrays(WORKLOADS[BOOK], folder / f"{BOOK}.npz")
-        report.imports = imports(contestants, arguments.starts, _tell)
-        report.starts = first_steps(task, contestants, arguments.starts, arguments.limit, _tell)
+        report.imports = imports(contestants, arguments.starts, tell)
+        report.starts = first_steps(task, contestants, arguments.starts, arguments.limit, tell)
 
 
 def main() -> int:
@@ -101,10 +69,10 @@ def main() -> int:
     core = pin(arguments.core)
     names = {c.name: f"{c.title} {version(c)}".strip() for c in contestants}
     absent = [] if arguments.no_peers else absent_peers(contestants)
-    report = Report(_machine(core, arguments.repeats), names, absent, measured_peak())
+    report = Report(machine(core, arguments.repeats), names, absent, measured_peak())
     with tempfile.TemporaryDirectory() as folder:
         _measure(arguments, report, contestants, Path(folder))
-    _tell("")
+    tell("")
     print(report.markdown())
     if arguments.json:
         arguments.json.write_text(json.dumps(report.data(), indent=2) + "\n", encoding="utf-8")

@@ -17,7 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("trace",),
     ("derive", "native", "numpy", "random"),
     ("transform",),
-    ("nn",),
+    ("nn", "testing"),
     ("learning",),
     ("insight",),
     ("classics",),

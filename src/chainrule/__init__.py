@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from chainrule import data, errors, nn, numpy, random
+    from chainrule import data, errors, nn, numpy, random, testing
     from chainrule.learning import optimizers as optim
     from chainrule.learning.loop import learn
     from chainrule.learning.run import Record, Run
@@ -74,6 +74,7 @@ __all__ = [
     "random",
     "scan",
     "stop_gradient",
+    "testing",
     "value_and_grad",
     "vjp",
     "vmap",
@@ -115,7 +116,7 @@ _PLACES = {
 def __getattr__(name: str) -> Any:
     if name in _PLACES:
         return getattr(import_module(_PLACES[name]), name)
-    if name in ("data", "errors", "nn", "numpy", "random"):
+    if name in ("data", "errors", "nn", "numpy", "random", "testing"):
         return import_module(f"chainrule.{name}")
     if name == "optim":
         return import_module("chainrule.learning.optimizers")

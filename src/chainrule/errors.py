@@ -5,6 +5,7 @@
     ├── DTypeError        (TypeError)    an element type that chainrule does not compute with
     ├── TracingError      (TypeError)    Python needs a value that does not exist while compiling
     ├── DifferentiationError (TypeError) a derivative that does not exist as asked
+    ├── GradientMismatch  (AssertionError) a derivative that is not the slope of the values, found by a check
     ├── GraphError        (ValueError)   a graph that is not well formed, or text that is no graph
     ├── OptionError       (ValueError)   an option or argument outside its range
     ├── DataError         (ValueError)   data that cannot be learned from
@@ -28,6 +29,7 @@ __all__ = [
     "DataError",
     "DifferentiationError",
     "FormatError",
+    "GradientMismatch",
     "GraphError",
     "NativeError",
     "OptionError",
@@ -87,6 +89,10 @@ class TracingError(ChainruleError, TypeError):
 
 class DifferentiationError(ChainruleError, TypeError):
     """A derivative that does not exist as asked."""
+
+
+class GradientMismatch(ChainruleError, AssertionError):
+    """A derivative that is not the slope of the values, found by a check."""
 
 
 class GraphError(ChainruleError, ValueError):

@@ -1,7 +1,7 @@
 """NumPy, with derivatives: `from chainrule import numpy as np`.
 
 On plain arrays this *is* NumPy; what is not listed here is taken from it. On the arrays inside a transformation the
-same names record what is done.
+same names record what is done. It is a namespace of the Python array API standard.
 """
 
 from __future__ import annotations
@@ -11,9 +11,17 @@ from typing import Any
 import numpy as _numpy
 
 from chainrule.trace import namespace as _namespace
+from chainrule.trace import standard as _standard
 from chainrule.trace.namespace import *  # noqa: F403
 
 __all__ = _namespace.__all__
+
+__array_api_version__ = _standard.VERSION
+
+
+def __array_namespace_info__() -> _standard.Information:  # noqa: N807 - the standard's name
+    """What this namespace can do, its devices and its dtypes."""
+    return _standard.Information()
 
 
 def __getattr__(name: str) -> Any:

@@ -86,8 +86,8 @@ def applied(node: Node, inputs: Sequence[Any]) -> Any:
 def _no_value(index: int, type_: Type) -> Array:
     raise TracingError(
         f"Python needs the value of argument {index} ({type_}), but while compiling only shapes and dtypes are known.",
-        cure="Use np.where(condition, a, b) in place of `if`; or take the derivative without compiling it, "
-        "where values are known.",
+        cure="Use np.where(condition, a, b) or cr.cond in place of `if`, cr.scan or cr.while_loop in place of a loop "
+        "that stops on a value; or do not compile it: derivatives without compiling know all values.",
     )
 
 

@@ -28,7 +28,7 @@ Addresses = Mapping[Buffer, Value]
 
 
 def prepared(made: Schedule, target: Target, name: str = "k") -> Schedule:
-    """The schedule for a target: its kernels with their tilings, every step with its name, inner programs with memory."""
+    """The schedule for a target: kernels with their tilings, every step with its name, inner programs with memory."""
     steps = [_prepared(step, target, f"{name}{n}") for n, step in enumerate(made.steps)]
     return replace(made, steps=tuple(steps))
 

@@ -57,8 +57,8 @@ def kernels_of(graph: Graph, loop: Loop, target: Target) -> Schedule:
 def _module(made: Schedule, loop: Loop, target: Target, *, timed: bool = False) -> tuple[str, int]:
     """The LLVM module of a program, and the bytes of temporary memory that it needs.
 
-    `run(table, begin, end)` takes a table of addresses: inputs, captured arrays, outputs, temporary memory, `Host` and, if
-    timed, one counter of processor cycles for each step.
+    `run(table, begin, end)` takes a table of addresses: inputs, captured arrays, outputs, temporary memory, `Host` and,
+    if timed, one counter of processor cycles for each step.
     """
     module = Module(target.attributes)
     write_steps(module, made.steps)

@@ -10,9 +10,10 @@
 
 from __future__ import annotations
 
+from bisect import insort
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from heapq import heappop, heappush
 from types import MappingProxyType
 from typing import Any
 
@@ -33,7 +34,6 @@ from chainrule.native.kernel import (
     View,
 )
 from chainrule.native.lower import LOWER, Coordinates, Elsewhere, Lowering, row_major, row_view, unit_views
-
 from chainrule.native.steps import HostCall, Inner, Schedule, Step
 
 __all__ = ["schedule"]
@@ -54,8 +54,9 @@ _COST: Mapping[ops.Op, int] = MappingProxyType(
 _KEEP_IF_SHARED = 6  # a shared value that costs more operations than this is stored rather than computed again
 _KEEP_IF_LARGE = 150  # operations in one kernel, so that compile time stays proportional to the program
 _LONG_STEP = 4096  # bytes from row to row at which the first cache holds only a few rows
-_HEADS = frozenset({ops.CONTRACT, ops.SUM, ops.MAX, ops.PAD, ops.CONCATENATE, ops.SCATTER_ADD, ops.RESULT, *ops.CONTROL, *HOST_OPERATIONS})
-
+_HEADS = frozenset(
+    {ops.CONTRACT, ops.SUM, ops.MAX, ops.PAD, ops.CONCATENATE, ops.SCATTER_ADD, *ops.CONTROL, ops.RESULT}
+).union(HOST_OPERATIONS)
 
 _VIEWS = (ops.TRANSPOSE, ops.BROADCAST, ops.SLICE, ops.RESHAPE, ops.RECOMPUTE)
 
@@ -483,7 +484,8 @@ def _in_place(
             replaced[new] = old
         else:
             copies.append(_copy(new, old))
-    ordered = (steps[n].with_buffers(lambda b: replaced.get(b, b)) for n in _sorted(before))
+    order = _sorted(steps, before, {*inputs, *outputs})
+    ordered = (steps[n].with_buffers(lambda b: replaced.get(b, b)) for n in order)
     return [*ordered, *copies], final
 
 
@@ -529,22 +531,50 @@ def _depends(kernels: set[int], others: Sequence[int], before: Mapping[int, set[
     return not seen.isdisjoint(others)
 
 
-def _sorted(before: Mapping[int, set[int]]) -> list[int]:
-    """The kernels in an order that respects the dependencies, of those that may run the earliest first."""
+def _sorted(steps: Sequence[Step], before: Mapping[int, set[int]], lasting: set[Buffer]) -> list[int]:
+    """The steps in an order that respects the dependencies, in which memory is given back early.
+
+    Of those that may run, the first that gives back more temporary memory than it takes; if there is none, the earliest.
+    """
     after: dict[int, list[int]] = {}
     for n, needed in before.items():
         for m in needed:
             after.setdefault(m, []).append(n)
     missing = {n: len(needed) for n, needed in before.items()}
+    memory = _Memory(steps, lasting)
     ready = [n for n in before if not missing[n]]
-    order = []
+    order: list[int] = []
     while ready:
-        order.append(heappop(ready))
-        for n in after.get(order[-1], ()):
+        chosen = next((n for n in ready if memory.growth(steps[n]) < 0), ready[0])
+        ready.remove(chosen)
+        memory.run(steps[chosen])
+        order.append(chosen)
+        for n in after.get(chosen, ()):
             missing[n] -= 1
             if not missing[n]:
-                heappush(ready, n)
+                insort(ready, n)
     return order
+
+
+class _Memory:
+    """The temporary buffers in use while steps run one after the other."""
+
+    def __init__(self, steps: Sequence[Step], lasting: set[Buffer]) -> None:
+        self._uses = Counter(b for step in steps for b in step.reads | step.writes if b not in lasting)
+        self._used: set[Buffer] = set()
+
+    def growth(self, step: Step) -> int:
+        """Bytes that are in use after a step and were not before it."""
+        touched = [b for b in step.reads | step.writes if b in self._uses]
+        taken = sum(b.type.bytes for b in touched if b not in self._used)
+        return taken - sum(b.type.bytes for b in touched if self._uses[b] == 1)
+
+    def run(self, step: Step) -> None:
+        """Note that a step has run."""
+        for buffer in step.reads | step.writes:
+            if buffer in self._uses:
+                self._uses[buffer] -= 1
+                self._used.add(buffer)
 
 
 def _copy(source: Buffer, target: Buffer) -> Kernel:

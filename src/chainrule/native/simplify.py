@@ -51,9 +51,9 @@ def _once(graph: Graph) -> Graph:
 
 def _rewritten(node: Node, inputs: tuple[Node, ...]) -> Node:
     """The node on other inputs, with the programs inside it simplified."""
-    inner = any(isinstance(a, Graph) for a in node.attributes)
-    attributes = tuple(simplify(a) if isinstance(a, Graph) else a for a in node.attributes) if inner else node.attributes
-    return Node(node.op, inputs, attributes) if inner else replaced(node, inputs)
+    if node.op not in ops.CONTROL:
+        return replaced(node, inputs)
+    return Node(node.op, inputs, tuple(simplify(a) if isinstance(a, Graph) else a for a in node.attributes))
 
 
 def _uses(nodes: list[Node], outputs: tuple[Node, ...]) -> dict[Node, int]:
@@ -280,7 +280,8 @@ def _input(node: Node) -> Node:
     return node.inputs[0]
 
 
-_FOLDED = frozenset((*ops.UNARY, *ops.BINARY)) - {ops.MARK, ops.STOP_GRADIENT, ops.BITCAST}  # a number's text has no bits of nan
+# The text of a number does not say which bits a nan has, so a bitcast is left to the program.
+_FOLDED = frozenset((*ops.UNARY, *ops.BINARY)) - {ops.MARK, ops.STOP_GRADIENT, ops.BITCAST}
 
 RULES: Mapping[Op, Rule] = MappingProxyType(
     {

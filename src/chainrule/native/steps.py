@@ -73,8 +73,8 @@ class HostCall:
 class Inner:
     """Programs inside the program: the body of a scan; a condition and a body; or two branches.
 
-    The first `carried` outputs hold what is carried, from before the first round. A scan sees row t of the next `stepped`
-    inputs, and writes row t of its other outputs. The rest of the inputs are whole for every round.
+    The first `carried` outputs hold what is carried, from before the first round. A scan sees row t of the next
+    `stepped` inputs, and writes row t of its other outputs. The rest of the inputs are whole for every round.
     """
 
     kind: str  # "scan", "while" or "cond"

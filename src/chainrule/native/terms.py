@@ -376,9 +376,10 @@ def _orders(factors: Sequence[Factor], out: Sequence[int], tried: set[frozenset[
     if len(factors) == 1:
         yield factors[0]
     for first, second in _pairs(factors):
-        rest = [factor for factor in factors if factor is not first and factor is not second]
-        needed = set(out).union(*(factor.labels for factor in rest))
-        yield from _orders([*rest, _joined(first, second, needed, out)], out, tried)
+        others = [factor for factor in factors if factor is not first and factor is not second]
+        product = _joined(first, second, set(out).union(*(factor.labels for factor in others)), out)
+        joined = [product if factor is first else factor for factor in factors if factor is not second]
+        yield from _orders(joined, out, tried)
 
 
 def _pairs(factors: Sequence[Factor]) -> list[tuple[Factor, Factor]]:

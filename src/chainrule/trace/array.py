@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from chainrule.errors import DTypeError, ShapeError, TracingError, user_line
+from chainrule.errors import DTypeError, OptionError, ShapeError, TracingError, user_line
 from chainrule.graph import ops
 from chainrule.graph.graph import Origin
 from chainrule.graph.interpret import has_value, value
@@ -27,9 +28,11 @@ from chainrule.graph.ops import Op
 from chainrule.graph.types import Type, checked_dtype
 
 __all__ = [
-    "Array", "Recorder", "apply", "as_array", "astype", "binary", "bits", "broadcast", "broadcast_shape", "carry_origins", "contract", "divide",
-    "gather", "indexed", "inverted", "is_recording", "matmul", "mean", "mirrored", "moved_axis", "normalized_axes", "normalized_axis", "origins_of", "promoted", "recording",
-    "reduced", "reshape", "scope", "total", "transforming", "transpose", "variable", "viewed",
+    "Array", "Recorder", "apply", "as_array", "as_float", "as_floats", "astype", "binary", "bits", "broadcast",
+    "broadcast_shape", "carry_origins", "common_dtype", "concatenated", "contract", "diagonal", "divide", "every",
+    "extreme", "inverted", "is_float", "is_recording", "matmul", "mean", "mirrored", "moved_axis", "namespace",
+    "normalized_axes", "normalized_axis", "origins_of", "power", "product_of_rows", "promoted", "promoted_dtype",
+    "recording", "reduced", "reshape", "root", "scope", "taken", "total", "transforming", "transpose", "variable", "viewed",
 ]  # fmt: skip
 
 _BOOL = np.dtype(bool)
@@ -136,12 +139,26 @@ def as_array(x: Any) -> Array:
     """An Array, array or number as an Array; DTypeError for anything else."""
     if isinstance(x, Array):
         return x
+    if isinstance(x, _SEQUENCES) and _holds_traced(x):
+        return _joined(x)
     return Array(constant(_checked(x)))
 
 
+def _holds_traced(x: Any) -> bool:
+    return isinstance(x, Array) or (isinstance(x, _SEQUENCES) and any(map(_holds_traced, x)))
+
+
+def _joined(parts: Sequence[Any]) -> Array:
+    """A list, of lists, of arrays and numbers, as one array."""
+    arrays = [as_array(part) for part in parts]
+    if len({a.shape for a in arrays}) > 1:
+        raise ShapeError(f"a list of {' and '.join(str(a.node.type) for a in arrays)} is no array.")
+    dtype = common_dtype(arrays)
+    rows = [reshape(astype(a, dtype), (1, *a.shape)) for a in arrays]
+    return apply(ops.CONCATENATE, *(r.node for r in rows), attributes=(0,))
+
+
 def _checked(x: Any) -> np.ndarray[Any, Any]:
-    if isinstance(x, list | tuple) and any(isinstance(part, Array) for part in x):
-        raise DTypeError("a list of traced arrays is no array.", cure="Join them with np.stack or np.concatenate.")
     array = np.asarray(x)
     return np.asarray(array, checked_dtype(array.dtype))
 
@@ -153,9 +170,17 @@ def promoted(a: Any, b: Any) -> tuple[Array, Array]:
             return a, b
         if type(b) is float and a.node.type.is_float:
             return a, Array(full(b, a.node.type))
+    a, b = (as_array(x) if isinstance(x, _SEQUENCES) else x for x in (a, b))
     dtype, a_shape, b_shape = _common_dtype(a, b), _shape(a), _shape(b)
     shape = a_shape if a_shape == b_shape else np.broadcast_shapes(a_shape, b_shape)
     return _fitted(a, shape, dtype), _fitted(b, shape, dtype)
+
+
+def promoted_dtype(a: Any, b: Any) -> tuple[Array, Array]:
+    """Two operands in NumPy's common dtype, each in its own shape."""
+    first, second = as_array(a), as_array(b)
+    dtype = common_dtype([first, second])
+    return astype(first, dtype), astype(second, dtype)
 
 
 def _shape(x: Any) -> tuple[int, ...]:
@@ -172,12 +197,17 @@ def _common_dtype(a: Any, b: Any) -> np.dtype[Any]:
         raise DTypeError(f"cannot combine {first!r} and {second!r}: {problem}") from None
 
 
+def common_dtype(operands: Sequence[Any]) -> np.dtype[Any]:
+    """The dtype that NumPy gives several operands in common; Python's own numbers fit in where they can."""
+    return checked_dtype(np.result_type(*(_dtype_or_number(x) for x in operands)))
+
+
 def _dtype_or_number(x: Any) -> Any:
     """The dtype of an array; a Python number itself, as only its value says which dtypes it fits."""
     if isinstance(x, Array):
         return x.node.type.dtype
     if isinstance(x, _SEQUENCES):
-        return _checked(x).dtype
+        return as_array(x).dtype
     return checked_dtype(x.dtype) if isinstance(x, _PLAIN) else x
 
 
@@ -192,7 +222,7 @@ def _fitted(x: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
 
 def broadcast_shape(name: str, *operands: Any) -> tuple[int, ...]:
     """The shape that the operands are broadcast to; ShapeError, in the name of the operation, if there is none."""
-    shapes = [_shape(x) for x in operands]
+    shapes = [_shape(as_array(x) if isinstance(x, _SEQUENCES) else x) for x in operands]
     try:
         return np.broadcast_shapes(*shapes)
     except ValueError:
@@ -261,37 +291,58 @@ def inverted(x: Array) -> Array:
     return mirrored(x)
 
 
-def _as_float(x: Any) -> Any:
+def as_float(x: Any) -> Any:
     """Integers and booleans as float64, as NumPy does it before a division."""
     if isinstance(x, Array) and not x.node.type.is_float:
         return apply(ops.CAST, x.node, attributes=("float64",))
     return x
 
 
+def as_floats(a: Any, b: Any) -> tuple[Any, Any]:
+    """Two operands of which one is of floating-point numbers: integers and booleans among themselves in float64."""
+    return (a, b) if is_float(a) or is_float(b) else (astype(as_array(a), np.float64), b)
+
+
 def divide(a: Any, b: Any) -> Array:
     """`a / b`; integers and booleans among themselves are divided as float64."""
-    if not (_is_float(a) or _is_float(b)):
+    if not (is_float(a) or is_float(b)):
         a, b = (astype(as_array(x), np.float64) if isinstance(x, (Array, *_PLAIN, *_SEQUENCES)) else x for x in (a, b))
     return binary(ops.DIVIDE, a, b)
 
 
-def _is_float(x: Any) -> bool:
+def is_float(x: Any) -> bool:
+    """Whether an operand is of floating-point numbers."""
     return x.dtype.kind == "f" if isinstance(x, (Array, *_PLAIN)) else isinstance(x, float)
 
 
-def _power(base: Any, exponent: Any) -> Array:
+def power(base: Any, exponent: Any) -> Array:
+    """`base ** exponent`."""
     if isinstance(exponent, int) and exponent == 2 and isinstance(base, Array):
         return base * base
     return binary(ops.POWER, base, exponent)
 
 
-def _handed_over(name: str, inputs: Any, options: Any) -> Any:
-    from chainrule.trace import namespace
+def namespace() -> Any:
+    """The functions of NumPy's that work on Arrays, which are written with them."""
+    return import_module("chainrule.trace.namespace")
 
-    function = getattr(namespace, name, None)
+
+def _handed_over(name: str, inputs: Any, options: Any, module: str = "numpy") -> Any:
+    place = namespace().linalg if module == "numpy.linalg" else namespace()
+    function = getattr(place, name, None) if name in place.__all__ else None
     if function is None:
-        raise TracingError(f"numpy.{name} has no derivative in chainrule.", cure="See chainrule.numpy for what has.")
+        raise TracingError(f"{module}.{name} has no derivative in chainrule.", cure="See chainrule.numpy for what has.")
     return function(*inputs, **options)
+
+
+def _named(name: str, doc: str) -> Callable[..., Any]:
+    """The method that is chainrule.numpy's function of that name."""
+
+    def method(self: Array, *arguments: Any, **options: Any) -> Any:
+        return getattr(namespace(), name)(self, *arguments, **options)
+
+    method.__name__, method.__doc__ = name, doc
+    return method
 
 
 # structure: the operations that Array's methods and chainrule.numpy share
@@ -342,7 +393,7 @@ def total(x: Array, axis: int | Sequence[int] | None = None, keepdims: bool = Fa
 
 def mean(x: Array, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Array:
     """The mean over axes."""
-    x = _as_float(x)
+    x = as_float(x)
     count = math.prod(x.shape[a] for a in normalized_axes(axis, x.ndim))
     summed = total(x, axis, keepdims)
     return summed / count if count else summed * float("nan")
@@ -386,8 +437,10 @@ def moved_axis(x: Array, source: int, destination: int) -> Array:
 
 
 def contract(a: Array, b: Array, a_labels: Sequence[int], b_labels: Sequence[int], out: Sequence[int]) -> Array:
-    """`out[o…] = Σ a[…] · b[…]` over the labels not in `out`, in the common dtype."""
+    """`out[o…] = Σ a[…] · b[…]` over the labels not in `out`, in the common dtype; of booleans, whether any is true."""
     dtype = _common_dtype(a, b)
+    if dtype == _BOOL:
+        return astype(contract(astype(a, np.int64), astype(b, np.int64), a_labels, b_labels, out), bool)
     left, right = (
         _summed_alone(astype(x, dtype), mine, other, out)
         for x, mine, other in ((a, tuple(a_labels), tuple(b_labels)), (b, tuple(b_labels), tuple(a_labels)))
@@ -448,82 +501,59 @@ def _with_ones(x: Array, extents: Sequence[int | None]) -> Array:
     return reshape(x, [next(own) if n is None else n for n in extents])
 
 
-def gather(x: Array, index: Any) -> Array:
-    """Rows `x[index]` for an integer array; negative indices count from the end."""
-    rows = as_array(index)
-    if rows.dtype.kind not in "iu":
-        raise DTypeError(f"an index must be an integer, not {rows.node.type}.")
-    if x.ndim == 0:
-        raise ShapeError("an array without axes cannot be indexed.")
-    if has_value(rows.node):
-        positions = value(rows.node)
-        if positions.size and (positions.min() < -x.shape[0] or positions.max() >= x.shape[0]):
-            raise IndexError(f"index {positions.min()}…{positions.max()} is outside an axis of {x.shape[0]} elements")
-        if positions.size and positions.min() < 0:
-            rows = as_array(np.where(positions < 0, positions + x.shape[0], positions))
-    elif rows.dtype.kind == "i":
-        extent = Array(full(x.shape[0], rows.node.type))
-        zero = Array(full(0, rows.node.type))
-        negative = apply(ops.LESS, rows.node, zero.node)
-        rows = apply(ops.SELECT, negative.node, (rows + extent).node, rows.node)
-    return apply(ops.GATHER, x.node, rows.node)
+def concatenated(parts: Sequence[Array], axis: int) -> Array:
+    """Arrays of one dtype, one after the other along an axis."""
+    return apply(ops.CONCATENATE, *(p.node for p in parts), attributes=(axis,))
 
 
-def indexed(x: Array, key: Any) -> Array:
-    """`x[key]` for integers, slices, `...`, None, and one integer array, which may come with full slices only."""
-    keys = list(key) if isinstance(key, tuple) else [key]
-    keys = [k.value if isinstance(k, Array) and k.ndim == 0 and has_value(k.node) else k for k in keys]
-    arrays = [k for k in keys if isinstance(k, Array | np.ndarray | list) and np.ndim(k) > 0 or isinstance(k, Array)]
-    used = sum(k is not None and k is not Ellipsis for k in keys)
-    if used > x.ndim:
-        raise IndexError(f"{used} indices for an array of {x.ndim} axes")
-    if any(getattr(k, "dtype", None) == _BOOL for k in arrays):
-        raise ShapeError("a boolean index has a shape that depends on values.", cure="Use np.where(mask, x, 0).")
-    if arrays:
-        return _array_indexed(x, keys, arrays)
-    return _basic_indexed(x, keys, used)
+def taken(x: Array, index: Any, axis: int) -> Array:
+    """The slices along an axis that an integer array names."""
+    return x[(*(slice(None),) * axis, as_array(index))]
 
 
-def _array_indexed(x: Array, keys: list[Any], arrays: list[Any]) -> Array:
-    position = next(n for n, k in enumerate(keys) if any(k is a for a in arrays))
-    others = keys[:position] + keys[position + 1 :]
-    if len(arrays) > 1 or any(not (isinstance(k, slice) and k == slice(None)) for k in others):
-        raise ShapeError(
-            "an integer array can index one axis here, with full slices for the others.",
-            cure="Index in two steps: x[rows][:, 2:5].",
-        )
-    front = transpose(x, (position, *(a for a in range(x.ndim) if a != position)))
-    rows = gather(front, arrays[0])
-    width = rows.ndim - x.ndim + 1
-    order = [*range(width, width + position), *range(width), *range(width + position, rows.ndim)]
-    return transpose(rows, order)
+def diagonal(x: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
+    """A diagonal of two axes, as the last axis: every so many elements of the two as one."""
+    rows, columns = normalized_axis(axis1, x.ndim), normalized_axis(axis2, x.ndim)
+    if rows == columns:
+        raise ShapeError(f"diagonal: axis {axis1} and axis {axis2} of {x.node.type} are the same.")
+    others = [n for n in range(x.ndim) if n not in (rows, columns)]
+    height, width = x.shape[rows], x.shape[columns]
+    count = max(min(height + min(offset, 0), width - max(offset, 0)), 0)
+    first = offset if offset >= 0 else -offset * width
+    kept = tuple(x.shape[n] for n in others)
+    flat = reshape(transpose(x, (*others, rows, columns)), (*kept, height * width))
+    start, step = (*(0 for _ in kept), first if count else 0), (*(1 for _ in kept), width + 1)
+    return apply(ops.SLICE, flat.node, attributes=(start, (*kept, count), step))
 
 
-def _basic_indexed(x: Array, keys: list[Any], used: int) -> Array:
-    if not any(k is Ellipsis for k in keys):
-        keys = [*keys, Ellipsis]
-    dots = next(n for n, k in enumerate(keys) if k is Ellipsis)
-    keys = keys[:dots] + [slice(None)] * (x.ndim - used) + keys[dots + 1 :]
-    extents = iter(x.shape)
-    ranges = [range(next(extents))[_position(k)] for k in keys if k is not None]
-    spans = [r if isinstance(r, range) else range(r, r + 1) for r in ranges]
-    start = tuple(r.start if len(r) else 0 for r in spans)
-    size, step = tuple(len(r) for r in spans), tuple(r.step for r in spans)
-    whole = size == x.shape and all(s == 1 for s in step)
-    taken = x if whole else apply(ops.SLICE, x.node, attributes=(start, size, step))
-    kept = iter(ranges)
-    shape = [1 if k is None else n for k, n in ((k, None if k is None else _extent(next(kept))) for k in keys)]
-    return reshape(taken, [n for n in shape if n is not None])
+def every(x: Array, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Array:
+    """Whether all elements over axes are true, or not zero."""
+    failing = apply(ops.LOGICAL_NOT, astype(x, bool).node)
+    return apply(ops.LOGICAL_NOT, reduced(ops.SUM, failing, axis, keepdims).node)
 
 
-def _position(key: Any) -> Any:
-    if isinstance(key, slice):
-        return slice(*(None if part is None else operator.index(part) for part in (key.start, key.stop, key.step)))
-    return operator.index(key)
+def extreme(x: Array, kind: str, axis: int | Sequence[int] | None, keepdims: bool) -> Array:
+    """The "max" or the "min" over axes."""
+    if kind == "max":
+        return reduced(ops.MAX, x, axis, keepdims)
+    return mirrored(reduced(ops.MAX, mirrored(x), axis, keepdims))
 
 
-def _extent(taken: range | int) -> int | None:
-    return len(taken) if isinstance(taken, range) else None
+def product_of_rows(x: Array) -> Array:
+    """The product over the first axis: its first half times its second, and so on."""
+    while len(x) > 1:
+        half = len(x) // 2
+        pairs = x[:half] * x[half : 2 * half]
+        x = concatenated([pairs, x[-1:]], 0) if len(x) % 2 else pairs
+    return x[0] if len(x) else Array(full(1, x.node.type.with_shape(x.shape[1:])))
+
+
+def root(x: Array) -> Array:
+    """`√x` with the derivative 0 at 0, as that of a distance."""
+    one = full(1, x.node.type)
+    nothing = apply(ops.EQUAL, x.node, full(0, x.node.type)).node
+    safe = apply(ops.SELECT, nothing, one, x.node)
+    return apply(ops.SELECT, nothing, x.node, apply(ops.SQRT, safe.node).node)
 
 
 class Array:
@@ -593,7 +623,7 @@ class Array:
         return _handed_over(ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}", inputs, options)
 
     def __array_function__(self, function: Any, types: Any, inputs: Any, options: Any) -> Any:
-        return _handed_over(function.__name__, inputs, options)
+        return _handed_over(function.__name__, inputs, options, function.__module__)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray[Any, Any]:
         raise TracingError(
@@ -638,10 +668,10 @@ class Array:
         return divide(other, self)
 
     def __pow__(self, exponent: Any) -> Array:
-        return _power(self, exponent)
+        return power(self, exponent)
 
     def __rpow__(self, base: Any) -> Array:
-        return _power(base, self)
+        return power(base, self)
 
     def __matmul__(self, other: Any) -> Array:
         return matmul(self, other)
@@ -650,12 +680,17 @@ class Array:
         return matmul(other, self)
 
     def __getitem__(self, key: Any) -> Array:
-        return indexed(self, key)
+        return import_module("chainrule.trace.indexing").indexed(self, key)  # type: ignore[no-any-return]
+
+    @property
+    def at(self) -> Any:
+        """Changed copies: `x.at[key].set(v)`, and `add`, `subtract`, `multiply`, `divide`, `min`, `max`, `get`."""
+        return import_module("chainrule.trace.indexing").at(self)
 
     def __setitem__(self, key: Any, elements: Any) -> None:
         raise TracingError(
             "a traced array cannot be changed in place.",
-            cure="Make a new one, for example with np.where(mask, new, x) or np.concatenate([x[:1], new, x[2:]]).",
+            cure="Make a new one, for example with x.at[1:3].set(new) or np.where(mask, new, x).",
         )
 
     # methods
@@ -665,31 +700,101 @@ class Array:
         """The axes in reverse order."""
         return transpose(self)
 
-    def sum(self, axis: Any = None, *, keepdims: bool = False) -> Array:
-        """The sum over axes."""
-        return total(self, axis, keepdims)
+    sum = _named("sum", "The sum over axes.")
+    prod = _named("prod", "The product over axes.")
+    mean = _named("mean", "The mean over axes.")
+    var = _named("var", "The variance over axes.")
+    std = _named("std", "The standard deviation over axes.")
+    max = _named("max", "The maximum over axes.")
+    min = _named("min", "The minimum over axes.")
+    any = _named("any", "Whether any element over axes is true.")
+    all = _named("all", "Whether all elements over axes are true.")
+    argmax = _named("argmax", "The position of the first largest element.")
+    argmin = _named("argmin", "The position of the first smallest element.")
+    cumsum = _named("cumsum", "The running sum along an axis.")
+    cumprod = _named("cumprod", "The running product along an axis.")
+    argsort = _named("argsort", "The positions that put an axis in order.")
+    searchsorted = _named("searchsorted", "Where values belong in this array, which is in order.")
+    clip = _named("clip", "The elements, taken to the nearer bound where they lie outside.")
+    round = _named("round", "The nearest number of so many decimals.")
+    conj = conjugate = _named("conj", "The elements themselves, as they are real.")
+    squeeze = _named("squeeze", "Without axes of size one.")
+    swapaxes = _named("swapaxes", "Two axes exchanged.")
+    repeat = _named("repeat", "Each element so many times.")
+    take = _named("take", "Elements by integer index.")
+    diagonal = _named("diagonal", "A diagonal of two axes.")
+    trace = _named("trace", "The sum over a diagonal.")
+    dot = _named("dot", "The product with another array: of matrices, of matrices and vectors, of vectors.")
 
-    def mean(self, axis: Any = None, *, keepdims: bool = False) -> Array:
-        """The mean over axes."""
-        return mean(self, axis, keepdims)
+    def copy(self, order: str = "C") -> Array:
+        """The array itself, as none is ever changed."""
+        return self
 
-    def max(self, axis: Any = None, *, keepdims: bool = False) -> Array:
-        """The maximum over axes."""
-        return reduced(ops.MAX, self, axis, keepdims)
+    def tolist(self) -> Any:
+        """The values as lists of Python numbers; TracingError inside `compile`."""
+        return self.value.tolist()
 
-    def min(self, axis: Any = None, *, keepdims: bool = False) -> Array:
-        """The minimum over axes."""
-        return mirrored(reduced(ops.MAX, mirrored(self), axis, keepdims))
+    @property
+    def mT(self) -> Array:  # noqa: N802 - NumPy's name
+        """The last two axes exchanged."""
+        return namespace().matrix_transpose(self)  # type: ignore[no-any-return]
 
-    def reshape(self, *shape: Any) -> Array:
+    @property
+    def real(self) -> Array:
+        """The elements themselves."""
+        return self
+
+    @property
+    def imag(self) -> Array:
+        """Zeros."""
+        return namespace().imag(self)  # type: ignore[no-any-return]
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def device(self) -> str:
+        """Where the elements are."""
+        return "cpu"
+
+    def to_device(self, device: str, /, *, stream: None = None) -> Array:
+        """The array itself: there is one device, the "cpu"."""
+        if device != "cpu" or stream is not None:
+            raise OptionError(f"there is no device {device!r} with the stream {stream!r}, only 'cpu' without one.")
+        return self
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        """The functions of the Python array API standard for Arrays: `chainrule.numpy`."""
+        face = import_module("chainrule.numpy")
+        if api_version is not None and api_version > face.__array_api_version__:
+            raise OptionError(f"chainrule.numpy follows {face.__array_api_version__}, not {api_version}.")
+        return face
+
+    def __divmod__(self, other: Any) -> tuple[Array, Array]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> tuple[Array, Array]:
+        return other // self, other % self
+
+    def __round__(self, decimals: int = 0) -> Array:
+        return self.round(decimals)  # type: ignore[no-any-return]
+
+    def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Array:
         """The same elements in another shape."""
-        return reshape(self, shape[0] if len(shape) == 1 else shape)
+        return namespace().reshape(self, shape[0] if len(shape) == 1 else shape, order)  # type: ignore[no-any-return]
 
     def transpose(self, *axes: Any) -> Array:
         """The axes in another order."""
         return transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
 
-    def astype(self, dtype: Any) -> Array:
+    def astype(self, dtype: Any, copy: bool = True) -> Array:
         """The same elements as another dtype."""
         return astype(self, dtype)
 
@@ -697,15 +802,11 @@ class Array:
         """The same bits as another dtype of the same size."""
         return viewed(self, dtype)
 
-    def ravel(self) -> Array:
+    def ravel(self, order: str = "C") -> Array:
         """All elements along one axis."""
-        return reshape(self, -1)
+        return namespace().ravel(self, order)  # type: ignore[no-any-return]
 
     flatten = ravel
-
-    def dot(self, other: Any) -> Array:
-        """The matrix product, for arrays of at most two axes."""
-        return matmul(self, other)
 
     def __neg__(self) -> Array:
         return apply(ops.NEGATIVE, self.node)

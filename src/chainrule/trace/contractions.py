@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import combinations, count
 from typing import Any
 
@@ -146,7 +145,9 @@ def einsum(subscripts: Any, /, *operands: Any, optimize: Any = None) -> Array:
     present = {label for _, labels in terms for label in labels}
     found, labels = _contracted(terms, [label for label in out if label in present])
     kept = core.transpose(found, [labels.index(label) for label in out if label in present])
-    return core.reshape(kept, [kept.shape[[o for o in out if o in present].index(o)] if o in present else 1 for o in out])
+    return core.reshape(
+        kept, [kept.shape[[o for o in out if o in present].index(o)] if o in present else 1 for o in out]
+    )
 
 
 def _as_text(subscripts: Any, operands: Sequence[Any]) -> tuple[str, list[Array]]:
@@ -174,7 +175,11 @@ def _labelled(text: str, arrays: Sequence[Array]) -> tuple[list[Term], list[int]
     every = [label for term in labels for label in term]
     dots = sorted({label for label in every if label < 0})
     if arrow:
-        out = [*_letters(after.partition("...")[0]), *(dots if "..." in after else []), *_letters(after.partition("...")[2])]
+        out = [
+            *_letters(after.partition("...")[0]),
+            *(dots if "..." in after else []),
+            *_letters(after.partition("...")[2]),
+        ]
     else:
         out = [*dots, *sorted(label for label in set(every) if label >= 0 and every.count(label) == 1)]
     if not set(out) <= set(every) or len(set(out)) != len(out) or any(map(math.isnan, every)):

@@ -275,14 +275,14 @@ def isnan(x: Any, /) -> Array:
 def isinf(x: Any, /) -> Array:
     """Whether an element is ∞ or −∞."""
     x = as_array(x)
-    return absolute(x) == math.inf if _is_float(x) else _everywhere(x, False)  # type: ignore[no-any-return]
+    return absolute(x) == math.inf if _is_float(x) else _everywhere(x, False)
 
 
 @recorded(np.isfinite)
 def isfinite(x: Any, /) -> Array:
     """Whether an element is a number, and not ∞ or −∞."""
     x = as_array(x)
-    return absolute(x) < math.inf if _is_float(x) else _everywhere(x, True)  # type: ignore[no-any-return]
+    return absolute(x) < math.inf if _is_float(x) else _everywhere(x, True)
 
 
 @recorded(np.isposinf)
@@ -333,8 +333,8 @@ def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Array | bool:
 def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Array:
     """Numbers in place of nan, ∞ and −∞: 0 and the largest of the type, unless told."""
     x = as_array(x)
-    if not _is_float(x):
-        return x
+    if not x.node.type.is_float:
+        return as_array(x)
     largest = float(np.finfo(x.dtype).max)
     finite = where(isnan(x), nan, x)
     finite = where(x == math.inf, largest if posinf is None else posinf, finite)

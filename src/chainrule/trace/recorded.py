@@ -1,4 +1,4 @@
-"""One function for plain and for traced arrays: NumPy's own for the ones, a recording of the operation for the others."""
+"""One function for plain and for traced arrays: NumPy's own for the ones, a recording for the others."""
 
 from __future__ import annotations
 

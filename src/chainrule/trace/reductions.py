@@ -62,7 +62,9 @@ def prod(
 ) -> Array:
     """The product over axes: its derivative by one element is the product of the others, zeros among them or not."""
     x = _only_where(_counted(as_array(a), dtype), where, 1)
-    return _with_initial(_kept(_product(_axes_first(x, axis)), x, axis, bool(keepdims)), initial, ew.multiply)
+    return _with_initial(
+        _kept(core.product_of_rows(_axes_first(x, axis)), x, axis, bool(keepdims)), initial, ew.multiply
+    )
 
 
 def _axes_first(x: Array, axis: Axes) -> Array:
@@ -70,19 +72,6 @@ def _axes_first(x: Array, axis: Axes) -> Array:
     axes = core.normalized_axes(axis, x.ndim)
     others = [a for a in range(x.ndim) if a not in axes]
     return core.reshape(core.transpose(x, (*axes, *others)), [_count(x, axes), *(x.shape[a] for a in others)])
-
-
-def _product(x: Array) -> Array:
-    """Of the rows: the first half times the second, and so on."""
-    while len(x) > 1:
-        half = len(x) // 2
-        pairs = x[:half] * x[half : 2 * half]
-        x = _joined([pairs, x[-1:]]) if len(x) % 2 else pairs
-    return x[0] if len(x) else Array(full(1, x.node.type.with_shape(x.shape[1:])))
-
-
-def _joined(parts: Sequence[Array], axis: int = 0) -> Array:
-    return apply(ops.CONCATENATE, *(p.node for p in parts), attributes=(axis,))
 
 
 @recorded(np.mean)
@@ -269,7 +258,7 @@ def nanvar(a: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False)
     present = core.total(core.astype(~ew.isnan(x), x.dtype), axis, bool(keepdims))
     centred = _numbers(x - nanmean(x, axis, keepdims=True), 0)
     left = present - ddof
-    return core.total(centred * centred, axis, bool(keepdims)) / ew.where(left > 0, left, math.nan)
+    return core.total(centred * centred, axis, bool(keepdims)) / ew.where(left > 0, left, math.nan)  # type: ignore[no-any-return]
 
 
 @recorded(np.nanstd)
@@ -329,7 +318,7 @@ def _from_start(found: Array, start: float, axis: int, include_initial: bool) ->
         return found
     along = core.normalized_axis(axis, found.ndim)
     shape = tuple(1 if a == along else n for a, n in enumerate(found.shape))
-    return _joined([Array(full(start, found.node.type.with_shape(shape))), found], along)
+    return core.concatenated([Array(full(start, found.node.type.with_shape(shape))), found], along)
 
 
 def _running(op: ops.Op, a: Any, axis: int | None, dtype: Any) -> Array:
@@ -352,7 +341,7 @@ def _later(x: Array, step: int, axis: int, start: float) -> Array:
     if start == 0:
         low = tuple(step if a == axis else 0 for a in range(x.ndim))
         return apply(ops.PAD, earlier.node, attributes=(low, nowhere, nowhere))
-    return _joined([Array(full(start, x.node.type.with_shape(shapes[0]))), earlier], axis)
+    return core.concatenated([Array(full(start, x.node.type.with_shape(shapes[0]))), earlier], axis)
 
 
 @recorded(np.diff)
@@ -364,7 +353,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     parts = [part for part in (ends[0], x, ends[1]) if part is not None]
     if len(parts) > 1:
         dtype = core.common_dtype(parts)
-        x = _joined([core.astype(p, dtype) for p in parts], along)
+        x = core.concatenated([core.astype(p, dtype) for p in parts], along)
     front = (slice(None),) * along
     for _ in range(n):
         later, earlier = x[(*front, slice(1, None))], x[(*front, slice(None, -1))]

@@ -331,7 +331,7 @@ def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Array:
         return flip(x, (first, second))  # type: ignore[no-any-return]
     if k % 4 == 1:
         return swapaxes(flip(x, second), first, second)  # type: ignore[no-any-return]
-    return flip(swapaxes(x, first, second), second) if k % 4 else x  # type: ignore[no-any-return]
+    return flip(swapaxes(x, first, second), second) if k % 4 else x
 
 
 @recorded(np.roll)
@@ -378,7 +378,7 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: 
 
 def _widths(x: Array, pad_width: Any) -> list[tuple[int, int]]:
     if isinstance(pad_width, dict):
-        pairs = [pad_width.get(n, pad_width.get(n - x.ndim, (0, 0))) for n in range(x.ndim)]
+        pairs: list[Any] = [pad_width.get(n, pad_width.get(n - x.ndim, (0, 0))) for n in range(x.ndim)]
         pad_width = [(pair, pair) if np.ndim(pair) == 0 else pair for pair in pairs] or 0
     widths = np.broadcast_to(np.asarray(pad_width, dtype=int), (x.ndim, 2))
     return [(int(low), int(high)) for low, high in widths]

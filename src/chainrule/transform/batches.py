@@ -22,8 +22,8 @@ def vmap(function: Function, in_axes: Axes = 0, out_axes: Axes = 0) -> Function:
     """The function that does for all examples at once what `function` does for one.
 
     `in_axes` says along which axis of each argument the examples lie: one number for all arguments, or a tuple with an
-    entry for each: a number, None (the argument is the same for all examples) or a tree of these. `out_axes` says the same
-    of the results. Keyword arguments have their examples along the first axis. Every example is looked at once, so
+    entry for each: a number, None (the argument is the same for all examples) or a tree of these. `out_axes` says the
+    same of the results. Keyword arguments have their examples along the first axis. Every example is looked at once, so
     Python's `if` on a value of an example is a TracingError.
 
     Raises ShapeError if the arguments do not have the same number of examples, or an argument lacks the axis;

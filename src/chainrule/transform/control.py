@@ -22,9 +22,9 @@ def scan(
 ) -> tuple[Any, Any]:
     """A loop over rows: `for x in xs: carry, y = function(carry, x)`; returns the last carry and all y, stacked.
 
-    `carry`, `x` and `y` are trees of arrays; what is carried keeps its tree, shapes and dtypes. The rows are those of the
-    first axis of every array of `xs`; without `xs`, x is None and `length` says how many rounds there are. `reverse` goes
-    from the last row to the first; each y stands at the place of its x.
+    `carry`, `x` and `y` are trees of arrays; what is carried keeps its tree, shapes and dtypes. The rows are those of
+    the first axis of every array of `xs`; without `xs`, x is None and `length` says how many rounds there are.
+    `reverse` goes from the last row to the first; each y stands at the place of its x.
 
     The code has the size of one round. Backward, the carry of every round is kept, and all else computed again; to keep
     less, put a `checkpoint` round a scan inside a scan.

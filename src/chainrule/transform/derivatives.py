@@ -87,8 +87,8 @@ def grad(function: Function, argnums: int | Sequence[int] = 0) -> Function:
 def vjp(function: Function, *primals: Any) -> tuple[Any, Function]:
     """`function(*primals)`, and the function δ ↦ Jᵀδ that pulls an error of the result back to the arguments.
 
-    δ has the tree and the shapes of the result. What comes back has the trees of the arguments: a tuple of them if there
-    are several. The function is run once; the pull can be called as often as wanted.
+    δ has the tree and the shapes of the result. What comes back has the trees of the arguments: a tuple of them if
+    there are several. The function is run once; the pull can be called as often as wanted.
 
     Raises DifferentiationError if an argument holds no floating-point numbers; ShapeError if δ does not fit the result.
 
@@ -118,8 +118,8 @@ def vjp(function: Function, *primals: Any) -> tuple[Any, Function]:
 def jvp(function: Function, primals: Any, tangents: Any) -> tuple[Any, Any]:
     """`function(*primals)`, and its change J·v for small changes v of the arguments, forward, in one pass.
 
-    `primals` and `tangents` are tuples, one entry for each argument, of the same trees and shapes. The change has the tree
-    and the shapes of the result; zeros where the result does not depend on the arguments.
+    `primals` and `tangents` are tuples, one entry for each argument, of the same trees and shapes. The change has the
+    tree and the shapes of the result; zeros where the result does not depend on the arguments.
 
     Raises DifferentiationError if an argument holds no floating-point numbers; ShapeError if a tangent does not fit.
 

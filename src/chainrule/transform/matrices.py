@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ from chainrule.trace.tree import Structure, unflatten
 from chainrule.transform.arguments import Function, arrays_of, outcome, place, positions, variables
 from chainrule.transform.derivatives import grad, jvp, vjp
 
+Blocks = Callable[[Sequence[Array], Sequence[Array]], list[list[Array]]]
+
 __all__ = ["ggn_vp", "hessian", "hvp", "jacfwd", "jacobian", "jacrev"]
 
 
@@ -28,8 +30,8 @@ def jacobian(function: Function, argnums: int | Sequence[int] = 0, mode: str | N
     """The function that returns J = ∂result/∂argument, of shape `(*result.shape, *argument.shape)`.
 
     For trees: the tree of the result, in each place the tree of the argument (a tuple of them with several `argnums`).
-    `mode` "forward" computes J column by column, "reverse" row by row, all columns or rows at once; unless told, the one
-    with fewer. Memory is that of so many passes.
+    `mode` "forward" computes J column by column, "reverse" row by row, all columns or rows at once; unless told, the
+    one with fewer. Memory is that of so many passes.
 
     Raises what `value_and_grad` raises; OptionError for another mode.
 
@@ -39,26 +41,14 @@ def jacobian(function: Function, argnums: int | Sequence[int] = 0, mode: str | N
     array([[4., 0.],
            [3., 2.]])
     """
-    asked, single = positions(argnums)
     if mode not in (None, "forward", "reverse"):
         raise OptionError(f"the mode of a Jacobian is 'forward', 'reverse' or None, not {mode!r}.")
 
-    @functools.wraps(function)
-    def derivative(*arguments: Any, **options: Any) -> Any:
-        chosen = [place(arguments, position, function) for position in asked]
-        with transforming() as outermost:
-            parts = {n: variables(arguments[n], n) for n in dict.fromkeys(chosen)}
-            moved = [unflatten(s, v) for v, s in (parts[n] for n in chosen)]
-            given = list(arguments)
-            for n, tree in zip(chosen, moved, strict=True):
-                given[n] = tree
-            outputs, structure = arrays_of(function(*given, **options), function)
-            inputs = [v for n in chosen for v in parts[n][0]]
-            blocks = _forward(inputs, outputs) if _is_forward(mode, inputs, outputs) else _reverse(inputs, outputs)
-            rows = [_tree(row, [parts[n] for n in chosen], single, outermost) for row in blocks]
-            return unflatten(structure, rows)
+    def blocks(inputs: Sequence[Array], outputs: Sequence[Array]) -> list[list[Array]]:
+        fewer = sum(x.size for x in inputs) <= sum(y.size for y in outputs)
+        return _forward(inputs, outputs) if mode == "forward" or (mode is None and fewer) else _reverse(inputs, outputs)
 
-    return derivative
+    return _matrix(function, argnums, blocks)
 
 
 def jacfwd(function: Function, argnums: int | Sequence[int] = 0) -> Function:
@@ -83,7 +73,7 @@ def hessian(function: Function, argnums: int | Sequence[int] = 0) -> Function:
     array([[10.,  6.],
            [ 6.,  0.]])
     """
-    return jacobian(grad(function, argnums), argnums, "forward")
+    return _matrix(grad(function, argnums), argnums, _symmetric)
 
 
 def hvp(function: Function, argnums: int = 0) -> Function:
@@ -114,11 +104,11 @@ def hvp(function: Function, argnums: int = 0) -> Function:
 
 
 def ggn_vp(model: Function, cost: Function) -> Function:
-    """The function `(w, v, inputs, *targets) ↦ G·v` with the Gauss-Newton matrix G = Jᵀ·H·J of `cost(model(w, inputs), …)`.
+    """The function `(w, v, inputs, *targets) ↦ G·v` with the Gauss-Newton matrix of `cost(model(w, inputs), *targets)`.
 
-    J is the Jacobian of the model's result z with respect to w, H the Hessian of `cost(z, *targets)` with respect to z.
-    Without `inputs` the model is called as `model(w)` and the cost as `cost(z)`. G is the Hessian without the curvature of
-    the model itself; where the cost is convex in z, G has no negative eigenvalue.
+    G = Jᵀ·H·J: J is the Jacobian of the model's result z with respect to w, H the Hessian of `cost(z, *targets)` with
+    respect to z. Without `inputs` the model is called as `model(w)` and the cost as `cost(z)`. G is the Hessian without
+    the curvature of the model itself; where the cost is convex in z, G has no negative eigenvalue.
 
     Source: Schraudolph, Fast curvature matrix-vector products, Neural Computation 14, 2002.
 
@@ -145,26 +135,48 @@ def ggn_vp(model: Function, cost: Function) -> Function:
     return product
 
 
-def _is_forward(mode: str | None, inputs: Sequence[Array], outputs: Sequence[Array]) -> bool:
-    fewer = sum(x.size for x in inputs) <= sum(y.size for y in outputs)
-    return mode == "forward" or (mode is None and fewer)
+def _matrix(function: Function, argnums: int | Sequence[int], blocks: Blocks) -> Function:
+    """The function that returns, for each leaf of the result, the tree of the blocks for each leaf of the arguments."""
+    asked, single = positions(argnums)
+
+    @functools.wraps(function)
+    def derivative(*arguments: Any, **options: Any) -> Any:
+        chosen = [place(arguments, position, function) for position in asked]
+        with transforming() as outermost:
+            parts = {n: variables(arguments[n], n) for n in chosen}
+            given = [unflatten(parts[n][1], parts[n][0]) if n in parts else x for n, x in enumerate(arguments)]
+            outputs, structure = arrays_of(function(*given, **options), function)
+            inputs = [v for n in chosen for v in parts[n][0]]
+            rows = blocks(inputs, outputs)
+            return unflatten(structure, [_tree(r, [parts[n] for n in chosen], single, outermost) for r in rows])
+
+    return derivative
+
+
+def _changes(x: Array, outputs: Sequence[Array]) -> list[Array]:
+    """The changes of each output along all directions of one input, of shape `(x.size, *output.shape)`."""
+    (t,) = placeholders([x.node.type])
+    changes = push_forward([(x.node, t)], [y.node for y in outputs])
+    nodes = [full(0, y.node.type) if c is None else c.node for c, y in zip(changes, outputs, strict=True)]
+    found = batch(nodes, {t.node: _directions(x)}, x.size)
+    return [b if wide else broadcast(b, (x.size, *y.shape)) for (b, wide), y in zip(found, outputs, strict=True)]
 
 
 def _forward(inputs: Sequence[Array], outputs: Sequence[Array]) -> list[list[Array]]:
-    """For each output, the block of each input: the changes along all of the input's directions, as columns."""
-    columns = []
-    for x in inputs:
-        (t,) = placeholders([x.node.type])
-        changes = push_forward([(x.node, t)], [y.node for y in outputs])
-        nodes = [full(0, y.node.type) if c is None else c.node for c, y in zip(changes, outputs, strict=True)]
-        found = batch(nodes, {t.node: _directions(x)}, x.size)
-        columns.append([_column(block, is_wide, x, y) for (block, is_wide), y in zip(found, outputs, strict=True)])
-    return [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in outputs]
+    """For each output, the block of each input: the changes along the input's directions, as columns."""
+    columns = [_changes(x, outputs) for x in inputs]
+    return [
+        [reshape(moved_axis(c[n], 0, y.ndim), (*y.shape, *x.shape)) for c, x in zip(columns, inputs, strict=True)]
+        for n, y in enumerate(outputs)
+    ]
 
 
-def _column(block: Array, is_wide: bool, x: Array, y: Array) -> Array:
-    wide = block if is_wide else broadcast(block, (x.size, *y.shape))
-    return reshape(moved_axis(wide, 0, y.ndim), (*y.shape, *x.shape))
+def _symmetric(inputs: Sequence[Array], gradients: Sequence[Array]) -> list[list[Array]]:
+    """The changes of the gradients as rows, which is where they lie: the matrix is symmetric."""
+    return [
+        [reshape(c, (*x.shape, *g.shape)) for c, g in zip(_changes(x, gradients), gradients, strict=True)]
+        for x in inputs
+    ]
 
 
 def _reverse(inputs: Sequence[Array], outputs: Sequence[Array]) -> list[list[Array]]:

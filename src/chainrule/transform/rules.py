@@ -40,8 +40,8 @@ def stop_gradient(x: Any) -> Any:
 def custom_derivative(function: Function, pull: Function | None = None, push: Function | None = None) -> Function:
     """`function` with derivatives that you give.
 
-    `pull(δ, y, *arguments)` returns the errors of the arguments for the error δ of the result y: one for a function of one
-    argument, else a tuple. `push(tangents, y, *arguments)` returns the change of the result for the changes of the
+    `pull(δ, y, *arguments)` returns the errors of the arguments for the error δ of the result y: one for a function of
+    one argument, else a tuple. `push(tangents, y, *arguments)` returns the change of the result for the changes of the
     arguments, a tuple with one for each. One of the two is enough: the other is its transpose. Check them with
     `chainrule.testing.check_gradient`. Arguments that the function closes over count as constants.
 

@@ -1,0 +1,221 @@
+"""NumPy's functions that make arrays, where they are given Arrays, and that say what arrays are.
+
+With plain arguments they are NumPy's own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import OptionError, ShapeError
+from chainrule.graph import ops
+from chainrule.graph.node import full as full_node
+from chainrule.graph.types import Type, checked_dtype
+from chainrule.trace import array as core
+from chainrule.trace import shaping
+from chainrule.trace.array import Array, apply, as_array
+from chainrule.trace.recorded import Function, offered, recorded
+
+
+@recorded(np.array)
+def array(object: Any, dtype: Any = None, *, copy: Any = True, order: Any = "C", ndmin: int = 0) -> Array:
+    """An array of arrays and numbers, in lists or alone: `np.array([x, y])`."""
+    found = as_array(object)
+    found = found if dtype is None else core.astype(found, dtype)
+    return core.reshape(found, (1,) * max(ndmin - found.ndim, 0) + found.shape)
+
+
+@recorded(np.asarray)
+def asarray(a: Any, dtype: Any = None, order: Any = None, *, device: Any = None, copy: bool | None = None) -> Array:
+    """An array of arrays and numbers, in lists or alone; an Array itself."""
+    return array(a, dtype)  # type: ignore[no-any-return]
+
+
+def _itself(plain: Function) -> Any:
+    def record(a: Any, dtype: Any = None) -> Array:
+        return array(a, dtype)  # type: ignore[no-any-return]
+
+    record.__name__, record.__doc__ = plain.__name__, "An array of arrays and numbers; an Array itself."
+    return recorded(plain)(record)
+
+
+asanyarray = _itself(np.asanyarray)
+ascontiguousarray = _itself(np.ascontiguousarray)
+
+
+@recorded(np.copy)
+def copy(a: Any, order: Any = "K", subok: bool = False) -> Array:
+    """The same elements: an Array itself, as none is ever changed."""
+    return as_array(a)
+
+
+@recorded(np.astype)
+def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Array:
+    """The same elements as another dtype."""
+    return core.astype(as_array(x), dtype)
+
+
+# arrays like another
+
+
+def _like(a: Any, dtype: Any, shape: Any) -> Type:
+    own = as_array(a).node.type
+    extents = own.shape if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
+    return Type(extents, own.dtype if dtype is None else checked_dtype(dtype))
+
+
+@recorded(np.zeros_like)
+def zeros_like(a: Any, dtype: Any = None, *, shape: Any = None, device: Any = None) -> Array:
+    """Zeros, in the shape and dtype of `a`."""
+    return Array(full_node(0, _like(a, dtype, shape)))
+
+
+@recorded(np.ones_like)
+def ones_like(a: Any, dtype: Any = None, *, shape: Any = None, device: Any = None) -> Array:
+    """Ones, in the shape and dtype of `a`."""
+    return Array(full_node(1, _like(a, dtype, shape)))
+
+
+@recorded(np.empty_like)
+def empty_like(prototype: Any, dtype: Any = None, *, shape: Any = None, device: Any = None) -> Array:
+    """An array of the shape and dtype of another, of zeros."""
+    return Array(full_node(0, _like(prototype, dtype, shape)))
+
+
+@recorded(np.full_like)
+def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None, device: Any = None) -> Array:
+    """An array of the shape and dtype of `a`, with one value everywhere."""
+    wanted = _like(a, dtype, shape)
+    return core.broadcast(core.astype(as_array(fill_value), wanted.dtype), wanted.shape)
+
+
+@recorded(np.full)
+def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None) -> Array:
+    """An array with one value everywhere."""
+    value = as_array(fill_value)
+    extents = (shape,) if isinstance(shape, int) else tuple(shape)
+    return core.broadcast(value if dtype is None else core.astype(value, dtype), extents)
+
+
+@recorded(np.linspace)
+def linspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, *, dtype: Any = None, axis: int = 0, device: Any = None
+) -> Array:
+    """So many numbers from `start` to `stop`, equally far apart."""
+    first, last = core.promoted(*core.as_floats(start, stop))
+    count = num - 1 if endpoint else num
+    steps = apply(ops.IOTA, attributes=(0, Type((num,), first.dtype)))
+    steps = core.reshape(steps, (num, *(1,) * first.ndim))
+    found = first + steps * ((last - first) / float(max(count, 1)))
+    if endpoint and num > 1:
+        found = core.concatenated([found[:-1], core.reshape(last, (1, *last.shape))], 0)
+    found = core.moved_axis(found, 0, core.normalized_axis(axis, found.ndim))
+    return found if dtype is None else core.astype(found, dtype)
+
+
+@recorded(np.arange)
+def arange(*arguments: Any, dtype: Any = None, device: Any = None) -> Array:
+    """Numbers from a start to a stop, which must be known, as the shape depends on them."""
+    plain = [a.item() if isinstance(a, Array) else a for a in arguments]
+    return as_array(np.arange(*plain, dtype=dtype))
+
+
+@recorded(np.meshgrid)
+def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Array, ...]:
+    """Each vector along an axis of its own, repeated along the others'; the first two exchanged unless "ij"."""
+    if indexing not in ("xy", "ij"):
+        raise OptionError(f"meshgrid's indexing is 'xy' or 'ij', not {indexing!r}.")
+    vectors = [core.reshape(as_array(x), -1) for x in xi]
+    order = list(range(len(vectors)))
+    if indexing == "xy" and len(order) > 1:
+        order[0], order[1] = 1, 0
+    apart = [
+        core.reshape(v, [-1 if n == place else 1 for n in range(len(vectors))])
+        for v, place in zip(vectors, order, strict=True)
+    ]
+    return tuple(apart) if sparse else shaping.broadcast_arrays(*apart)
+
+
+@recorded(np.vander)
+def vander(x: Any, N: int | None = None, increasing: bool = False) -> Array:  # noqa: N803 - NumPy's name
+    """The powers of a vector's elements as columns, the highest first unless `increasing`."""
+    v = as_array(x)
+    if v.ndim != 1:
+        raise ShapeError(f"vander needs a vector, not {v.node.type}.")
+    columns = [shaping.expand_dims(ones_like(v), 1)]
+    for _ in range((v.size if N is None else N) - 1):
+        columns.append(columns[-1] * shaping.expand_dims(v, 1))
+    found = shaping.concatenate(columns, 1)[:, : v.size if N is None else N]
+    return found if increasing else found[:, ::-1]  # type: ignore[no-any-return]
+
+
+# what they are
+
+
+@recorded(np.shape)
+def shape(a: Any) -> tuple[int, ...]:
+    """The extents of the axes."""
+    return as_array(a).shape
+
+
+@recorded(np.ndim)
+def ndim(a: Any) -> int:
+    """The number of axes."""
+    return as_array(a).ndim
+
+
+@recorded(np.size)
+def size(a: Any, axis: int | None = None) -> int:
+    """The number of elements, or of those along an axis."""
+    return as_array(a).size if axis is None else as_array(a).shape[axis]
+
+
+@recorded(np.isscalar)
+def isscalar(element: Any) -> bool:
+    """Whether it is a number: an Array is none, even one without axes."""
+    return False
+
+
+def _dtype(x: Any) -> Any:
+    return x.dtype if isinstance(x, Array) else x
+
+
+@recorded(np.result_type)
+def result_type(*arrays_and_dtypes: Any) -> np.dtype[Any]:
+    """The dtype that an operation on all of them has."""
+    return np.result_type(*map(_dtype, arrays_and_dtypes))
+
+
+@recorded(np.can_cast)
+def can_cast(from_: Any, to: Any, casting: Any = "safe") -> bool:
+    """Whether elements fit in a dtype."""
+    return bool(np.can_cast(_dtype(from_), _dtype(to), casting))
+
+
+@recorded(np.finfo)
+def finfo(dtype: Any) -> Any:
+    """The limits of a floating-point dtype, or of an array's."""
+    return np.finfo(_dtype(dtype))
+
+
+@recorded(np.iinfo)
+def iinfo(type: Any) -> Any:
+    """The limits of an integer dtype, or of an array's."""
+    return np.iinfo(_dtype(type))
+
+
+@recorded(np.iscomplexobj)
+def iscomplexobj(x: Any) -> bool:
+    """Whether the elements are complex numbers: an Array's are not."""
+    return False
+
+
+@recorded(np.isrealobj)
+def isrealobj(x: Any) -> bool:
+    """Whether the elements are real numbers: an Array's are."""
+    return True
+
+
+__all__ = offered(globals())

@@ -1,0 +1,443 @@
+"""Indexing as NumPy's: `x[key]` for integers, slices, `...`, None, and integer and boolean arrays, in any mixture.
+
+Slices and integers are a `slice`; arrays are brought to one linear index into rows, which `gather` looks up. A change
+`x.at[key].add(v)` adds to the flattened array where `x[key]` would read.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import DTypeError, ShapeError
+from chainrule.graph import ops
+from chainrule.graph.interpret import has_value, value
+from chainrule.graph.node import full
+from chainrule.graph.types import Type
+from chainrule.trace import array as core
+from chainrule.trace.array import Array, apply, as_array, astype, broadcast, reshape, transpose
+
+__all__ = ["Changes", "at", "indexed"]
+
+_WHOLE = slice(None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Advanced:
+    """An array in a key: the index, and the axis of the indexed array that it looks up; none for a lone truth value."""
+
+    index: Array
+    axis: int | None
+
+
+def indexed(x: Array, key: Any) -> Array:
+    """`x[key]`."""
+    items = [_item(k) for k in (key if isinstance(key, tuple) else (key,))]
+    if not any(isinstance(k, Array | np.ndarray) for k in items):
+        return _basic(x, _expanded(x, items))
+    items = _expanded(x, _without_masks(x, items))
+    places = [n for n, k in enumerate(items) if _is_array(k) or isinstance(k, int)]
+    view = _basic(x, [k if n not in places else _WHOLE for n, k in enumerate(items) if not isinstance(k, _Truth)])
+    kept = [n for n in places if not isinstance(items[n], _Truth)]
+    arrays = [_Advanced(_as_index(items[n]), _axes_before(items, n) if n in kept else None) for n in places]
+    adjacent = places[-1] - places[0] == len(places) - 1
+    return _looked_up(view, arrays, _axes_before(items, places[0]) if adjacent else 0)
+
+
+def _axes_before(items: Sequence[Any], position: int) -> int:
+    return sum(not isinstance(k, _Truth | _Gap) for k in items[:position])
+
+
+@dataclass(frozen=True, slots=True)
+class _Truth:
+    """A single truth value in a key: a new axis of one element or none."""
+
+    positions: np.ndarray[Any, Any]
+
+
+def _is_array(k: Any) -> bool:
+    return isinstance(k, Array | np.ndarray | _Truth)
+
+
+def _item(k: Any) -> Any:
+    """A part of a key as an integer, a slice, `...`, None, an array, or an Array whose value is not known."""
+    if k is None or k is Ellipsis:
+        return k
+    if isinstance(k, slice):
+        return slice(*(None if part is None else operator.index(part) for part in (k.start, k.stop, k.step)))
+    if isinstance(k, bool | np.bool_):
+        return np.asarray(k)
+    if isinstance(k, list | tuple):
+        array = as_array(k)
+        k = astype(array, np.int64) if not array.size else array
+    if isinstance(k, Array):
+        if k.dtype.kind == "b" and not has_value(k.node):
+            raise ShapeError("a boolean index has a shape that depends on values.", cure="Use np.where(mask, x, 0).")
+        if k.ndim == 0 and k.dtype.kind != "b" and has_value(k.node):
+            return _integer(value(k.node))
+        return value(k.node) if k.dtype.kind == "b" else k
+    return _integer(k) if np.ndim(k) == 0 and getattr(k, "dtype", None) != np.dtype(bool) else k
+
+
+def _integer(k: Any) -> int:
+    try:
+        return operator.index(k)
+    except TypeError:
+        raise DTypeError(f"an index must be an integer, not {k!r}.") from None
+
+
+def _without_masks(x: Array, items: Sequence[Any]) -> list[Any]:
+    """Each boolean array as the integer arrays of the places where it is true."""
+    found: list[Any] = []
+    for n, k in enumerate(items):
+        if not isinstance(k, np.ndarray) or k.dtype.kind != "b":
+            found.append(k)
+        elif k.ndim == 0:
+            found.append(_Truth(np.zeros(int(k), np.int64)))
+        else:
+            _check_mask(x, items, n, k)
+            found += np.nonzero(k)
+    return found
+
+
+def _check_mask(x: Array, items: Sequence[Any], position: int, mask: np.ndarray[Any, Any]) -> None:
+    """IndexError unless the mask has the shape of the axes that it stands for."""
+    before = items[:position]
+    if any(k is Ellipsis for k in before):
+        start = x.ndim - sum(map(_width, items[position:]))
+    else:
+        start = sum(map(_width, before))
+    if x.shape[start : start + mask.ndim] != mask.shape:
+        raise IndexError(f"a mask of shape {mask.shape} does not fit axis {start} and on of {x.node.type}")
+
+
+def _width(k: Any) -> int:
+    """How many axes a part of a key stands for."""
+    if k is None or k is Ellipsis or isinstance(k, _Truth):
+        return 0
+    return k.ndim if isinstance(k, np.ndarray) and k.dtype.kind == "b" else 1
+
+
+def _expanded(x: Array, items: Sequence[Any]) -> list[Any]:
+    """The key with whole slices in place of `...` and of what it leaves out."""
+    used = sum(map(_width, items))
+    if used > x.ndim:
+        raise IndexError(f"{used} indices for an array of {x.ndim} axes")
+    dots = [n for n, k in enumerate(items) if k is Ellipsis]
+    if len(dots) > 1:
+        raise IndexError("an index can have only a single ellipsis ('...')")
+    place = dots[0] if dots else len(items)
+    filled = [*items[:place], *([_WHOLE] * (x.ndim - used)), *items[place + 1 :]]
+    if dots and x.ndim == used and _parts_arrays(items, place):
+        filled.insert(place, _Gap())
+    return [k for k in filled if not isinstance(k, _Gap)] if not any(map(_is_array, filled)) else filled
+
+
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """An ellipsis that stands for no axis, between two arrays: they count as apart."""
+
+
+def _parts_arrays(items: Sequence[Any], place: int) -> bool:
+    return any(map(_is_array, items)) and 0 < place < len(items) - 1
+
+
+def _basic(x: Array, keys: Sequence[Any]) -> Array:
+    """Integers, slices and new axes."""
+    keys = [k for k in keys if not isinstance(k, _Gap)]
+    extents = iter(x.shape)
+    ranges = [_range(next(extents), k) for k in keys if k is not None]
+    spans = [r if isinstance(r, range) else range(r, r + 1) for r in ranges]
+    start = tuple(r.start if len(r) else 0 for r in spans)
+    size, step = tuple(len(r) for r in spans), tuple(r.step for r in spans)
+    whole = size == x.shape and all(s == 1 for s in step)
+    taken = x if whole else apply(ops.SLICE, x.node, attributes=(start, size, step))
+    kept = iter(ranges)
+    shape = [1 if k is None else _extent(next(kept)) for k in keys]
+    return reshape(taken, [n for n in shape if n is not None])
+
+
+def _range(extent: int, key: int | slice) -> range | int:
+    return range(extent)[key]
+
+
+def _extent(taken: range | int) -> int | None:
+    return len(taken) if isinstance(taken, range) else None
+
+
+# arrays
+
+
+def _as_index(k: Any) -> Array:
+    index = as_array(k.positions if isinstance(k, _Truth) else k)
+    if index.dtype.kind not in "iu":
+        raise DTypeError(f"an index must be an integer, not {index.node.type}.")
+    return index
+
+
+def _looked_up(x: Array, arrays: Sequence[_Advanced], place: int) -> Array:
+    """The elements that the arrays name together, their axes at `place` of the result."""
+    shape = core.broadcast_shape("an index", *(a.index for a in arrays))
+    looked = [a for a in arrays if a.axis is not None]
+    axes = [a.axis for a in looked if a.axis is not None]
+    others = [n for n in range(x.ndim) if n not in axes]
+    rows = transpose(x, (*axes, *others))
+    found = _rows(rows, [broadcast(a.index, shape) for a in looked], shape)
+    width = len(shape)
+    order = [*range(width, width + place), *range(width), *range(width + place, found.ndim)]
+    return transpose(found, order)
+
+
+def _rows(x: Array, indices: Sequence[Array], shape: tuple[int, ...]) -> Array:
+    """`x[i₁, i₂, …]` for the first axes of `x`."""
+    if not indices:
+        return broadcast(reshape(x, (1,) * len(shape) + x.shape), shape + x.shape)
+    extents = x.shape[: len(indices)]
+    if len(indices) == 1:
+        return apply(ops.GATHER, x.node, _inside(indices[0], extents[0]).node)
+    linear: Any = 0
+    for index, extent in zip(indices, extents, strict=True):
+        linear = linear * extent + astype(_clipped(_inside(index, extent), extent), np.int64)
+    flat = reshape(x, (math.prod(extents), *x.shape[len(indices) :]))
+    return apply(ops.GATHER, flat.node, linear.node)
+
+
+def _inside(index: Array, extent: int) -> Array:
+    """The index, negative ones counted from the end; IndexError if it is known to be outside."""
+    if not has_value(index.node):
+        return _from_end(index, extent)
+    positions = value(index.node)
+    if positions.size and (positions.min() < -extent or positions.max() >= extent):
+        raise IndexError(f"index {positions.min()}…{positions.max()} is outside an axis of {extent} elements")
+    if positions.size and positions.min() < 0:
+        return as_array(np.where(positions < 0, positions + extent, positions).astype(positions.dtype))
+    return index
+
+
+def _from_end(index: Array, extent: int) -> Array:
+    if index.dtype.kind == "u":
+        return index
+    wide = index if extent <= np.iinfo(index.dtype).max else astype(index, np.int64)
+    counted = wide + Array(full(extent, wide.node.type))
+    negative = apply(ops.LESS, wide.node, full(0, wide.node.type))
+    return apply(ops.SELECT, negative.node, counted.node, wide.node)
+
+
+def _clipped(index: Array, extent: int) -> Array:
+    """An index that is not known, taken to the nearest edge of its axis: alone a lookup does so itself."""
+    if has_value(index.node):
+        return index
+    above = apply(ops.MAXIMUM, index.node, full(0, index.node.type))
+    last = min(max(extent - 1, 0), int(np.iinfo(index.dtype).max))
+    return apply(ops.MINIMUM, above.node, full(last, index.node.type))
+
+
+# changes
+
+
+def at(x: Any) -> Changes:
+    """Changed copies of an array, plain or traced: `at(x)[key].set(v)`, as `x.at[key].set(v)` of a traced one.
+
+    >>> from chainrule import numpy as np
+    >>> np.at(np.zeros(4))[1:3].add(2.0)
+    array([0., 2., 2., 0.])
+    """
+    return Changes(as_array(x), is_plain=not isinstance(x, Array))
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Copies of an array that differ from it at some places: `x.at[key].add(v)` and the like. `x` stays as it is.
+
+    Where a key names a place several times, every `add`, `multiply`, `min` and `max` counts, and of `set` the last.
+    """
+
+    array: Array
+    key: Any = ...
+    is_plain: bool = False
+
+    def __getitem__(self, key: Any) -> Changes:
+        return Changes(self.array, key, self.is_plain)
+
+    def get(self) -> Any:
+        """`x[key]`."""
+        return self._result(indexed(self.array, self.key))
+
+    def add(self, values: Any) -> Any:
+        """The array with the values added where the key says; derivatives pass to both."""
+        x, rows = self.array, self._rows()
+        if rows is None:
+            spot = _Spot.of(x, self.key)
+            return self._result(spot.added(x, self._fitted(values, spot.shape)))
+        updates = self._fitted(values, rows.shape + x.shape[1:])
+        return self._result(apply(ops.SCATTER_ADD, x.node, rows.node, updates.node))
+
+    def subtract(self, values: Any) -> Any:
+        """The array with the values subtracted where the key says."""
+        return self.add(-as_array(values))
+
+    def set(self, values: Any) -> Any:
+        """The array with the values in place of its own where the key says."""
+        spot = _Spot.of(self.array, self.key)
+        return self._result(spot.put(self.array, self._fitted(values, spot.shape)))
+
+    def multiply(self, values: Any) -> Any:
+        """The array with its elements multiplied by the values where the key says."""
+        return self._combined("multiply", values)
+
+    def divide(self, values: Any) -> Any:
+        """The array with its elements divided by the values where the key says."""
+        return self.multiply(1 / as_array(values))
+
+    def min(self, values: Any) -> Any:
+        """The array with its elements or the values, whichever are smaller, where the key says."""
+        return self._combined("min", values)
+
+    def max(self, values: Any) -> Any:
+        """The array with its elements or the values, whichever are larger, where the key says."""
+        return self._combined("max", values)
+
+    def _combined(self, kind: str, values: Any) -> Any:
+        spot = _Spot.of(self.array, self.key)
+        given = reshape(self._fitted(values, spot.shape), -1)
+        combine, neutral = _KINDS[kind]
+        result = reshape(self.array, -1)
+        if given.size and not has_value(spot.places.node):
+            each = _Spot(reshape(spot.places, -1)).each(given, neutral(given.dtype), self.array.size)
+            return self._result(reshape(combine(result, _EACH[kind](each)), self.array.shape))
+        for turn, chosen in spot.turns():
+            result = turn.put(result, combine(turn.read(result), given[chosen]))
+        return self._result(reshape(result, self.array.shape))
+
+    def _rows(self) -> Array | None:
+        """The index, if the key is a single array of integers, which names whole rows."""
+        key = self.key
+        if not isinstance(key, Array | np.ndarray) or not self.array.ndim or key.dtype.kind not in "iu":
+            return None
+        return _inside(as_array(key), len(self.array))
+
+    def _fitted(self, values: Any, shape: tuple[int, ...]) -> Array:
+        given = as_array(values)
+        if core.broadcast_shape("a change", given, np.empty(shape, bool)) != shape:
+            raise ShapeError(f"values {given.node.type} do not fit the {shape} places of {self.array.node.type}.")
+        return broadcast(astype(given, self.array.dtype), shape)
+
+    def _result(self, x: Array) -> Any:
+        return np.array(x.value) if self.is_plain else x
+
+
+@dataclass(frozen=True, slots=True)
+class _Spot:
+    """The places that a key names, as numbers of elements in row-major order."""
+
+    places: Array
+
+    @classmethod
+    def of(cls, x: Array, key: Any) -> _Spot:
+        number = apply(ops.IOTA, attributes=(0, Type((x.size,), np.dtype(np.int64))))
+        places = indexed(reshape(number, x.shape), key)
+        return cls(as_array(np.array(places.value)) if has_value(places.node) else places)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of what the key reads."""
+        return self.places.shape
+
+    def read(self, x: Array) -> Array:
+        """The elements there."""
+        return apply(ops.GATHER, reshape(x, -1).node, self.places.node)
+
+    def added(self, x: Array, values: Array) -> Array:
+        """The array with the values added there."""
+        if not values.size:
+            return x
+        flat = (reshape(a, -1).node for a in (x, self.places, values))
+        return reshape(apply(ops.SCATTER_ADD, *flat), x.shape)
+
+    def put(self, x: Array, values: Array) -> Array:
+        """The array with the values there, of several at one place the last."""
+        if not values.size:
+            return x
+        winners, chosen = self._last(reshape(values, -1))
+        hits = astype(winners, np.int32)
+        none = Array(full(0, Type((x.size,), hits.dtype)))
+        hit = reshape(apply(ops.SCATTER_ADD, none.node, reshape(self.places, -1).node, hits.node), x.shape) > 0
+        nothing = Array(full(0, x.node.type))
+        return apply(ops.SELECT, hit.node, self.added(nothing, chosen).node, x.node)
+
+    def _last(self, values: Array) -> tuple[Array, Array]:
+        """Which of the places are not named again later, and the values there, zero elsewhere."""
+        places = reshape(self.places, -1)
+        if has_value(places.node):
+            last = as_array(_is_last(value(places.node)))
+        elif places.size == 1:
+            last = Array(full(True, places.node.type.with_dtype(bool)))
+        else:
+            last = _is_last_traced(places)
+        return last, apply(ops.SELECT, last.node, values.node, full(0, values.node.type))
+
+    def each(self, values: Array, neutral: float, size: int) -> Array:
+        """For every place a column of the values that go there, and the neutral number for those that do not."""
+        shape = (values.size, size)
+        every = apply(ops.IOTA, attributes=(1, Type(shape, np.dtype(np.int64))))
+        columns = (broadcast(reshape(a, (-1, 1)), shape) for a in (self.places, values))
+        places, wide = columns
+        return apply(ops.SELECT, (places == every).node, wide.node, full(neutral, wide.node.type))
+
+    def turns(self) -> Iterator[tuple[_Spot, np.ndarray[Any, Any]]]:
+        """The places in turns within which each is named once, and which of the values go there."""
+        flat = value(self.places.node).ravel()
+        left = np.arange(flat.size)
+        while left.size:
+            _, first = np.unique(flat[left], return_index=True)
+            chosen = np.sort(left[first])
+            yield _Spot(as_array(flat[chosen])), chosen
+            left = np.setdiff1d(left, chosen)
+
+
+def _lowest(dtype: np.dtype[Any]) -> float:
+    return -math.inf if dtype.kind == "f" else int(np.iinfo(dtype).min) if dtype.kind in "iu" else False
+
+
+def _highest(dtype: np.dtype[Any]) -> float:
+    return math.inf if dtype.kind == "f" else int(np.iinfo(dtype).max) if dtype.kind in "iu" else True
+
+
+_KINDS: Mapping[str, tuple[Callable[[Array, Array], Array], Callable[[np.dtype[Any]], float]]] = MappingProxyType(
+    {
+        "multiply": (operator.mul, lambda dtype: 1),
+        "min": (lambda a, b: core.binary(ops.MINIMUM, a, b), _highest),
+        "max": (lambda a, b: core.binary(ops.MAXIMUM, a, b), _lowest),
+    }
+)
+_EACH: Mapping[str, Callable[[Array], Array]] = MappingProxyType(
+    {
+        "multiply": core.product_of_rows,
+        "min": lambda x: core.extreme(x, "min", 0, False),
+        "max": lambda x: core.extreme(x, "max", 0, False),
+    }
+)
+
+
+def _is_last(places: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    _, backward = np.unique(places[::-1], return_index=True)
+    last = np.zeros(places.shape, bool)
+    last[places.size - 1 - backward] = True
+    return last
+
+
+def _is_last_traced(places: Array) -> Array:
+    """Sorted stably, the last of equal places is followed by another."""
+    order = apply(ops.ARGSORT, places.node, attributes=(0,))
+    ordered = apply(ops.GATHER, places.node, order.node)
+    end = Array(full(-1, places.node.type.with_shape((1,))))
+    changes = ordered != core.concatenated([ordered[1:], end], 0)
+    none = Array(full(0, places.node.type))
+    counted = apply(ops.SCATTER_ADD, none.node, order.node, astype(changes, np.int64).node)
+    return counted > 0
