@@ -92,8 +92,8 @@ class _Report:
 
 
 _MEANING = (
-    " Cells: time as a multiple of the same library's gradient, of the fastest rounds (in brackets the median of all), and"
-    " the fastest round's µs. `arrays kept`: the program, run on results that are there already, without a call's checks."
+    " Cells: how many times as long as the same library's gradient, of the fastest rounds (in brackets the median of all),"
+    " and the fastest round's µs. `arrays kept`: the program alone, its results in arrays that are there already."
 )
 
 

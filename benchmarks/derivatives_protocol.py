@@ -2,13 +2,14 @@
 
 A worker holds one library, a network, a batch, and the ways in which that library computes one quantity of them:
 
-    {"ask": "open", "task": {...}, "quantity": q}    make the ways      -> {"ways": {name: {"against", "compile_seconds"}}}
-    {"ask": "check", "way": name, "file": path}      compute, write it  -> {}
-    {"ask": "prepare", "way": name, "seconds": s}    what fits into s   -> {"calls": n}
-    {"ask": "time", "way": name}                     so many, timed     -> {"seconds_per_call": s}
-    {"ask": "profile", "way": name}                  where time goes    -> {"text": "..."}
+    {"ask": "open", "task": {...}, "quantity": q}    make the ways        -> {"ways": {name: {...}, ...}}
+    {"ask": "check", "way": name, "file": path}      compute, write it    -> {}
+    {"ask": "prepare", "way": name, "seconds": s}    what fits into s     -> {"calls": n}
+    {"ask": "time", "way": name}                     so many calls, timed -> {"seconds_per_call": s}
+    {"ask": "profile", "way": name}                  where time goes      -> {"text": "..."}
 
-A way is compared with the gradient, computed by the same library in the same manner, which is a way among the others.
+Of each way is told what compiling it took, and the way that it is compared with: to the gradient, computed by the same
+library in the same manner. The gradients are ways among the others, compared with nothing.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ __all__ = ["QUANTITIES", "Example", "Way", "example", "leaves", "serve_ways"]
 
 #: The quantities, of the cost C = mean_x C_x of a batch, its gradient g = ∇C and the gradients g_x = ∇C_x.
 QUANTITIES: Mapping[str, str] = {
-    "norms": "|g_x|² for each x",
-    "gradient-and-norms": "g, and |g_x|² for each x",
+    "norms": "‖g_x‖² for each x",
+    "gradient-and-norms": "g, and ‖g_x‖² for each x",
     "second-moment": "mean_x g_x²",
     "variance": "mean_x g_x² − g²",
     "per-example": "g_x for each x",

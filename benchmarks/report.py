@@ -143,8 +143,8 @@ def heading(machine: Mapping[str, Any], names: Mapping[str, str], absent: Sequen
     fastest = f"; measured peak {peak / 1e9:.0f} GFLOP/s in float32" if peak else ""
     return (
         f"One core of {machine['processor']} ({machine['vector_bits']}-bit vectors{fastest}), "
-        f"Python {machine['python']}; {', '.join(names.values())}{missing}; {machine['rounds']} rounds, the contestants "
-        "in turn in each."
+        f"Python {machine['python']}; {', '.join(names.values())}{missing}; {machine['rounds']} rounds, "
+        "the contestants in turn in each."
     )
 
 

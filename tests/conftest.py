@@ -6,7 +6,9 @@ folder of the session: none is taken from an earlier one, none is left behind.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -27,3 +29,17 @@ def _programs_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CHAINRULE_CACHE", str(tmp_path_factory.mktemp("programs")))
         yield
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare a program's text, without the lines of whoever called, with the file of that name; or write it there."""
+
+    def compare(name: str, text: str) -> None:
+        path = Path(__file__).parent / "golden" / f"{name}.txt"
+        found = re.sub(r"\S+\.py:\d+", "*.py", text)
+        if request.config.getoption("--update-golden"):
+            path.write_text(found, encoding="utf-8", newline="\n")
+        assert found == path.read_text(encoding="utf-8"), "if this is meant: run pytest with --update-golden"
+
+    return compare

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import assume, given
+from tests.derive.cases import CASES, graph_of
 from tests.derive.numerical import slope
 from tests.programs import Program, assert_agrees, differentiable_programs, examples, is_tame, outcomes
 
 from chainrule.derive.backpropagation import backpropagate
-from chainrule.derive.pull_rules import PULL
+from chainrule.derive.pull_rules import PULL, PULL_TOGETHER
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph, verify
 from chainrule.graph.interpret import interpret
@@ -162,107 +163,21 @@ def test_twice_the_error_is_twice_the_gradient_to_the_last_bit(program: Program)
 # every operation
 
 
-RNG = np.random.default_rng(8)
-
-
-def points(*shape: int, low: float = -2.0, high: float = 2.0) -> Values:
-    return RNG.uniform(low, high, shape)
-
-
-def away_from_zero(*shape: int) -> Values:
-    x = points(*shape, low=0.2)
-    return x * np.sign(RNG.normal(size=shape))
-
-
-INDEX = np.array([[2, -1, 0], [7, 2, 2]], np.int32)
-
-#: For every operation, inputs at random points where it has a derivative, and attributes.
-CASES: dict[str, tuple[Op, list[Values], tuple[Any, ...]]] = {
-    "negative": (ops.NEGATIVE, [points(2, 3)], ()),
-    "exp": (ops.EXP, [points(5)], ()),
-    "expm1": (ops.EXPM1, [points(5)], ()),
-    "log": (ops.LOG, [points(5, low=0.1, high=9)], ()),
-    "log1p": (ops.LOG1P, [points(5, low=-0.9, high=9)], ()),
-    "tanh": (ops.TANH, [points(5)], ()),
-    "logistic": (ops.LOGISTIC, [points(5, low=-9, high=9)], ()),
-    "relu": (ops.RELU, [away_from_zero(5)], ()),
-    "sqrt": (ops.SQRT, [points(5, low=0.1, high=9)], ()),
-    "sin": (ops.SIN, [points(5, low=-9, high=9)], ()),
-    "cos": (ops.COS, [points(5, low=-9, high=9)], ()),
-    "tan": (ops.TAN, [points(5, low=-1.4, high=1.4)], ()),
-    "arcsin": (ops.ARCSIN, [points(5, low=-0.9, high=0.9)], ()),
-    "arccos": (ops.ARCCOS, [points(5, low=-0.9, high=0.9)], ()),
-    "arctan": (ops.ARCTAN, [points(5, low=-9, high=9)], ()),
-    "sinh": (ops.SINH, [points(5)], ()),
-    "cosh": (ops.COSH, [points(5)], ()),
-    "arcsinh": (ops.ARCSINH, [points(5, low=-9, high=9)], ()),
-    "arccosh": (ops.ARCCOSH, [points(5, low=1.1, high=9)], ()),
-    "arctanh": (ops.ARCTANH, [points(5, low=-0.9, high=0.9)], ()),
-    "exp2": (ops.EXP2, [points(5)], ()),
-    "log2": (ops.LOG2, [points(5, low=0.1, high=9)], ()),
-    "log10": (ops.LOG10, [points(5, low=0.1, high=9)], ()),
-    "cbrt": (ops.CBRT, [away_from_zero(5)], ()),
-    "erf": (ops.ERF, [points(5)], ()),
-    "arctan2": (ops.ARCTAN2, [away_from_zero(5), away_from_zero(5)], ()),
-    "hypot": (ops.HYPOT, [away_from_zero(5), away_from_zero(5)], ()),
-    "logaddexp": (ops.LOGADDEXP, [points(5), points(5)], ()),
-    "copysign": (ops.COPYSIGN, [away_from_zero(9), away_from_zero(9)], ()),
-    "nextafter": (ops.NEXTAFTER, [points(5), points(5)], ()),
-    "absolute": (ops.ABSOLUTE, [away_from_zero(5)], ()),
-    "sign": (ops.SIGN, [away_from_zero(5)], ()),
-    "floor": (ops.FLOOR, [np.array([-1.5, 0.3, 2.7])], ()),
-    "ceil": (ops.CEIL, [np.array([-1.5, 0.3, 2.7])], ()),
-    "round": (ops.ROUND, [np.array([-1.4, 0.3, 2.7])], ()),
-    "cast to the same": (ops.CAST, [points(5)], ("float64",)),
-    "mark": (ops.MARK, [points(5)], (0,)),
-    "add": (ops.ADD, [points(2, 3), points(2, 3)], ()),
-    "subtract": (ops.SUBTRACT, [points(2, 3), points(2, 3)], ()),
-    "multiply": (ops.MULTIPLY, [points(2, 3), points(2, 3)], ()),
-    "divide": (ops.DIVIDE, [points(5), away_from_zero(5)], ()),
-    "power": (ops.POWER, [points(5, low=0.2), points(5)], ()),
-    "maximum": (ops.MAXIMUM, [np.array([1.0, 2.0, -3.0]), np.array([2.0, 1.0, -4.0])], ()),
-    "minimum": (ops.MINIMUM, [np.array([1.0, 2.0, -3.0]), np.array([2.0, 1.0, -4.0])], ()),
-    "floor_divide": (ops.FLOOR_DIVIDE, [np.array([7.5, -7.5, 7.5]), np.array([2.0, 2.0, -2.0])], ()),
-    "remainder": (ops.REMAINDER, [np.array([7.5, -7.5, 7.5, -0.3]), np.array([2.0, 2.0, -2.0, 5.0])], ()),
-    "select": (ops.SELECT, [np.array([True, False, True]), points(3), points(3)], ()),
-    "contract, a matrix product": (ops.CONTRACT, [points(3, 4), points(5, 4)], ((0, 1), (2, 1), (0, 2))),
-    "contract, an outer product": (ops.CONTRACT, [points(3), points(5)], ((0,), (1,), (1, 0))),
-    "contract, a scalar product": (ops.CONTRACT, [points(2, 3), points(3, 2)], ((0, 1), (1, 0), ())),
-    "contract, a batch": (ops.CONTRACT, [points(2, 3, 4), points(4, 2, 5)], ((9, 1, 4), (4, 9, 7), (7, 9, 1))),
-    "sum": (ops.SUM, [points(2, 3, 4)], ((0, 2),)),
-    "sum of all": (ops.SUM, [points(2, 3)], ((0, 1),)),
-    "max": (ops.MAX, [RNG.permutation(np.arange(24.0)).reshape(2, 3, 4)], ((0, 2),)),
-    "reshape": (ops.RESHAPE, [points(2, 6)], ((3, 1, 4),)),
-    "transpose": (ops.TRANSPOSE, [points(2, 3, 4)], ((1, 2, 0),)),
-    "broadcast": (ops.BROADCAST, [points(3, 1, 2)], ((4, 3, 5, 2), (1, 2, 3))),
-    "broadcast of a number": (ops.BROADCAST, [points()], ((2, 3), ())),
-    "slice": (ops.SLICE, [points(9, 4)], ((1, 0), (3, 4), (3, 1))),
-    "slice backward": (ops.SLICE, [points(9, 4)], ((8, 3), (4, 2), (-2, -3))),
-    "slice of one": (ops.SLICE, [points(9)], ((4,), (1,), (-5,))),
-    "slice of none": (ops.SLICE, [points(9)], ((3,), (0,), (1,))),
-    "slice of none backward": (ops.SLICE, [points(1, 2)], ((0, 1), (0, 2), (-2, -1))),
-    "pad": (ops.PAD, [points(3, 2)], ((1, 0), (2, 1), (0, 3))),
-    "pad of nothing": (ops.PAD, [points(0, 2)], ((1, 0), (2, 1), (2, 0))),
-    "concatenate": (ops.CONCATENATE, [points(2, 3), points(2, 0), points(2, 4)], (1,)),
-    "gather": (ops.GATHER, [points(4, 2), INDEX], ()),
-    "scatter_add": (ops.SCATTER_ADD, [points(4, 2), INDEX, points(2, 3, 2)], ()),
-}  # fmt: skip
-
-#: Operations without a derivative of their own to test: leaves, what gives no floats, and what stops it on purpose.
+#: Operations without a derivative of their own to test: leaves, what gives no floats, what stops it on purpose, and
+#: loops and branches, which have tests of their own.
 WITHOUT = {
-    *ops.LEAVES, *ops.COMPARISONS, *ops.LOGICAL, *ops.BITWISE, ops.BITCAST, ops.LOGICAL_NOT, ops.STOP_GRADIENT,
+    *ops.LEAVES, *ops.COMPARISONS, *ops.LOGICAL, *ops.BITWISE, ops.BITCAST, ops.LOGICAL_NOT, ops.STOP_GRADIENT, ops.ARGSORT,
+    ops.RESULT, *ops.CONTROL,
 }  # fmt: skip
 
 
 def test_every_operation_has_a_case() -> None:
-    assert {op.name for op in PULL} - {op.name for op in WITHOUT} == {op.name for op, _, _ in CASES.values()}
+    assert {op.name for op in (*PULL, *PULL_TOGETHER)} - {op.name for op in WITHOUT} == {op.name for op, _, _ in CASES.values()}
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_gradient_of_an_operation_is_its_slope(name: str) -> None:
-    op, arguments, attributes = CASES[name]
-    inputs = tuple(input_node(n, type_of(a)) for n, a in enumerate(arguments))
-    assert_gradient_is_right(Graph(inputs, (Node(op, inputs, attributes),)), arguments)
+    assert_gradient_is_right(graph_of(CASES[name]), CASES[name][1])
 
 
 @pytest.mark.parametrize("op", [*ops.COMPARISONS, ops.LOGICAL_NOT, *ops.LOGICAL], ids=str)

@@ -1,0 +1,178 @@
+"""A batch at once is what a loop over its examples gives: of every operation, along every axis, and of random programs."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from tests.derive.cases import CASES, OTHERS, Case
+from tests.programs import (
+    Program,
+    array_of,
+    assert_agrees,
+    differentiable_programs,
+    examples,
+    is_tame,
+    outcomes,
+    programs,
+)
+
+import chainrule as cr
+from chainrule.derive.batch_rules import BATCH, BATCH_TOGETHER
+from chainrule.derive.batching import batch
+from chainrule.graph import ops
+from chainrule.graph.graph import Graph, verify
+from chainrule.graph.interpret import interpret
+from chainrule.graph.node import Node, input_node
+from chainrule.graph.types import Type
+from chainrule.native.program import build
+from chainrule.trace.array import Array, apply, broadcast
+
+Values = np.ndarray[Any, Any]
+ALL: dict[str, Case] = {**CASES, **OTHERS}
+SIZE = 3
+#: Operations that are not drawn as cases of their own: what has no inputs, and loops and branches, tested elsewhere.
+ELSEWHERE = {*ops.LEAVES, ops.RESULT, *ops.CONTROL}
+
+
+def test_every_operation_has_a_case() -> None:
+    assert {op.name for op in ops.OPS} - {op.name for op in ELSEWHERE} == {op.name for op, _, _ in ALL.values()}
+
+
+def test_every_operation_with_inputs_has_a_rule_and_leaves_have_none() -> None:
+    assert {*BATCH, *BATCH_TOGETHER} == {*ops.OPS} - {*ops.LEAVES, ops.RESULT}
+
+
+def subsets(count: int) -> list[tuple[bool, ...]]:
+    return [flags for flags in itertools.product((False, True), repeat=count) if any(flags)]
+
+
+def varied(x: Values, size: int, seed: int) -> Values:
+    """The array and its likes: the same numbers in other orders, so that each is as far from kinks as it was."""
+    rng = np.random.default_rng(seed)
+    if x.ndim >= 2 and x.shape[-1] == x.shape[-2]:  # matrices stay regular, and positive where they were
+        return np.stack([x * (1 + 0.25 * n) for n in range(size)]).astype(x.dtype)
+    return np.stack([x, *(rng.permuted(x.reshape(-1)).reshape(x.shape) for _ in range(size - 1))])
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_operation_on_a_batch_is_that_on_each_example(name: str) -> None:
+    """For every choice of the inputs that have examples, along every axis that they can lie along."""
+    op, arguments, attributes = ALL[name]
+
+    def function(*inputs: Any) -> Any:
+        arrays = [x if isinstance(x, Array) else cr.numpy.asarray(x) for x in inputs]
+        return apply(op, *(x.node if isinstance(x, Array) else _node(x) for x in arrays), attributes=attributes)
+
+    several = [varied(x, SIZE, n) for n, x in enumerate(arguments)]
+    for flags in subsets(len(arguments)):
+        expected = [single(function, arguments, several, flags, n) for n in range(SIZE)]
+        for axis in range(max(x.ndim for x, is_batched in zip(arguments, flags, strict=True) if is_batched) + 1):
+            axes = [min(axis, x.ndim) if w else None for x, w in zip(arguments, flags, strict=True)]
+            given_ = [
+                x if a is None else np.moveaxis(s, 0, a) for x, s, a in zip(arguments, several, axes, strict=True)
+            ]
+            found = cr.vmap(function, in_axes=tuple(axes))(*given_)
+            assert found.dtype == expected[0].dtype
+            np.testing.assert_allclose(found, np.stack(expected), rtol=1e-13, atol=1e-13, err_msg=f"{flags} {axes}")
+
+
+def _node(x: Any) -> Node:
+    from chainrule.graph.node import constant
+
+    return constant(np.asarray(x))
+
+
+def single(
+    function: Callable[..., Any], arguments: Sequence[Values], several: Sequence[Values], flags: Sequence[bool], n: int
+) -> Values:
+    given_ = [s[n] if is_batched else x for x, s, is_batched in zip(arguments, several, flags, strict=True)]
+    return np.asarray(function(*given_).value)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_examples_may_come_out_along_any_axis(name: str) -> None:
+    op, arguments, attributes = ALL[name]
+    several = [varied(x, SIZE, n) for n, x in enumerate(arguments)]
+
+    def function(*inputs: Array) -> Array:
+        return apply(op, *(x.node for x in inputs), attributes=attributes)
+
+    first = cr.vmap(function)(*several)
+    for axis in (*range(first.ndim), -1):
+        np.testing.assert_array_equal(cr.vmap(function, out_axes=axis)(*several), np.moveaxis(first, 0, axis))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_batch_in_a_batch(name: str) -> None:
+    op, arguments, attributes = CASES[name]
+    several = [np.stack([varied(x, 2, n), varied(x, 2, n + 9)]) for n, x in enumerate(arguments)]
+
+    def function(*inputs: Array) -> Array:
+        return apply(op, *(x.node for x in inputs), attributes=attributes)
+
+    found = cr.vmap(cr.vmap(function))(*several)
+    expected = [cr.vmap(function)(*(s[n] for s in several)) for n in range(2)]
+    np.testing.assert_allclose(found, np.stack(expected), rtol=1e-13, atol=1e-13)
+
+
+# random programs
+
+
+def batched(graph: Graph, flags: Sequence[bool], size: int) -> Graph:
+    """The program that does for a batch of the inputs that are chosen what `graph` does for one example."""
+    types = [Type((size, *n.type.shape), n.type.dtype) if w else n.type for n, w in zip(graph.inputs, flags, strict=True)]
+    whole = [input_node(n, t) for n, t in enumerate(types)]
+    singles = [n if not w else Node(ops.PLACEHOLDER, (), (10**6 + k, n.type)) for k, (n, w) in enumerate(zip(graph.inputs, flags, strict=True))]  # fmt: skip
+    known = dict(zip(graph.inputs, singles, strict=True))
+    for node in graph.nodes():
+        if node not in known:
+            known[node] = Node(node.op, tuple(known[n] for n in node.inputs), node.attributes)
+    examples_ = {s: Array(w) for s, w, f in zip(singles, whole, flags, strict=True) if f}
+    found = batch([known[y] for y in graph.outputs], examples_, size)
+    outputs = [x if wide else broadcast(x, (size, *x.shape)) for x, wide in found]
+    return verify(Graph(tuple(whole), tuple(y.node for y in outputs)))
+
+
+def of_examples(program: Program, seed: int) -> tuple[list[bool], list[Values]]:
+    """Which arguments have examples, and the arguments for a batch of three, the first example the program's own."""
+    rng = np.random.default_rng(seed)
+    flags = [bool(rng.integers(0, 2)) for _ in program.arguments]
+    flags[int(rng.integers(len(flags)))] = True
+    whole = [
+        np.stack([a, *(array_of(rng, n.type) for _ in range(SIZE - 1))]) if w else a
+        for n, a, w in zip(program.graph.inputs, program.arguments, flags, strict=True)
+    ]
+    return flags, whole
+
+
+@examples(4)
+@given(programs())
+def test_a_random_program_on_a_batch_is_that_on_each_example(program: Program) -> None:
+    flags, whole = of_examples(program, 1)
+    wide = batched(program.graph, flags, SIZE)
+    found = interpret(wide, whole)
+    for n in range(SIZE):
+        one = [a[n] if w else a for a, w in zip(whole, flags, strict=True)]
+        try:
+            expected = outcomes(program.graph, one)
+        except Exception as problem:
+            assume("Untamed" in type(problem).__name__)
+            continue
+        for mine, theirs in zip(found, expected, strict=True):
+            if is_tame(theirs):
+                assert_agrees(np.asarray(mine[n]), theirs)
+
+
+@examples(1)
+@given(differentiable_programs(steps=10))
+def test_a_random_program_on_a_batch_means_the_same_natively(program: Program) -> None:
+    flags, whole = of_examples(program, 2)
+    wide = batched(program.graph, flags, SIZE)
+    for mine, theirs in zip(build(wide)(*whole), outcomes(wide, whole), strict=True):
+        if is_tame(theirs):
+            assert_agrees(mine, theirs)
