@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from contest import Entry, Settings
-from derivatives_contest import NETS, ROWS, Outcome, measured
+from derivatives_contest import Outcome, measured
 from derivatives_protocol import QUANTITIES
+from derivatives_rows import NETS, ROWS
 from peers import DEFAULT_ENVIRONMENT, absent_peers, chainrule, derivatives_peers, present_peers, version
 from report import DISAGREEMENT, heading, number_text, table
 from surroundings import machine, tell, tell_of
@@ -92,8 +93,8 @@ class _Report:
 
 
 _MEANING = (
-    " Cells: how many times as long as the same library's gradient, of the fastest rounds (in brackets the median of all),"
-    " and the fastest round's µs. `arrays kept`: the program alone, its results in arrays that are there already."
+    " Cells: the multiple of the same library's gradient, of the fastest rounds (in brackets the median of all), and"
+    " the fastest round's µs. `arrays kept`: the program alone, its results in arrays that are there already."
 )
 
 

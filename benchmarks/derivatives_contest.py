@@ -12,33 +12,16 @@ from typing import Any
 import numpy as np
 
 from contest import Entry, Settings, attempt, ratio
+from derivatives_rows import Row
 from protocol import Task
 from workers import Contestant, Worker, WorkerError
 
-__all__ = ["NETS", "ROWS", "Outcome", "Row", "measured"]
+__all__ = ["Outcome", "measured"]
 
 _OWN, _OWN_GRADIENT = "chainrule", "chainrule: gradient"
 
 Array = np.ndarray[Any, Any]
 Tell = Callable[[str], None]
-
-
-def _relu(sizes: tuple[int, ...], batch: int) -> Task:
-    return Task(sizes, batch, "relu", "softmax", "cross_entropy", "sgd", 0.1)
-
-
-@dataclass(frozen=True)
-class Row:
-    """A quantity of a network, and how much longer it may take.
-
-    `against` is the way that every other one is divided by; None for each library's own gradient.
-    """
-
-    quantity: str
-    net: str
-    required: float
-    aim: float | None = None  # None for the time that writing the result takes
-    against: str | None = None
 
 
 @dataclass
@@ -135,25 +118,3 @@ def _prepare(entry: Entry, worker: Worker, way: str, seconds: float) -> None:
 
 def _time(entry: Entry, worker: Worker, way: str) -> None:
     entry.seconds.append(worker.ask("time", way=way)["seconds_per_call"])
-
-
-#: The networks, of which those of the training benchmark are without an optimiser here.
-NETS: dict[str, Task] = {
-    "mlp-100-b10": _relu((784, 100, 10), 10),
-    "mlp-512-b128": _relu((784, 512, 512, 10), 128),
-    "mlp-32-b32": Task((20, 32, 10), 32, "tanh", "softmax", "cross_entropy", "sgd", 0.1),
-}
-
-#: What is measured, by name.
-ROWS: dict[str, Row] = {
-    "norms-100": Row("norms", "mlp-100-b10", 1.3, 1.1),
-    "norms-512": Row("norms", "mlp-512-b128", 1.15, 1.05),
-    "gradient-and-norms-100": Row("gradient-and-norms", "mlp-100-b10", 1.3, 1.1),
-    "gradient-and-norms-512": Row("gradient-and-norms", "mlp-512-b128", 1.15, 1.05),
-    "second-moment-512": Row("second-moment", "mlp-512-b128", 1.7, 1.4),
-    "variance-512": Row("variance", "mlp-512-b128", 1.7, 1.4),
-    "per-example-512": Row("per-example", "mlp-512-b128", 6.0),
-    "hvp-100": Row("hvp", "mlp-100-b10", 3.0, 2.2),
-    "hvp-512": Row("hvp", "mlp-512-b128", 2.6, 2.2),
-    "hessian-1k": Row("hessian", "mlp-32-b32", 1.0, 0.3, against="JAX"),
-}

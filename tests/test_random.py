@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import platform
 from collections.abc import Callable
 from itertools import permutations
 from typing import Any
@@ -16,7 +17,10 @@ from chainrule import numpy as cnp
 from chainrule import random
 from chainrule.errors import DTypeError, OptionError, ShapeError
 from chainrule.graph import ops
+from chainrule.graph.graph import Graph
 from chainrule.graph.interpret import interpret
+from chainrule.native.program import build
+from chainrule.native.target import BASELINE
 from chainrule.trace.array import Array, as_array
 from chainrule.trace.tracing import argument_types, trace
 from chainrule.trace.tree import flatten
@@ -51,11 +55,10 @@ DRAWS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def interpreted(function: Callable[[Any], Any], key: Any) -> Any:
-    """The function's graph, run by the interpreter."""
-    structure = flatten((key,))[1]
-    graph, _ = trace(function, structure, argument_types([key], structure, [0]))
-    return interpret(graph, [key])[0]
+def graph_of(function: Callable[[Any], Any]) -> Graph:
+    """The graph of a function of a key."""
+    structure = flatten((KEY,))[1]
+    return trace(function, structure, argument_types([KEY], structure, [0]))[0]
 
 
 # Threefry
@@ -105,10 +108,17 @@ def test_plain_traced_interpreted_and_native_give_the_same_bits(name: str) -> No
     draw = DRAWS[name]
     plain = draw(KEY)
     assert isinstance(plain, np.ndarray | np.generic)
-    for other in (draw(as_array(KEY)).value, interpreted(draw, KEY), cr.compile(draw)(KEY)):
+    for other in (draw(as_array(KEY)).value, interpret(graph_of(draw), [KEY])[0], cr.compile(draw)(KEY)):
         assert other.dtype == plain.dtype
         assert other.shape == plain.shape
         np.testing.assert_array_equal(other, plain)
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="code for another processor")
+@pytest.mark.parametrize("name", ["between32", "normal32", "normal64", "integers", "categorical"])
+def test_a_processor_without_fused_multiply_add_gives_the_same_bits(name: str) -> None:
+    (found,) = build(graph_of(DRAWS[name]), target=BASELINE)(KEY)
+    np.testing.assert_array_equal(found, DRAWS[name](KEY))
 
 
 @pytest.mark.parametrize("name", ["normal32", "normal64"])

@@ -228,7 +228,7 @@ def uniform(key: Any, shape: Shape = (), dtype: Any = np.float32, low: Any = 0.0
         return u
     if not (isinstance(low, Array) or isinstance(high, Array)) and not np.all(np.less(low, high)):
         raise OptionError(f"uniform needs bounds low < high, not {low} and {high}.")
-    below, above = (_as_dtype(bound, u.dtype) for bound in (low, high))
+    below, above = (float(bound) if _is_number(bound) else _as_dtype(bound, u.dtype) for bound in (low, high))
     x = below + (above - below) * u
     return _of_shape("uniform", namespace.where(x < above, x, below), u.shape)
 
@@ -501,8 +501,7 @@ def permutation(key: Any, x: Any, axis: int = 0) -> Any:
 
 
 def _order(key: Any, n: int) -> Any:
-    words = bits(key, n, np.uint64)
-    return apply(ops.ARGSORT, words.node, attributes=(0,)) if isinstance(words, Array) else words.argsort(stable=True)
+    return namespace.argsort(bits(key, n, np.uint64), stable=True)
 
 
 def categorical(key: Any, logits: Any, axis: int = -1) -> Any:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph
-from chainrule.graph.node import Node, input_node
+from chainrule.graph.node import Node, full, input_node
 from chainrule.graph.ops import Op
 from chainrule.graph.types import type_of
+from chainrule.trace.array import as_array, transforming
+from chainrule.trace.control import instantiated
 
 Values = np.ndarray[Any, Any]
 Case = tuple[Op, list[Values], tuple[Any, ...]]
@@ -152,7 +155,28 @@ OTHERS: dict[str, Case] = {
 
 
 def graph_of(case: Case) -> Graph:
-    """The operation alone, as a program of its inputs."""
+    """The operation alone, as a program of its inputs.
+
+    The derivative of `cholesky` is that among symmetric matrices, so it is taken of the symmetric part.
+    """
     op, arguments, attributes = case
     inputs = tuple(input_node(n, type_of(a)) for n, a in enumerate(arguments))
-    return Graph(inputs, (Node(op, inputs, attributes),))
+    given = tuple(_symmetric(n) for n in inputs) if op is ops.CHOLESKY else inputs
+    return Graph(inputs, (Node(op, given, attributes),))
+
+
+def _symmetric(a: Node) -> Node:
+    half = Node(ops.MULTIPLY, (a, full(0.5, a.type)))
+    order = (*range(a.type.rank - 2), a.type.rank - 1, a.type.rank - 2)
+    return Node(ops.ADD, (half, Node(ops.TRANSPOSE, (half,), (order,))))
+
+
+def function_of(graph: Graph) -> Callable[..., Any]:
+    """The first output of a program, as a function of plain or traced arrays."""
+
+    def function(*inputs: Any) -> Any:
+        with transforming() as outermost:
+            (found, *_) = instantiated(graph, [as_array(x) for x in inputs])
+            return found.value if outermost else found
+
+    return function

@@ -461,7 +461,7 @@ class Terms:
     def scaled(self, x: Node) -> Node:
         """Something done to it that leaves it a product."""
         self.work += 2
-        kind = self.pick("number", "negative", "quotient", "twice", "examples", "weights", "none")
+        kind = self.pick("number", "negative", "quotient", "twice", "turned", "examples", "weights", "none")
         if kind in ("number", "quotient") and (kind == "number" or self.dtype.kind == "f"):
             number = full(self.pick(2, 3, 7), x.type)
             return Node(ops.MULTIPLY if kind == "number" else ops.DIVIDE, (x, number))
@@ -469,6 +469,9 @@ class Terms:
             return Node(ops.NEGATIVE, (x,))
         if kind == "twice":
             return Node(ops.ADD, (x, x))
+        if kind == "turned":
+            turned = Node(ops.TRANSPOSE, (x,), ((1, 2, 0),))
+            return Node(ops.TRANSPOSE, (Node(ops.MULTIPLY, (turned, full(3, turned.type))),), ((2, 0, 1),))
         if kind == "examples":
             return Node(ops.MULTIPLY, (_repeated(self.input(0), x.type.shape, (0,)), x))
         if kind == "weights":

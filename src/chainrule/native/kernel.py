@@ -118,12 +118,15 @@ class Position(Expression):
         return f"({self.view.spelled(text)})"
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
 class Apply(Expression):
     """An elementwise operation on expressions."""
 
     op: Op
     operands: tuple[Expression, ...]
+
+    def __repr__(self) -> str:
+        return f"<{self.op} {self.dtype}>"  # what is below it may be shared, and written out exponentially long
 
     def spelled(self, text: Callable[[Expression], str]) -> str:
         """The operation and its operands."""

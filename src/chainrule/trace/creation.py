@@ -195,13 +195,13 @@ def can_cast(from_: Any, to: Any, casting: Any = "safe") -> bool:
 
 
 @recorded(np.finfo)
-def finfo(dtype: Any) -> Any:
+def finfo(dtype: Any, /) -> Any:
     """The limits of a floating-point dtype, or of an array's."""
     return np.finfo(_dtype(dtype))
 
 
 @recorded(np.iinfo)
-def iinfo(type: Any) -> Any:
+def iinfo(type: Any, /) -> Any:
     """The limits of an integer dtype, or of an array's."""
     return np.iinfo(_dtype(type))
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.errors import OptionError, ShapeError
 from chainrule.graph import ops
-from chainrule.graph.interpret import has_value, value
+from chainrule.graph.interpret import has_value
 from chainrule.graph.types import Type
 from chainrule.trace import array as core
 from chainrule.trace import elementwise as ew
@@ -121,11 +121,14 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Arra
 
 @recorded(np.digitize)
 def digitize(x: Any, bins: Any, right: bool = False) -> Array:
-    """The number of the bin that each element lies in, of bins in order."""
+    """The number of the bin that each element lies in, of bins in rising or falling order."""
     edges = as_array(bins)
-    if has_value(edges.node) and edges.size > 1 and value(edges.node)[0] > value(edges.node)[-1]:
-        return edges.size - searchsorted(edges[::-1], x, "right" if right else "left")  # type: ignore[no-any-return]
-    return searchsorted(edges, x, "left" if right else "right")  # type: ignore[no-any-return]
+    side = "left" if right else "right"
+    upward = searchsorted(edges, x, side)
+    if edges.size < 2:
+        return upward  # type: ignore[no-any-return]
+    downward = edges.size - searchsorted(edges[::-1], x, side)
+    return ew.where(edges[0] > edges[-1], downward, upward)  # type: ignore[no-any-return]
 
 
 @recorded(np.interp)

@@ -81,7 +81,7 @@ def moveaxis(a: Any, source: Axes, destination: Axes) -> Array:
 
 def _listed(x: Array, axes: Axes) -> list[int]:
     given = [axes] if isinstance(axes, int | np.integer) else list(axes)
-    core.normalized_axes(given, x.ndim)  # each of them once
+    core.normalized_axes(axes, x.ndim)  # each of them once
     return [core.normalized_axis(n, x.ndim) for n in given]
 
 

@@ -1,0 +1,239 @@
+"""A call of every function of `chainrule.numpy`, and of its options; NumPy says what comes out.
+
+The tests of values, of native code and of derivatives all go through this table.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Call = Callable[..., Any]
+Cases = list[tuple[Call, tuple[Any, ...]]]
+
+
+def array(shape: tuple[int, ...], dtype: Any, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    kind = np.dtype(dtype).kind
+    if kind == "f":
+        return np.asarray(rng.normal(size=shape), dtype)
+    if kind == "b":
+        return np.asarray(rng.random(shape) < 0.5)
+    return np.asarray(rng.integers(0 if kind == "u" else -5, 6, shape), dtype)
+
+
+M, N3 = array((3, 4), np.float64), array((2, 3, 4), np.float64, 1)
+V, POSITIVE = array((4,), np.float64, 2), np.abs(array((3, 4), np.float64, 3)) + 0.1
+F, G = array((3, 4), np.float32, 4), array((3, 4), np.float32, 5)
+I = array((3, 4), np.int64, 6)  # noqa: E741
+B = array((3, 4), bool, 7)
+S = array((3, 3), np.float64, 8)
+STACK = array((2, 4, 4), np.float64, 9)
+BACKWARD = array((4, 6), np.float64, 10)[::-1, ::-2]  # negative strides
+EMPTY = np.zeros((0, 4))
+SPECIAL = np.array([[1.5, np.nan, -np.inf, 0.0], [-0.0, np.inf, 2.5, -2.5]])
+WITH_NAN = np.array([[1.0, np.nan, 3.0], [np.nan, np.nan, np.nan], [2.0, 0.5, -1.0]])
+DEFINITE = STACK @ STACK.transpose(0, 2, 1) + 4 * np.eye(4)
+ORDERED = np.array([0.0, 1.0, 1.0, 2.5, 4.0])
+POINTS = np.array([[-1.0, 0.0, 1.0], [1.7, 4.0, 9.0]])
+
+
+def f(name: str, *arguments: Any, **options: Any) -> Callable[..., Any]:
+    """The call of a function with these arguments after the arrays."""
+    parts = name.split(".")
+    return lambda np, *arrays: functools.reduce(getattr, parts, np)(*arrays, *arguments, **options)
+
+
+def of(calls: list[Call], *arguments: Any) -> Cases:
+    """Several calls of the same arguments."""
+    return [(call, arguments) for call in calls]
+
+
+def each(call: Call, *arrays: Any) -> Cases:
+    """One call of several arrays."""
+    return [(call, a if isinstance(a, tuple) else (a,)) for a in arrays]
+
+
+def listed(name: str, *arguments: Any, **options: Any) -> Call:
+    """The results of a call that gives several, joined to be compared."""
+    call = f(name, *arguments, **options)
+    return lambda np, *arrays: np.concatenate([np.ravel(part) for part in call(np, *arrays)])
+
+
+ELEMENTWISE: dict[str, Cases] = {
+    **{name: each(f(name), SPECIAL, F, I, B) for name in ("isnan", "isinf", "isfinite", "isposinf", "isneginf")},
+    **{name: each(f(name), 3 * M, SPECIAL, F, I) for name in ("trunc", "fix", "positive", "real", "imag", "conj", "conjugate")},
+    "signbit": each(f("signbit"), SPECIAL, F, I),
+    "fabs": each(f("fabs"), M, F, I),
+    "sinc": each(f("sinc"), M, F, np.array([0.0, 1e-3, 0.03, 0.031, 0.032, 0.04, 1.0])),
+    **{name: each(f(name), 50 * M, F, I) for name in ("deg2rad", "rad2deg", "radians", "degrees")},
+    **{name: each(f(name), (M, V), (F, G), (I, 3)) for name in ("fmin", "fmax")} | {},
+    "float_power": each(f("float_power"), (POSITIVE, V), (np.abs(F), 2), (I, 2)),
+    "heaviside": each(f("heaviside"), (SPECIAL, 0.5), (I, 2), (F, np.float32(0.5))),
+    "fmod": each(f("fmod"), (5 * M, V), (I, 3), (I, -3), (3 * F, G), (-I, I)),
+    "logaddexp2": each(f("logaddexp2"), (M, V), (F, G), (I, 2)),
+    "divmod": each(listed("divmod"), (5 * M, V), (I, 3)),
+    "logical_xor": each(f("logical_xor"), (B, ~B[0]), (I, M), (I, 0)),
+    "isclose": each(f("isclose"), (M, M + 1e-9), (SPECIAL, SPECIAL), (M, V), (F, F + np.float32(1e-7)))
+    + each(f("isclose", equal_nan=True), (SPECIAL, SPECIAL)) + each(f("isclose", rtol=0.5, atol=0.1), (M, 1.2 * M)),
+    "allclose": each(f("allclose"), (M, M + 1e-9), (M, V)),
+    "array_equal": each(f("array_equal"), (M, M), (M, M + 1)) + each(f("array_equal", equal_nan=True), (SPECIAL, SPECIAL)),
+    "nan_to_num": each(f("nan_to_num"), SPECIAL, I, F) + each(f("nan_to_num", nan=7.0, posinf=1.0, neginf=-2.0), SPECIAL),
+    "select": [(lambda np, x, y: np.select([x > 1, x > 0, x > -1], [x, 2 * y, 3.0], 9.0), (M, V)),
+               (lambda np, x: np.select([x > 0], [x]), (F,))],
+    "piecewise": [(lambda np, x: np.piecewise(x, [x < 0, x > 1], [lambda x: -x, lambda x: x**2, 7.0]), (M,)),
+                  (lambda np, x: np.piecewise(x, [x < 0], [lambda x: 2 * x]), (F,))],
+    "round": each(f("round"), 3 * M, F, I, SPECIAL) + each(f("round", 1), M, F) + each(f("round", -1), 100 * M),
+    "around": each(f("around"), 3 * M),
+    **{name: [(lambda np, x, name=name: getattr(np, name)(np.tanh(x)), (M,))]
+       for name in ("asin", "acos", "atan", "asinh", "atanh")},
+    "acosh": [(lambda np, x: np.acosh(1 + x), (POSITIVE,))],
+    "atan2": each(f("atan2"), (M, V)),
+    "pow": each(f("pow"), (POSITIVE, V)),
+}  # fmt: skip
+ELEMENTWISE["fmax"] = each(f("fmax"), (M, V), (SPECIAL, 1.0), (I, 3))
+ELEMENTWISE["fmin"] = each(f("fmin"), (M, V), (SPECIAL, 1.0), (I, 3))
+
+REDUCTIONS: dict[str, Cases] = {
+    "prod": each(f("prod"), M, F, I, B, EMPTY, BACKWARD) + each(f("prod", axis=1), M, N3, EMPTY)
+    + each(f("prod", axis=(0, -1), keepdims=True), N3) + each(f("prod", dtype=np.float64), F)
+    + [(lambda np, x: np.prod(x, where=x > 0, initial=2.0), (M,))],
+    "ptp": each(f("ptp"), M, F, I) + each(f("ptp", axis=0, keepdims=True), N3),
+    **{name: each(f(name), B, I, M, EMPTY, N3 > -9) + each(f(name, axis=1), B, EMPTY) + each(f(name, axis=(0, 2), keepdims=True), N3)
+       for name in ("any", "all")},
+    "count_nonzero": each(f("count_nonzero"), I, B) + each(f("count_nonzero", axis=1), I) + each(f("count_nonzero", axis=0, keepdims=True), I),
+    "average": each(f("average"), M, F, I) + [(lambda np, x, w: np.average(x, axis=1, weights=w), (M, np.abs(V))),
+               (lambda np, x, w: np.average(x, axis=0, weights=w, keepdims=True), (M, POSITIVE)),
+               (lambda np, x, w: np.concatenate(np.average(x, axis=0, weights=w, returned=True)), (M, POSITIVE))],
+    **{name: each(f(name), WITH_NAN, M) + each(f(name, axis=0), WITH_NAN, F) + each(f(name, axis=1, keepdims=True), WITH_NAN)
+       for name in ("nansum", "nanprod", "nanmean", "nanvar", "nanstd", "nanmax", "nanmin")},
+    **{name: each(f(name), M, F, I, B) + each(f(name, axis=0), M, N3, EMPTY) + each(f(name, axis=-1), N3, I, BACKWARD)
+       + each(f(name, axis=0, dtype=np.float64), F) for name in ("cumsum", "cumprod")},
+    **{name: each(f(name), V, I[0]) + each(f(name, axis=1), M) + each(f(name, axis=0, include_initial=True), M, I)
+       for name in ("cumulative_sum", "cumulative_prod")},
+    "diff": each(f("diff"), M, I, B, F) + each(f("diff", n=2), M) + each(f("diff", axis=0), N3, BACKWARD)
+    + each(f("diff", prepend=0.0, append=1.0), M) + [(lambda np, x: np.diff(x, axis=0, prepend=x[:1]), (M,))],
+    "trapezoid": each(f("trapezoid"), M, F, V) + each(f("trapezoid", dx=0.5, axis=0), M)
+    + [(lambda np, y, x: np.trapezoid(y, x), (M, np.cumsum(POSITIVE[0]))), (lambda np, y, x: np.trapezoid(y, x, axis=0), (M, POSITIVE))],
+}  # fmt: skip
+
+CONTRACTIONS: dict[str, Cases] = {
+    "vdot": each(f("vdot"), (V, V), (M, M), (F, G)),
+    "vecdot": each(f("vecdot"), (M, V), (N3, M), (F, G)) + each(f("vecdot", axis=0), (M, M)),
+    "kron": each(f("kron"), (M, S), (V, V), (V, M), (N3, S), (F, G)),
+    "cross": each(f("cross"), (S, S.T), (S, S[0]), (array((2, 3), np.float32), array((2, 3), np.float32, 1)))
+    + each(f("cross", axis=0), (S, S.T)) + each(f("cross", axisa=0, axisb=1, axisc=0), (array((3, 2), np.float64), array((2, 3), np.float64))),
+    "trace": each(f("trace"), M, I, N3) + each(f("trace", offset=1), M) + each(f("trace", -1, 1, 2), N3),
+    "einsum": [(lambda np, *xs, text=text: np.einsum(text, *xs), xs) for text, xs in {
+        "bi,oi->bo": (M, M), "ij->": (M,), "ij->ji": (M,), "ij,kj": (M, M), "aij, bj -> ba": (N3, M),
+        "ij,jk,kl->il": (M, M.T, M), "ii": (S,), "ii->i": (S,), "iij->ij": (array((3, 3, 2), np.float64),), "ij": (M,),
+        "ba": (M,), "...ij->...ji": (N3,), "...i,...i": (N3, M), "i...,i...->...": (M, array((3, 4), np.float64, 3)),
+        "...ij,...jk->...ik": (N3, array((4, 2), np.float64)), "...,...": (M, V), "i...->...i": (N3,), "i,j,k->ijk": (V, V, V),
+        "ii,jj->ij": (S, S), "iji->j": (array((3, 2, 3), np.float64),), "iii": (array((3, 3, 3), np.float64),),
+        "i,i->i": (np.ones(1), V), "ab,b,b,a->": (M, V, V, V[:3]), "ij->i": (EMPTY,), ",i->i": (np.array(2.0), V)}.items()]
+    + [(lambda np, x, y: np.einsum(x, [0, 1], y, [2, 1], [0, 2]), (M, M)), (lambda np, x: np.einsum(x, [0, 0]), (S,)),
+       (lambda np, x, y: np.einsum(x, [..., 0], y, [..., 0], [...]), (N3, M)), (lambda np, x: np.einsum("ij->j", x, optimize=True), (I,)),
+       (lambda np, x, y: np.einsum("ij,j", x, y), (I, I[0]))],
+}  # fmt: skip
+
+SHAPING: dict[str, Cases] = {
+    "permute_dims": each(f("permute_dims", (2, 0, 1)), N3),
+    "matrix_transpose": each(f("matrix_transpose"), M, N3, I),
+    "moveaxis": each(f("moveaxis", 0, -1), N3) + each(f("moveaxis", -1, 1), N3) + each(f("moveaxis", (0, 2), (1, 0)), N3)
+    + each(f("moveaxis", [0, 1], [-1, -2]), N3),
+    "expand_dims": each(f("expand_dims", 0), M) + each(f("expand_dims", -1), M) + each(f("expand_dims", (0, -1)), M, V),
+    "broadcast_arrays": each(listed("broadcast_arrays"), (M, V), (M, np.array(2.0))),
+    "tile": each(f("tile", 2), M, V) + each(f("tile", (2, 1, 3)), M, N3) + each(f("tile", (2,)), N3) + each(f("tile", 0), V),
+    "repeat": each(f("repeat", 2), M, N3) + each(f("repeat", 3, axis=1), M, EMPTY) + each(f("repeat", [1, 0, 2], axis=0), M),
+    "concat": each(lambda np, x, y: np.concat([x, y]), (M, F)) + each(lambda np, x, y: np.concat([x, y], axis=None), (M, V)),
+    **{name: [(lambda np, x, y, name=name: getattr(np, name)([x, y]), pair) for pair in ((M, M), (V, V), (M, F), (np.array(1.0), np.array(2.0)))]
+       for name in ("hstack", "vstack", "dstack", "column_stack")},
+    "append": each(f("append"), (M, V), (V, 2.0)) + each(f("append", axis=0), (M, M[:1])),
+    "block": [(lambda np, x, y: np.block([[x, y], [y, x]]), (S, 2 * S)), (lambda np, x: np.block([x, 1.0]), (V,)),
+              (lambda np, x: np.block(x), (V,))],
+    **{name: each(listed(name, 2), N3[:, :2]) + each(listed(name, [1]), N3)
+       for name in ("split", "array_split", "hsplit", "vsplit", "dsplit")},
+    "unstack": each(listed("unstack"), M) + each(listed("unstack", axis=1), M),
+    **{name: each(f(name), np.array(2.0), V, M, N3) for name in ("atleast_1d", "atleast_2d", "atleast_3d")},
+    "flip": each(f("flip"), M, N3, EMPTY) + each(f("flip", 1), M) + each(f("flip", (0, 2)), N3),
+    "fliplr": each(f("fliplr"), M), "flipud": each(f("flipud"), M),
+    "roll": each(f("roll", 1), M, V, EMPTY) + each(f("roll", -5, axis=1), M) + each(f("roll", (1, 2), axis=(0, 1)), M)
+    + each(f("roll", 2, axis=(0, 1)), M),
+    "rot90": [case for k in range(-1, 5) for case in each(f("rot90", k), M)] + each(f("rot90", 1, (1, 2)), N3),
+    "pad": each(f("pad", 2), M) + each(f("pad", (1, 0)), M) + each(f("pad", ((0, 1), (2, 3))), I)
+    + each(f("pad", 1, constant_values=3), M, I) + each(f("pad", 2, constant_values=((1, 2), (3, 4))), M)
+    + [case for mode in ("edge", "reflect", "symmetric", "wrap") for case in each(f("pad", ((1, 2), (3, 5)), mode), M, BACKWARD[:, :2])],
+    "tril": each(f("tril"), M, N3, V, I) + each(f("tril", 1), M) + each(f("tril", -1), N3),
+    "triu": each(f("triu"), M, N3, V, I) + each(f("triu", 2), M) + each(f("triu", -1), N3),
+    "diag": each(f("diag"), V, M, S, I) + each(f("diag", 1), V, M) + each(f("diag", -2), V, M) + each(f("diag", 7), M),
+    "diagonal": each(f("diagonal"), M, N3, I) + each(f("diagonal", 1), M) + each(f("diagonal", -1, 2, 0), N3),
+    "diagflat": each(f("diagflat"), V, M[:2, :2]) + each(f("diagflat", -1), V),
+}  # fmt: skip
+
+ORDER: dict[str, Cases] = {
+    **{name: each(f(name), M, I, F, B, WITH_NAN, BACKWARD, EMPTY, np.array([2, 1, 2, 1, 1])) + each(f(name, axis=0), M, N3)
+       + each(f(name, axis=None), N3) + each(f(name, stable=True), M) for name in ("sort", "argsort")},
+    "take": each(f("take", np.array([2, 0, -1])), M) + each(f("take", np.array([[1, 0]]), axis=1), N3)
+    + each(f("take", 1, axis=-1), N3) + each(f("take", [5, -7], axis=0, mode="wrap"), M) + each(f("take", [5, -7], axis=0, mode="clip"), M),
+    "take_along_axis": [(lambda np, x, i: np.take_along_axis(x, i, axis=1), (M, np.array([[0, -1], [2, 2], [1, 3]]))),
+                        (lambda np, x, i: np.take_along_axis(x, i, axis=0), (M, np.array([[2, 0, -1, 1]]))),
+                        (lambda np, x, i: np.take_along_axis(x, i, 1), (N3, np.array([[[1, 0, 1, 2]]]))),
+                        (lambda np, x, i: np.take_along_axis(x, i, axis=None), (M, np.array([11, 0])))],
+    "searchsorted": each(f("searchsorted"), (ORDERED, POINTS), (ORDERED, 1.0), (np.append(ORDERED, np.nan), np.array([np.nan, 1.0])), (np.arange(4), I))
+    + each(f("searchsorted", side="right"), (ORDERED, POINTS), (np.append(ORDERED, np.nan), np.array([np.nan, 1.0])))
+    + [(lambda np, a, v: np.searchsorted(a, v, sorter=np.argsort(a)), (ORDERED[::-1], POINTS))],
+    "digitize": [(lambda np, x, b: np.digitize(x, b), (POINTS, ORDERED)), (lambda np, x, b: np.digitize(x, b, right=True), (POINTS, ORDERED)),
+                 (lambda np, x, b: np.digitize(x, b), (POINTS, ORDERED[::-1]))],
+    "interp": [(lambda np, x, xp, fp: np.interp(x, xp, fp), (POINTS, np.array([-0.5, 0.5, 2.0]), V[:3])),
+               (lambda np, x, xp, fp: np.interp(x, xp, fp, left=-9.0, right=9.0), (POINTS, np.array([-0.5, 0.5, 2.0]), V[:3])),
+               (lambda np, x, xp, fp: np.interp(x, xp, fp), (POINTS, np.array([0.5]), V[:1])),
+               (lambda np, x, xp, fp: np.interp(x, xp, fp), (np.array([np.nan, 1.0, 1.0]), ORDERED, np.arange(5.0) ** 2))],
+    **{name: [(lambda np, x, y, name=name, mode=mode: getattr(np, name)(x, y, mode=mode), pair) for mode in ("full", "same", "valid")
+              for pair in ((array((7,), np.float64), V), (V, array((7,), np.float64)), (V, V), (array((7,), np.float64), V[:3]), (F[0], I[0]))]
+       for name in ("convolve", "correlate")},
+    "median": each(f("median"), M, F, I, WITH_NAN) + each(f("median", axis=1), M, N3, WITH_NAN) + each(f("median", axis=(0, 2), keepdims=True), N3),
+    "quantile": each(f("quantile", 0.3), M, F, WITH_NAN) + each(f("quantile", [0.0, 0.25, 1.0], axis=0), M, N3) + each(f("quantile", [[0.1, 0.9]], axis=1, keepdims=True), M),
+    "percentile": each(f("percentile", 30), M) + each(f("percentile", [10, 90], axis=1), M),
+}  # fmt: skip
+
+CREATION: dict[str, Cases] = {
+    "array": [(lambda np, x, y: np.array([x, y]), (M, M)), (lambda np, x: np.array([x, 1.0, 2]), (np.array(2.5),)),
+              (lambda np, x: np.array([[x, 1], [0, x]], dtype=np.float32), (np.array(2.5),)), (lambda np, x: np.array(x, ndmin=3), (M,)),
+              (lambda np, x: np.array((x, 2)), (np.array(3),))],
+    "asarray": [(lambda np, x: np.asarray(x), (M,)), (lambda np, x: np.asarray([x[0], x[1]], dtype=np.float32), (M,))],
+    **{name: each(f(name), M) for name in ("asanyarray", "ascontiguousarray", "copy")},
+    "empty_like": [(lambda np, x: 0 * np.empty_like(x), (I,))],
+    "zeros_like": each(f("zeros_like"), F) + each(f("zeros_like", dtype=np.int8), F) + each(f("zeros_like", shape=(2, 2)), F),
+    "full": [(lambda np, x: np.full((2, 3), x), (np.array(2.5),)), (lambda np, x: np.full((2, 4), x, dtype=np.float32), (V,))],
+    "linspace": [(lambda np, a, b: np.linspace(a, b, 7), (np.array(1.0), np.array(3.5))), (lambda np, a, b: np.linspace(a, b, 4, endpoint=False), (V, V[::-1])),
+                 (lambda np, a, b: np.linspace(a, b, 3, axis=-1), (V, 2.0)), (lambda np, a, b: np.linspace(a, b, 1), (V, 2.0))],
+    "arange": [(lambda np, n: np.arange(n), (np.array(4),)), (lambda np, n: np.arange(1, n, 2), (np.array(6),))],
+    "meshgrid": each(listed("meshgrid"), (V, M[:, 0]), (V,)) + each(listed("meshgrid", indexing="ij"), (V, M[:, 0], V)) + each(listed("meshgrid", sparse=True), (V, V)),
+    "vander": each(f("vander"), V) + each(f("vander", 3), V) + each(f("vander", N=2, increasing=True), V),
+}  # fmt: skip
+
+LINALG: dict[str, Cases] = {
+    "solve": each(f("linalg.solve"), (S, V[:3]), (S, M), (STACK, STACK[:, :, :2]), (S, array((2, 3, 2), np.float64)), (S.astype(np.float32), F),
+                  (STACK[0], STACK), (np.eye(3, dtype=int) * 2, np.arange(3))),
+    "inv": each(f("linalg.inv"), S, STACK, S.astype(np.float32)),
+    "det": each(f("linalg.det"), S, STACK, S[:2, :2], S[:1, :1], np.zeros((2, 0, 0)), S.astype(np.float32), array((2, 3, 3), np.float64)),
+    "slogdet": each(listed("linalg.slogdet"), S, STACK, -S, np.zeros((2, 2))),
+    "cholesky": each(f("linalg.cholesky"), DEFINITE, DEFINITE[0].astype(np.float32)) + each(f("linalg.cholesky", upper=True), DEFINITE),
+    "matrix_power": [case for n in (-2, -1, 0, 1, 2, 5) for case in each(f("linalg.matrix_power", n), S, STACK)] + each(f("linalg.matrix_power", 3), I[:, :3]),
+    "multi_dot": [(lambda np, a, b, c: np.linalg.multi_dot([a, b, c]), case) for case in ((M, M.T, M), (V, M.T, M), (V, M.T, V[:3]), (M, M.T, V[:3]))],
+    "norm": each(f("linalg.norm"), M, V, N3, F, I, EMPTY) + [case for order in (None, 0, 1, 2, 3, 0.5, -1, np.inf, -np.inf) for case in each(f("linalg.norm", order), V) + each(f("linalg.norm", order, axis=1), M)]
+    + [case for order in (None, "fro", 1, -1, np.inf, -np.inf) for case in each(f("linalg.norm", order), M) + each(f("linalg.norm", order, (2, 0), keepdims=True), N3) + each(f("linalg.norm", order, (0, 2)), N3)],
+    "vector_norm": each(f("linalg.vector_norm"), M, F) + each(f("linalg.vector_norm", axis=(0, 2), ord=3, keepdims=True), N3) + each(f("linalg.vector_norm", axis=0, ord=np.inf), M),
+    "matrix_norm": each(f("linalg.matrix_norm"), M, N3) + each(f("linalg.matrix_norm", ord=1, keepdims=True), N3),
+    "matmul": each(f("linalg.matmul"), (M, M.T)),
+    "matrix_transpose": each(f("linalg.matrix_transpose"), N3),
+    "tensordot": each(f("linalg.tensordot", axes=1), (M, M.T)),
+    "vecdot": each(f("linalg.vecdot"), (N3, M)),
+    "outer": each(f("linalg.outer"), (V, V)),
+    "cross": each(f("linalg.cross"), (S, S.T)),
+    "diagonal": each(f("linalg.diagonal"), N3) + each(f("linalg.diagonal", offset=1), N3),
+    "trace": each(f("linalg.trace"), N3) + each(f("linalg.trace", offset=-1, dtype=np.float64), F),
+}  # fmt: skip
