@@ -452,6 +452,26 @@ def counted(function: Callable[..., Any]) -> tuple[Any, list[int]]:
     return cr.compile(watched), calls
 
 
+WITH_A_NUMBER = {
+    "an array of each precision": lambda rate, x, y: (rate * x, rate * y),
+    "arithmetic of numbers alone": lambda rate, x, y: (-rate / 2 + 1) * x,
+    "the number itself": lambda rate, x, y: rate,
+    "integers": lambda rate, x, y: rate * cnp.argmax(x),
+    "in a function": lambda rate, x, y: cnp.maximum(x, rate),
+}
+
+
+@pytest.mark.parametrize("name", WITH_A_NUMBER)
+def test_a_python_float_takes_the_dtype_of_what_it_meets_as_in_numpy(name: str) -> None:
+    function = WITH_A_NUMBER[name]
+    arguments = 0.25, np.array([1.0, 2.0], np.float32), np.array([1.0, 2.0])
+    compiled, plain = cr.compile(function)(*arguments), function(*arguments)
+    pairs = zip(*(result if isinstance(result, tuple) else (result,) for result in (compiled, plain)), strict=True)
+    for found, wanted in pairs:
+        assert np.asarray(found).dtype == np.asarray(wanted).dtype
+        np.testing.assert_allclose(found, wanted)
+
+
 def test_python_runs_once_for_each_kind_of_arguments() -> None:
     double, calls = counted(lambda x: 2 * x)
     for x, traced in [
@@ -464,8 +484,8 @@ def test_python_runs_once_for_each_kind_of_arguments() -> None:
         (np.ones(3, np.float32), 4),
         (np.ones(3, int), 5),
         (1.0, 6),
-        (np.float64(1), 6),
-        (np.ones(3), 6),
+        (np.float64(1), 7),
+        (np.ones(3), 7),
     ]:
         np.testing.assert_array_equal(double(x), 2 * x)
         assert len(calls) == traced

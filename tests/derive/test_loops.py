@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -70,7 +70,7 @@ def derivatives(function: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
 
     def of_batch(*arguments: Any) -> Any:
         wide = [np_.stack([a, a * 0.9, a * 1.1]) for a in arguments]
-        return cr.vmap(cr.grad(cost, (0, 1)))(*wide[:2], *arguments[2:]) if False else cr.vmap(function)(*wide)
+        return cr.vmap(function)(*wide)
 
     def gradients_of_batch(*arguments: Any) -> Any:
         first = np_.stack([arguments[0], arguments[0] * 0.9])
@@ -320,3 +320,145 @@ def test_a_checkpoint_round_each_segment_keeps_less() -> None:
     assert_close(less(x, rows), plain(x, rows))
     flat = cr.compile(cr.grad(lambda x, rows: np_.sum(cr.scan(lambda h, r: (np_.tanh(h * r), None), x, rows)[0])))
     assert less.program(x, rows).temporary_bytes < flat.program(x, rows).temporary_bytes / 4
+
+
+# while_loop
+
+
+def halvings(a: Any, start: Any) -> Any:
+    """Newton's iteration for √a until it stands still, and how many rounds that took."""
+
+    def goes_on(state: Any) -> Any:
+        x, n = state
+        return np_.logical_and(np_.abs(x * x - a) > 1e-13 * a, n < 60)
+
+    return cr.while_loop(goes_on, lambda state: ((state[0] + a / state[0]) / 2, state[1] + 1), (start, 0))
+
+
+@RUNS
+def test_a_while_loop_runs_until_its_condition_fails(run: Run) -> None:
+    root, rounds = run(halvings)(7.0, 7.0)
+    assert root == pytest.approx(7**0.5, rel=1e-13)
+    assert 4 <= rounds < 12
+    assert run(lambda x: cr.while_loop(lambda x: x < 0, lambda x: x * 2, x))(3.0) == 3.0
+
+
+@RUNS
+def test_a_while_loop_has_derivatives_forward(run: Run) -> None:
+    change = run(lambda a: cr.jvp(lambda a: halvings(a, a)[0], (a,), (1.0,))[1])(7.0)
+    assert change == pytest.approx(0.5 / 7**0.5, rel=1e-6)
+    twice = run(lambda x: cr.jvp(lambda x: cr.jvp(lambda x: grown(x)[0], (x,), (1.0,))[1], (x,), (1.0,))[1])(1.5)
+    assert twice == pytest.approx(12 * 1.5**2 * 8, rel=1e-12)
+
+
+def grown(x: Any) -> Any:
+    """8·x⁴: x⁴ in a tree, doubled three times; its dtypes and a constant part are carried along."""
+    start = (x * x * x * x, {"n": np.int32(0), "limit": 3})
+    return cr.while_loop(
+        lambda s: s[1]["n"] < s[1]["limit"], lambda s: (s[0] * 2, {"n": s[1]["n"] + 1, "limit": s[1]["limit"]}), start
+    )
+
+
+@RUNS
+def test_a_part_of_a_while_loops_state_may_stay_as_it_is(run: Run) -> None:
+    assert run(lambda x: grown(x)[0])(1.5) == pytest.approx(8 * 1.5**4)
+
+
+@RUNS
+def test_each_example_of_a_batch_runs_its_own_number_of_rounds(run: Run) -> None:
+    def doubled(x: Any, limit: Any) -> Any:
+        return cr.while_loop(lambda s: s[0] < limit, lambda s: (s[0] * 2, s[1] + 1), (x, 0))
+
+    x = np.array([1.0, 3.0, 200.0, 7.0])
+    value, rounds = run(cr.vmap(doubled, in_axes=(0, None)))(x, 100.0)
+    assert (value.tolist(), rounds.tolist()) == ([128.0, 192.0, 200.0, 112.0], [7, 6, 0, 4])
+    value, rounds = run(cr.vmap(doubled, in_axes=(None, 0)))(1.0, x)
+    assert (value.tolist(), rounds.tolist()) == ([1.0, 4.0, 256.0, 8.0], [0, 2, 8, 3])
+    change = run(cr.vmap(lambda x: cr.jvp(lambda x: doubled(x, 100.0)[0], (x,), (1.0,))[1]))(x)
+    assert change.tolist() == [128.0, 64.0, 1.0, 16.0]
+
+
+def test_an_example_that_has_finished_is_not_disturbed_by_those_that_go_on() -> None:
+    """1/x would be infinite if rounds went on counting down the example that has reached 0."""
+
+    def falling(n: Any) -> Any:
+        return cr.while_loop(lambda s: s[0] > 0, lambda s: (s[0] - 1, s[1] + 1.0 / s[0]), (n, 0.0))[1]
+
+    for run in (lambda f: f, cr.compile):
+        found = run(cr.vmap(falling))(np.array([1.0, 4.0]))
+        np.testing.assert_allclose(found, [1.0, 1 + 1 / 2 + 1 / 3 + 1 / 4])
+
+
+def test_a_while_loop_that_is_not_compiled_has_every_derivative() -> None:
+    assert cr.grad(lambda a: halvings(a, a)[0])(7.0) == pytest.approx(0.5 / 7**0.5, rel=1e-6)
+    assert cr.hessian(lambda x: grown(x)[0])(1.5) == pytest.approx(12 * 1.5**2 * 8, rel=1e-12)
+    check_gradient(lambda x: grown(x)[0], 1.5)
+
+
+def test_a_while_loop_that_is_compiled_refuses_to_go_backward_and_says_what_to_do() -> None:
+    slope = cr.grad(lambda x: halvings(x, x)[0])
+    for wrong, x in ((cr.compile(slope), 1.5), (cr.vmap(slope), np.array([1.5, 2.0]))):
+        with pytest.raises(DifferentiationError, match=r"while_loop cannot be differentiated backward(.|\n)*cr\.scan"):
+            wrong(x)
+
+
+def test_a_while_loop_beside_the_derivative_is_no_trouble() -> None:
+    """How far to go is found by a loop; what is differentiated does not go through it."""
+
+    def cost(x: Any) -> Any:
+        rounds = cr.while_loop(lambda n: n < 5, lambda n: n + 1, 0)
+        return x * x * cr.stop_gradient(cr.while_loop(lambda y: y < 10, lambda y: y * 2, x)) + 0 * rounds
+
+    assert cr.compile(cr.grad(cost))(3.0) == 2 * 3.0 * 12
+
+
+# cond
+
+
+def huber(x: Any) -> Any:
+    return cr.cond(np_.abs(x) < 1, lambda x: 0.5 * x * x, lambda x: np_.abs(x) - 0.5, x)
+
+
+@RUNS
+def test_a_branch_has_the_derivatives_of_the_side_that_is_taken(run: Run) -> None:
+    points = (-3.0, -0.5, 0.25, 2.0)
+    assert [float(run(huber)(x)) for x in points] == [2.5, 0.125, 0.03125, 1.5]
+    assert [float(run(cr.grad(huber))(x)) for x in points] == [-1.0, -0.5, 0.25, 1.0]
+    assert [float(run(cr.grad(cr.grad(huber)))(x)) for x in points] == [0.0, 1.0, 1.0, 0.0]
+    assert [float(run(lambda x: cr.jvp(huber, (x,), (2.0,))[1])(x)) for x in points] == [-2.0, -1.0, 0.5, 2.0]
+    assert run(cr.vmap(cr.grad(huber)))(np.array(points)).tolist() == [-1.0, -0.5, 0.25, 1.0]
+    assert run(cr.vmap(cr.hessian(huber)))(np.array(points)).tolist() == [0.0, 1.0, 1.0, 0.0]
+    assert run(cr.hessian(lambda x: np_.sum(cr.vmap(huber)(x))))(np.array(points)).tolist() == np.diag([0.0, 1, 1, 0]).tolist()
+
+
+@RUNS
+def test_a_branch_uses_what_it_closes_over_and_trees(run: Run) -> None:
+    def function(x: Any, w: Any, way: Any) -> Any:
+        return cr.cond(way > 0, lambda t: {"y": t["a"] * w, "n": t["n"]}, lambda t: {"y": t["a"] ** 2, "n": t["n"] + 1}, {"a": x, "n": 3})
+
+    for way, slope_of_x, slope_of_w in ((1.0, 5.0, 2.0), (-1.0, 4.0, 0.0)):
+        found = run(lambda x, w, way: cr.grad(lambda x, w: function(x, w, way)["y"], (0, 1))(x, w))(2.0, 5.0, way)
+        assert [float(g) for g in found] == [slope_of_x, slope_of_w]
+    assert run(function)(2.0, 5.0, -1.0) == {"y": 4.0, "n": 4}
+    wide = run(cr.vmap(function, in_axes=(None, None, 0)))(2.0, 5.0, np.array([1.0, -1.0]))
+    assert (wide["y"].tolist(), wide["n"].tolist()) == ([10.0, 4.0], [3, 4])
+    wide = run(cr.vmap(function, in_axes=(0, None, None)))(np.array([2.0, 3.0]), 5.0, -1.0)
+    assert (wide["y"].tolist(), wide["n"].tolist()) == ([4.0, 9.0], [4, 4])
+
+
+@RUNS
+def test_only_the_branch_that_is_taken_is_computed(run: Run) -> None:
+    """A loop that never ends, in the branch that is not taken."""
+
+    def function(x: Any) -> Any:
+        return cr.cond(x > 0, lambda x: x * 2, lambda x: cr.while_loop(lambda y: y < 1, lambda y: y - 1, x), x)
+
+    assert run(function)(3.0) == 6.0
+    assert run(lambda x: cr.jvp(function, (x,), (1.0,))[1])(3.0) == 2.0
+
+
+def test_a_condition_that_is_known_is_pythons_if() -> None:
+    assert cr.compile(lambda x: cr.cond(True, lambda x: x * 2, lambda x: [x], x))(3.0) == 6.0
+    assert cr.cond(0.0, lambda: 1.0, lambda: 2.0) == 2.0
+    check_gradient(huber, 0.5)
+    check_gradient(huber, 1.5)

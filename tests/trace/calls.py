@@ -65,7 +65,8 @@ def listed(name: str, *arguments: Any, **options: Any) -> Call:
 
 ELEMENTWISE: dict[str, Cases] = {
     **{name: each(f(name), SPECIAL, F, I, B) for name in ("isnan", "isinf", "isfinite", "isposinf", "isneginf")},
-    **{name: each(f(name), 3 * M, SPECIAL, F, I) for name in ("trunc", "fix", "positive", "real", "imag", "conj", "conjugate")},
+    **{name: each(f(name), 3 * M, SPECIAL, F, I) for name in ("trunc", "fix", "positive", "real", "imag", "conj",
+        "conjugate")},
     "signbit": each(f("signbit"), SPECIAL, F, I),
     "fabs": each(f("fabs"), M, F, I),
     "sinc": each(f("sinc"), M, F, np.array([0.0, 1e-3, 0.03, 0.031, 0.032, 0.04, 1.0])),
@@ -80,8 +81,10 @@ ELEMENTWISE: dict[str, Cases] = {
     "isclose": each(f("isclose"), (M, M + 1e-9), (SPECIAL, SPECIAL), (M, V), (F, F + np.float32(1e-7)))
     + each(f("isclose", equal_nan=True), (SPECIAL, SPECIAL)) + each(f("isclose", rtol=0.5, atol=0.1), (M, 1.2 * M)),
     "allclose": each(f("allclose"), (M, M + 1e-9), (M, V)),
-    "array_equal": each(f("array_equal"), (M, M), (M, M + 1)) + each(f("array_equal", equal_nan=True), (SPECIAL, SPECIAL)),
-    "nan_to_num": each(f("nan_to_num"), SPECIAL, I, F) + each(f("nan_to_num", nan=7.0, posinf=1.0, neginf=-2.0), SPECIAL),
+    "array_equal": each(f("array_equal"), (M, M), (M, M + 1))
+        + each(f("array_equal", equal_nan=True), (SPECIAL, SPECIAL)),
+    "nan_to_num": each(f("nan_to_num"), SPECIAL, I, F)
+        + each(f("nan_to_num", nan=7.0, posinf=1.0, neginf=-2.0), SPECIAL),
     "select": [(lambda np, x, y: np.select([x > 1, x > 0, x > -1], [x, 2 * y, 3.0], 9.0), (M, V)),
                (lambda np, x: np.select([x > 0], [x]), (F,))],
     "piecewise": [(lambda np, x: np.piecewise(x, [x < 0, x > 1], [lambda x: -x, lambda x: x**2, 7.0]), (M,)),
@@ -102,13 +105,16 @@ REDUCTIONS: dict[str, Cases] = {
     + each(f("prod", axis=(0, -1), keepdims=True), N3) + each(f("prod", dtype=np.float64), F)
     + [(lambda np, x: np.prod(x, where=x > 0, initial=2.0), (M,))],
     "ptp": each(f("ptp"), M, F, I) + each(f("ptp", axis=0, keepdims=True), N3),
-    **{name: each(f(name), B, I, M, EMPTY, N3 > -9) + each(f(name, axis=1), B, EMPTY) + each(f(name, axis=(0, 2), keepdims=True), N3)
+    **{name: each(f(name), B, I, M, EMPTY, N3 > -9) + each(f(name, axis=1), B,
+        EMPTY) + each(f(name, axis=(0, 2), keepdims=True), N3)
        for name in ("any", "all")},
-    "count_nonzero": each(f("count_nonzero"), I, B) + each(f("count_nonzero", axis=1), I) + each(f("count_nonzero", axis=0, keepdims=True), I),
+    "count_nonzero": each(f("count_nonzero"), I, B) + each(f("count_nonzero", axis=1), I)
+        + each(f("count_nonzero", axis=0, keepdims=True), I),
     "average": each(f("average"), M, F, I) + [(lambda np, x, w: np.average(x, axis=1, weights=w), (M, np.abs(V))),
                (lambda np, x, w: np.average(x, axis=0, weights=w, keepdims=True), (M, POSITIVE)),
                (lambda np, x, w: np.concatenate(np.average(x, axis=0, weights=w, returned=True)), (M, POSITIVE))],
-    **{name: each(f(name), WITH_NAN, M) + each(f(name, axis=0), WITH_NAN, F) + each(f(name, axis=1, keepdims=True), WITH_NAN)
+    **{name: each(f(name), WITH_NAN, M) + each(f(name, axis=0), WITH_NAN, F) + each(f(name, axis=1, keepdims=True),
+        WITH_NAN)
        for name in ("nansum", "nanprod", "nanmean", "nanvar", "nanstd", "nanmax", "nanmin")},
     **{name: each(f(name), M, F, I, B) + each(f(name, axis=0), M, N3, EMPTY) + each(f(name, axis=-1), N3, I, BACKWARD)
        + each(f(name, axis=0, dtype=np.float64), F) for name in ("cumsum", "cumprod")},
@@ -117,7 +123,8 @@ REDUCTIONS: dict[str, Cases] = {
     "diff": each(f("diff"), M, I, B, F) + each(f("diff", n=2), M) + each(f("diff", axis=0), N3, BACKWARD)
     + each(f("diff", prepend=0.0, append=1.0), M) + [(lambda np, x: np.diff(x, axis=0, prepend=x[:1]), (M,))],
     "trapezoid": each(f("trapezoid"), M, F, V) + each(f("trapezoid", dx=0.5, axis=0), M)
-    + [(lambda np, y, x: np.trapezoid(y, x), (M, np.cumsum(POSITIVE[0]))), (lambda np, y, x: np.trapezoid(y, x, axis=0), (M, POSITIVE))],
+    + [(lambda np, y, x: np.trapezoid(y, x), (M, np.cumsum(POSITIVE[0]))),
+        (lambda np, y, x: np.trapezoid(y, x, axis=0), (M, POSITIVE))],
 }  # fmt: skip
 
 CONTRACTIONS: dict[str, Cases] = {
@@ -125,31 +132,40 @@ CONTRACTIONS: dict[str, Cases] = {
     "vecdot": each(f("vecdot"), (M, V), (N3, M), (F, G)) + each(f("vecdot", axis=0), (M, M)),
     "kron": each(f("kron"), (M, S), (V, V), (V, M), (N3, S), (F, G)),
     "cross": each(f("cross"), (S, S.T), (S, S[0]), (array((2, 3), np.float32), array((2, 3), np.float32, 1)))
-    + each(f("cross", axis=0), (S, S.T)) + each(f("cross", axisa=0, axisb=1, axisc=0), (array((3, 2), np.float64), array((2, 3), np.float64))),
+    + each(f("cross", axis=0), (S, S.T))
+        + each(f("cross", axisa=0, axisb=1, axisc=0), (array((3, 2), np.float64), array((2, 3), np.float64))),
     "trace": each(f("trace"), M, I, N3) + each(f("trace", offset=1), M) + each(f("trace", -1, 1, 2), N3),
     "einsum": [(lambda np, *xs, text=text: np.einsum(text, *xs), xs) for text, xs in {
         "bi,oi->bo": (M, M), "ij->": (M,), "ij->ji": (M,), "ij,kj": (M, M), "aij, bj -> ba": (N3, M),
         "ij,jk,kl->il": (M, M.T, M), "ii": (S,), "ii->i": (S,), "iij->ij": (array((3, 3, 2), np.float64),), "ij": (M,),
         "ba": (M,), "...ij->...ji": (N3,), "...i,...i": (N3, M), "i...,i...->...": (M, array((3, 4), np.float64, 3)),
-        "...ij,...jk->...ik": (N3, array((4, 2), np.float64)), "...,...": (M, V), "i...->...i": (N3,), "i,j,k->ijk": (V, V, V),
+        "...ij,...jk->...ik": (N3, array((4, 2), np.float64)), "...,...": (M, V), "i...->...i": (N3,),
+        "i,j,k->ijk": (V, V, V),
         "ii,jj->ij": (S, S), "iji->j": (array((3, 2, 3), np.float64),), "iii": (array((3, 3, 3), np.float64),),
-        "i,i->i": (np.ones(1), V), "ab,b,b,a->": (M, V, V, V[:3]), "ij->i": (EMPTY,), ",i->i": (np.array(2.0), V)}.items()]
+        "i,i->i": (np.ones(1), V), "ab,b,b,a->": (M, V, V, V[:3]), "ij->i": (EMPTY,),
+        ",i->i": (np.array(2.0), V)}.items()]
     + [(lambda np, x, y: np.einsum(x, [0, 1], y, [2, 1], [0, 2]), (M, M)), (lambda np, x: np.einsum(x, [0, 0]), (S,)),
-       (lambda np, x, y: np.einsum(x, [..., 0], y, [..., 0], [...]), (N3, M)), (lambda np, x: np.einsum("ij->j", x, optimize=True), (I,)),
+       (lambda np, x, y: np.einsum(x, [..., 0], y, [..., 0], [...]), (N3, M)),
+       (lambda np, x: np.einsum("ij->j", x, optimize=True), (I,)),
        (lambda np, x, y: np.einsum("ij,j", x, y), (I, I[0]))],
 }  # fmt: skip
 
 SHAPING: dict[str, Cases] = {
     "permute_dims": each(f("permute_dims", (2, 0, 1)), N3),
     "matrix_transpose": each(f("matrix_transpose"), M, N3, I),
-    "moveaxis": each(f("moveaxis", 0, -1), N3) + each(f("moveaxis", -1, 1), N3) + each(f("moveaxis", (0, 2), (1, 0)), N3)
+    "moveaxis": each(f("moveaxis", 0, -1), N3) + each(f("moveaxis", -1, 1), N3)
+        + each(f("moveaxis", (0, 2), (1, 0)), N3)
     + each(f("moveaxis", [0, 1], [-1, -2]), N3),
     "expand_dims": each(f("expand_dims", 0), M) + each(f("expand_dims", -1), M) + each(f("expand_dims", (0, -1)), M, V),
     "broadcast_arrays": each(listed("broadcast_arrays"), (M, V), (M, np.array(2.0))),
-    "tile": each(f("tile", 2), M, V) + each(f("tile", (2, 1, 3)), M, N3) + each(f("tile", (2,)), N3) + each(f("tile", 0), V),
-    "repeat": each(f("repeat", 2), M, N3) + each(f("repeat", 3, axis=1), M, EMPTY) + each(f("repeat", [1, 0, 2], axis=0), M),
-    "concat": each(lambda np, x, y: np.concat([x, y]), (M, F)) + each(lambda np, x, y: np.concat([x, y], axis=None), (M, V)),
-    **{name: [(lambda np, x, y, name=name: getattr(np, name)([x, y]), pair) for pair in ((M, M), (V, V), (M, F), (np.array(1.0), np.array(2.0)))]
+    "tile": each(f("tile", 2), M, V) + each(f("tile", (2, 1, 3)), M, N3) + each(f("tile", (2,)), N3)
+        + each(f("tile", 0), V),
+    "repeat": each(f("repeat", 2), M, N3) + each(f("repeat", 3, axis=1), M, EMPTY)
+        + each(f("repeat", [1, 0, 2], axis=0), M),
+    "concat": each(lambda np, x, y: np.concat([x, y]), (M, F))
+        + each(lambda np, x, y: np.concat([x, y], axis=None), (M, V)),
+    **{name: [(lambda np, x, y, name=name: getattr(np, name)([x, y]), pair) for pair in ((M, M), (V, V), (M, F),
+        (np.array(1.0), np.array(2.0)))]
        for name in ("hstack", "vstack", "dstack", "column_stack")},
     "append": each(f("append"), (M, V), (V, 2.0)) + each(f("append", axis=0), (M, M[:1])),
     "block": [(lambda np, x, y: np.block([[x, y], [y, x]]), (S, 2 * S)), (lambda np, x: np.block([x, 1.0]), (V,)),
@@ -165,7 +181,8 @@ SHAPING: dict[str, Cases] = {
     "rot90": [case for k in range(-1, 5) for case in each(f("rot90", k), M)] + each(f("rot90", 1, (1, 2)), N3),
     "pad": each(f("pad", 2), M) + each(f("pad", (1, 0)), M) + each(f("pad", ((0, 1), (2, 3))), I)
     + each(f("pad", 1, constant_values=3), M, I) + each(f("pad", 2, constant_values=((1, 2), (3, 4))), M)
-    + [case for mode in ("edge", "reflect", "symmetric", "wrap") for case in each(f("pad", ((1, 2), (3, 5)), mode), M, BACKWARD[:, :2])],
+    + [case for mode in ("edge", "reflect", "symmetric", "wrap") for case in each(f("pad", ((1, 2), (3, 5)), mode), M,
+        BACKWARD[:, :2])],
     "tril": each(f("tril"), M, N3, V, I) + each(f("tril", 1), M) + each(f("tril", -1), N3),
     "triu": each(f("triu"), M, N3, V, I) + each(f("triu", 2), M) + each(f("triu", -1), N3),
     "diag": each(f("diag"), V, M, S, I) + each(f("diag", 1), V, M) + each(f("diag", -2), V, M) + each(f("diag", 7), M),
@@ -174,59 +191,85 @@ SHAPING: dict[str, Cases] = {
 }  # fmt: skip
 
 ORDER: dict[str, Cases] = {
-    **{name: each(f(name), M, I, F, B, WITH_NAN, BACKWARD, EMPTY, np.array([2, 1, 2, 1, 1])) + each(f(name, axis=0), M, N3)
+    **{name: each(f(name), M, I, F, B, WITH_NAN, BACKWARD, EMPTY, np.array([2, 1, 2, 1, 1])) + each(f(name, axis=0), M,
+        N3)
        + each(f(name, axis=None), N3) + each(f(name, stable=True), M) for name in ("sort", "argsort")},
     "take": each(f("take", np.array([2, 0, -1])), M) + each(f("take", np.array([[1, 0]]), axis=1), N3)
-    + each(f("take", 1, axis=-1), N3) + each(f("take", [5, -7], axis=0, mode="wrap"), M) + each(f("take", [5, -7], axis=0, mode="clip"), M),
+    + each(f("take", 1, axis=-1), N3) + each(f("take", [5, -7], axis=0, mode="wrap"), M)
+        + each(f("take", [5, -7], axis=0, mode="clip"), M),
     "take_along_axis": [(lambda np, x, i: np.take_along_axis(x, i, axis=1), (M, np.array([[0, -1], [2, 2], [1, 3]]))),
                         (lambda np, x, i: np.take_along_axis(x, i, axis=0), (M, np.array([[2, 0, -1, 1]]))),
                         (lambda np, x, i: np.take_along_axis(x, i, 1), (N3, np.array([[[1, 0, 1, 2]]]))),
                         (lambda np, x, i: np.take_along_axis(x, i, axis=None), (M, np.array([11, 0])))],
-    "searchsorted": each(f("searchsorted"), (ORDERED, POINTS), (ORDERED, 1.0), (np.append(ORDERED, np.nan), np.array([np.nan, 1.0])), (np.arange(4), I))
+    "searchsorted": each(f("searchsorted"), (ORDERED, POINTS), (ORDERED, 1.0),
+        (np.append(ORDERED, np.nan), np.array([np.nan, 1.0])), (np.arange(4), I))
     + each(f("searchsorted", side="right"), (ORDERED, POINTS), (np.append(ORDERED, np.nan), np.array([np.nan, 1.0])))
     + [(lambda np, a, v: np.searchsorted(a, v, sorter=np.argsort(a)), (ORDERED[::-1], POINTS))],
-    "digitize": [(lambda np, x, b: np.digitize(x, b), (POINTS, ORDERED)), (lambda np, x, b: np.digitize(x, b, right=True), (POINTS, ORDERED)),
+    "digitize": [(lambda np, x, b: np.digitize(x, b), (POINTS, ORDERED)),
+        (lambda np, x, b: np.digitize(x, b, right=True), (POINTS, ORDERED)),
                  (lambda np, x, b: np.digitize(x, b), (POINTS, ORDERED[::-1]))],
     "interp": [(lambda np, x, xp, fp: np.interp(x, xp, fp), (POINTS, np.array([-0.5, 0.5, 2.0]), V[:3])),
-               (lambda np, x, xp, fp: np.interp(x, xp, fp, left=-9.0, right=9.0), (POINTS, np.array([-0.5, 0.5, 2.0]), V[:3])),
+               (lambda np, x, xp, fp: np.interp(x, xp, fp, left=-9.0, right=9.0),
+               (POINTS, np.array([-0.5, 0.5, 2.0]), V[:3])),
                (lambda np, x, xp, fp: np.interp(x, xp, fp), (POINTS, np.array([0.5]), V[:1])),
-               (lambda np, x, xp, fp: np.interp(x, xp, fp), (np.array([np.nan, 1.0, 1.0]), ORDERED, np.arange(5.0) ** 2))],
-    **{name: [(lambda np, x, y, name=name, mode=mode: getattr(np, name)(x, y, mode=mode), pair) for mode in ("full", "same", "valid")
-              for pair in ((array((7,), np.float64), V), (V, array((7,), np.float64)), (V, V), (array((7,), np.float64), V[:3]), (F[0], I[0]))]
+               (lambda np, x, xp, fp: np.interp(x, xp, fp),
+               (np.array([np.nan, 1.0, 1.0]), ORDERED, np.arange(5.0) ** 2))],
+    **{name: [(lambda np, x, y, name=name, mode=mode: getattr(np, name)(x, y, mode=mode), pair) for mode in ("full",
+        "same", "valid")
+              for pair in ((array((7,), np.float64), V), (V, array((7,), np.float64)), (V, V),
+              (array((7,), np.float64), V[:3]), (F[0], I[0]))]
        for name in ("convolve", "correlate")},
-    "median": each(f("median"), M, F, I, WITH_NAN) + each(f("median", axis=1), M, N3, WITH_NAN) + each(f("median", axis=(0, 2), keepdims=True), N3),
-    "quantile": each(f("quantile", 0.3), M, F, WITH_NAN) + each(f("quantile", [0.0, 0.25, 1.0], axis=0), M, N3) + each(f("quantile", [[0.1, 0.9]], axis=1, keepdims=True), M),
+    "median": each(f("median"), M, F, I, WITH_NAN) + each(f("median", axis=1), M, N3, WITH_NAN)
+        + each(f("median", axis=(0, 2), keepdims=True), N3),
+    "quantile": each(f("quantile", 0.3), M, F, WITH_NAN) + each(f("quantile", [0.0, 0.25, 1.0], axis=0), M, N3)
+        + each(f("quantile", [[0.1, 0.9]], axis=1, keepdims=True), M),
     "percentile": each(f("percentile", 30), M) + each(f("percentile", [10, 90], axis=1), M),
 }  # fmt: skip
 
 CREATION: dict[str, Cases] = {
     "array": [(lambda np, x, y: np.array([x, y]), (M, M)), (lambda np, x: np.array([x, 1.0, 2]), (np.array(2.5),)),
-              (lambda np, x: np.array([[x, 1], [0, x]], dtype=np.float32), (np.array(2.5),)), (lambda np, x: np.array(x, ndmin=3), (M,)),
+              (lambda np, x: np.array([[x, 1], [0, x]], dtype=np.float32), (np.array(2.5),)),
+              (lambda np, x: np.array(x, ndmin=3), (M,)),
               (lambda np, x: np.array((x, 2)), (np.array(3),))],
     "asarray": [(lambda np, x: np.asarray(x), (M,)), (lambda np, x: np.asarray([x[0], x[1]], dtype=np.float32), (M,))],
     **{name: each(f(name), M) for name in ("asanyarray", "ascontiguousarray", "copy")},
     "empty_like": [(lambda np, x: 0 * np.empty_like(x), (I,))],
-    "zeros_like": each(f("zeros_like"), F) + each(f("zeros_like", dtype=np.int8), F) + each(f("zeros_like", shape=(2, 2)), F),
-    "full": [(lambda np, x: np.full((2, 3), x), (np.array(2.5),)), (lambda np, x: np.full((2, 4), x, dtype=np.float32), (V,))],
-    "linspace": [(lambda np, a, b: np.linspace(a, b, 7), (np.array(1.0), np.array(3.5))), (lambda np, a, b: np.linspace(a, b, 4, endpoint=False), (V, V[::-1])),
-                 (lambda np, a, b: np.linspace(a, b, 3, axis=-1), (V, 2.0)), (lambda np, a, b: np.linspace(a, b, 1), (V, 2.0))],
+    "zeros_like": each(f("zeros_like"), F) + each(f("zeros_like", dtype=np.int8), F)
+        + each(f("zeros_like", shape=(2, 2)), F),
+    "full": [(lambda np, x: np.full((2, 3), x), (np.array(2.5),)),
+        (lambda np, x: np.full((2, 4), x, dtype=np.float32), (V,))],
+    "linspace": [(lambda np, a, b: np.linspace(a, b, 7), (np.array(1.0), np.array(3.5))),
+        (lambda np, a, b: np.linspace(a, b, 4, endpoint=False), (V, V[::-1])),
+                 (lambda np, a, b: np.linspace(a, b, 3, axis=-1), (V, 2.0)),
+                 (lambda np, a, b: np.linspace(a, b, 1), (V, 2.0))],
     "arange": [(lambda np, n: np.arange(n), (np.array(4),)), (lambda np, n: np.arange(1, n, 2), (np.array(6),))],
-    "meshgrid": each(listed("meshgrid"), (V, M[:, 0]), (V,)) + each(listed("meshgrid", indexing="ij"), (V, M[:, 0], V)) + each(listed("meshgrid", sparse=True), (V, V)),
+    "meshgrid": each(listed("meshgrid"), (V, M[:, 0]), (V,))
+        + each(listed("meshgrid", indexing="ij"), (V, M[:, 0], V)) + each(listed("meshgrid", sparse=True), (V, V)),
     "vander": each(f("vander"), V) + each(f("vander", 3), V) + each(f("vander", N=2, increasing=True), V),
 }  # fmt: skip
 
 LINALG: dict[str, Cases] = {
-    "solve": each(f("linalg.solve"), (S, V[:3]), (S, M), (STACK, STACK[:, :, :2]), (S, array((2, 3, 2), np.float64)), (S.astype(np.float32), F),
+    "solve": each(f("linalg.solve"), (S, V[:3]), (S, M), (STACK, STACK[:, :, :2]), (S, array((2, 3, 2), np.float64)),
+        (S.astype(np.float32), F),
                   (STACK[0], STACK), (np.eye(3, dtype=int) * 2, np.arange(3))),
     "inv": each(f("linalg.inv"), S, STACK, S.astype(np.float32)),
-    "det": each(f("linalg.det"), S, STACK, S[:2, :2], S[:1, :1], np.zeros((2, 0, 0)), S.astype(np.float32), array((2, 3, 3), np.float64)),
+    "det": each(f("linalg.det"), S, STACK, S[:2, :2], S[:1, :1], np.zeros((2, 0, 0)), S.astype(np.float32),
+        array((2, 3, 3), np.float64)),
     "slogdet": each(listed("linalg.slogdet"), S, STACK, -S, np.zeros((2, 2))),
-    "cholesky": each(f("linalg.cholesky"), DEFINITE, DEFINITE[0].astype(np.float32)) + each(f("linalg.cholesky", upper=True), DEFINITE),
-    "matrix_power": [case for n in (-2, -1, 0, 1, 2, 5) for case in each(f("linalg.matrix_power", n), S, STACK)] + each(f("linalg.matrix_power", 3), I[:, :3]),
-    "multi_dot": [(lambda np, a, b, c: np.linalg.multi_dot([a, b, c]), case) for case in ((M, M.T, M), (V, M.T, M), (V, M.T, V[:3]), (M, M.T, V[:3]))],
-    "norm": each(f("linalg.norm"), M, V, N3, F, I, EMPTY) + [case for order in (None, 0, 1, 2, 3, 0.5, -1, np.inf, -np.inf) for case in each(f("linalg.norm", order), V) + each(f("linalg.norm", order, axis=1), M)]
-    + [case for order in (None, "fro", 1, -1, np.inf, -np.inf) for case in each(f("linalg.norm", order), M) + each(f("linalg.norm", order, (2, 0), keepdims=True), N3) + each(f("linalg.norm", order, (0, 2)), N3)],
-    "vector_norm": each(f("linalg.vector_norm"), M, F) + each(f("linalg.vector_norm", axis=(0, 2), ord=3, keepdims=True), N3) + each(f("linalg.vector_norm", axis=0, ord=np.inf), M),
+    "cholesky": each(f("linalg.cholesky"), DEFINITE, DEFINITE[0].astype(np.float32))
+        + each(f("linalg.cholesky", upper=True), DEFINITE),
+    "matrix_power": [case for n in (-2, -1, 0, 1, 2, 5) for case in each(f("linalg.matrix_power", n), S, STACK)]
+        + each(f("linalg.matrix_power", 3), I[:, :3]),
+    "multi_dot": [(lambda np, a, b, c: np.linalg.multi_dot([a, b, c]), case) for case in ((M, M.T, M), (V, M.T, M),
+        (V, M.T, V[:3]), (M, M.T, V[:3]))],
+    "norm": each(f("linalg.norm"), M, V, N3, F, I, EMPTY)
+        + [case for order in (None, 0, 1, 2, 3, 0.5, -1, np.inf, -np.inf) for case in each(f("linalg.norm", order),
+        V) + each(f("linalg.norm", order, axis=1), M)]
+    + [case for order in (None, "fro", 1, -1, np.inf, -np.inf) for case in each(f("linalg.norm", order),
+        M) + each(f("linalg.norm", order, (2, 0), keepdims=True), N3) + each(f("linalg.norm", order, (0, 2)), N3)],
+    "vector_norm": each(f("linalg.vector_norm"), M, F)
+        + each(f("linalg.vector_norm", axis=(0, 2), ord=3, keepdims=True), N3)
+        + each(f("linalg.vector_norm", axis=0, ord=np.inf), M),
     "matrix_norm": each(f("linalg.matrix_norm"), M, N3) + each(f("linalg.matrix_norm", ord=1, keepdims=True), N3),
     "matmul": each(f("linalg.matmul"), (M, M.T)),
     "matrix_transpose": each(f("linalg.matrix_transpose"), N3),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from types import ModuleType
@@ -15,9 +16,25 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from tests.programs import examples
 from tests.trace.calls import (
-    CONTRACTIONS, CREATION, ELEMENTWISE, LINALG, ORDER, POSITIVE, REDUCTIONS, SHAPING, B, F, G, I, M, N3, V, array, f,
+    CONTRACTIONS,
+    CREATION,
+    ELEMENTWISE,
+    LINALG,
+    N3,
+    ORDER,
+    POSITIVE,
+    REDUCTIONS,
+    SHAPING,
+    B,
+    F,
+    G,
+    I,
+    M,
+    V,
+    array,
 )  # fmt: skip
 
+import chainrule as cr
 from chainrule import numpy as cnp
 from chainrule.errors import DTypeError
 from chainrule.graph.types import DTYPES
@@ -156,7 +173,8 @@ CALLS["norm"] = [(lambda np, x: getattr(np, "norm", np.linalg.norm)(x), (M,))]
 #: Functions whose sums NumPy adds up in another order.
 SUMMED = {
     "matmul", "dot", "inner", "outer", "tensordot", "einsum", "mean", "var", "std", "sum", *REDUCTIONS, *CONTRACTIONS,
-    *(f"linalg.{name}" for name in LINALG), "convolve", "correlate", "norm", "sinc", "logaddexp2", "quantile", "percentile",
+    *(f"linalg.{name}" for name in LINALG), "convolve", "correlate", "norm", "sinc", "logaddexp2", "quantile",
+        "percentile",
     "median", "interp", "linspace", "deg2rad", "rad2deg", "radians", "degrees", "float_power", "vander",
 }  # fmt: skip
 #: Functions that give Python numbers.
@@ -356,6 +374,26 @@ OPERATIONS: list[tuple[Call, tuple[Any, ...]]] = [
     (lambda np, x: x.sum(1), (M,)), (lambda np, x: x.mean(), (F,)), (lambda np, x: x.max(0), (M,)),
     (lambda np, x: x.min(-1, keepdims=True), (M,)), (lambda np, x: x + [1.0, 2.0, 3.0, 4.0], (M,)),
     (lambda np, x, y: y @ x.T, (M, V)),
+    (lambda np, x, y: x & y, (I, 3)), (lambda np, x, y: y | x, (I, 3)),
+        (lambda np, x, y: x ^ y, (I, I.T.reshape(3, 4))),
+    (lambda np, x: ~x, (I,)), (lambda np, x: x << 2, (I,)), (lambda np, x: 2 << abs(x), (I,)),
+        (lambda np, x: x >> 1, (I,)),
+    (lambda np, x: 100 >> abs(x), (I,)), (lambda np, x: x ^ True, (B,)), (lambda np, x: x << x, (B,)),
+    (lambda np, x: x << 70, (I,)), (lambda np, x: x >> 70, (I,)), (lambda np, x: x.astype(np.uint8) & 0xF0, (I,)),
+    (lambda np, x: np.concatenate(divmod(x, 0.3)), (M,)), (lambda np, x: np.stack(divmod(7, x)), (I * I + 1,)),
+    (lambda np, x: x.view(np.int64), (M,)), (lambda np, x: x.view(np.float32), (F.view(np.uint32),)),
+    (lambda np, x: x.prod(0), (M,)), (lambda np, x: x.var(1, ddof=1), (M,)), (lambda np, x: x.std(), (F,)),
+    (lambda np, x: x.any(1), (B,)), (lambda np, x: x.all(), (B,)), (lambda np, x: x.argmax(0), (M,)),
+    (lambda np, x: x.argmin(), (M,)), (lambda np, x: x.cumsum(1), (M,)), (lambda np, x: x.cumprod(0), (M,)),
+    (lambda np, x: x.argsort(), (M,)), (lambda np, x: x.clip(-0.5, 0.5), (M,)), (lambda np, x: x.clip(max=0.5), (F,)),
+    (lambda np, x: x.round(), (3 * M,)), (lambda np, x: x.squeeze(), (M[None],)),
+        (lambda np, x: x.swapaxes(0, 1), (N3,)),
+    (lambda np, x: x.repeat(2, 1), (M,)), (lambda np, x: x.take([0, -1], axis=1), (M,)),
+        (lambda np, x: x.diagonal(1), (M,)),
+    (lambda np, x: x.trace(), (M,)), (lambda np, x: x.conj(), (M,)), (lambda np, x: x.copy(), (M,)),
+        (lambda np, x: x.mT, (N3,)),
+    (lambda np, x: x.real + x.imag, (M,)), (lambda np, x: x.searchsorted([0.5, 9]), (np.arange(4.0),)),
+    (lambda np, x: x.reshape(4, 3, order="C"), (M,)), (lambda np, x: x.astype(np.int8, copy=False), (I,)),
 ]  # fmt: skip
 
 
@@ -393,6 +431,41 @@ def test_python_can_ask_for_the_value_of_a_single_element() -> None:
     assert (float(x), int(x), bool(x), x.item()) == (2.5, 2, True, 2.5)
     assert [10, 20, 30][as_array(1)] == 20
     assert repr(as_array(np.float32(1.5))) == "Array(1.5, f32[])"
+
+
+def test_an_array_tells_its_size_in_bytes_and_its_values_as_lists() -> None:
+    x = as_array(F)
+    assert (x.itemsize, x.nbytes, x.tolist()) == (4, 48, F.tolist())
+
+
+def test_bits_are_of_another_type_of_the_same_size() -> None:
+    with pytest.raises(DTypeError, match="the bits of f64"):
+        as_array(M).view(np.int32)
+
+
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+def test_the_error_function_is_pythons(dtype: np.dtype[Any]) -> None:
+    x = np.linspace(-4, 4, 33, dtype=dtype)
+    expected = np.array([math.erf(v) for v in x.tolist()], dtype)
+    np.testing.assert_array_equal(cnp.erf(x), expected)
+    assert cnp.erf(x).dtype == dtype
+    np.testing.assert_allclose(cr.compile(cnp.erf)(x), expected, rtol=4 * np.finfo(dtype).eps)
+    assert cnp.erf(0.5) == math.erf(0.5)
+
+
+def test_the_logarithm_of_a_sum_of_exponentials_does_not_overflow() -> None:
+    x = np.array([[1000.0, 1000.0, -5.0], [-np.inf, -np.inf, -np.inf], [-1e5, -1e5, -1e5], [np.inf, 1.0, 2.0]])
+    expected = [1000 + math.log(2), -np.inf, -1e5 + math.log(3), np.inf]
+    np.testing.assert_allclose(cnp.logsumexp(x, axis=1), expected, rtol=1e-15)
+    np.testing.assert_allclose(cr.compile(lambda x: cnp.logsumexp(x, 1, keepdims=True))(x)[:, 0], expected, rtol=1e-15)
+    softmax = cr.grad(lambda x: cnp.logsumexp(x))(np.array([1e4, 1e4 + math.log(3)]))
+    np.testing.assert_allclose(softmax, [0.25, 0.75], rtol=1e-12)
+
+
+def test_the_second_derivative_of_sinc_is_right_at_its_removable_singularity() -> None:
+    second = cr.grad(cr.grad(lambda x: cnp.sinc(x)))
+    for x in (0.0, 1e-9, 0.0317, 0.0319):
+        assert second(x) == pytest.approx(-(math.pi**2) / 3 + math.pi**4 * x * x / 10, rel=1e-4)
 
 
 # indexing

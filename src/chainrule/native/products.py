@@ -15,6 +15,9 @@ its factors are joined two by two in every order, and the cheapest is taken if i
 Cheap is: few operations, and few elements kept in memory, each of which counts as much as `_KEPT` operations. What
 something else needs anyway costs nothing.
 
+An outer product that is left over because something else than a product is summed, as in a variance taken from the
+mean, is computed inside the sum and not kept either.
+
 This reassociates. A sum of n products is as accurate in one order as in another, relative to the sum of their absolute
 values; where they cancel, as the places t of one weight may, that is less than relative to the sum itself. A sum of
 squares stays non-negative.

@@ -32,7 +32,8 @@ __all__ = [
     "broadcast_shape", "carry_origins", "common_dtype", "concatenated", "contract", "diagonal", "divide", "every",
     "extreme", "inverted", "is_float", "is_recording", "matmul", "mean", "mirrored", "moved_axis", "namespace",
     "normalized_axes", "normalized_axis", "origins_of", "power", "product_of_rows", "promoted", "promoted_dtype",
-    "recording", "reduced", "reshape", "root", "scope", "taken", "total", "transforming", "transpose", "variable", "viewed",
+    "recording", "reduced", "reshape", "root", "scope", "taken", "total", "transforming", "transpose", "variable",
+    "viewed",
 ]  # fmt: skip
 
 _BOOL = np.dtype(bool)
@@ -110,7 +111,8 @@ def transforming() -> Iterator[bool]:
 
 def variable(x: Any) -> Array:
     """`x` as a node of its own, with which a derivative can be taken: equal to `x`, and distinct from it."""
-    return Array(Node(ops.MARK, (as_array(x).node,), (next(_TAGS),)))
+    array = as_array(x)
+    return Array(Node(ops.MARK, (array.node,), (next(_TAGS),)), array.weak)
 
 
 def apply(op: Op, *inputs: Node, attributes: tuple[Any, ...] = ()) -> Array:
@@ -205,7 +207,7 @@ def common_dtype(operands: Sequence[Any]) -> np.dtype[Any]:
 def _dtype_or_number(x: Any) -> Any:
     """The dtype of an array; a Python number itself, as only its value says which dtypes it fits."""
     if isinstance(x, Array):
-        return x.node.type.dtype
+        return 0.0 if x.weak else x.node.type.dtype
     if isinstance(x, _SEQUENCES):
         return as_array(x).dtype
     return checked_dtype(x.dtype) if isinstance(x, _PLAIN) else x
@@ -247,7 +249,14 @@ def binary(op: Op, a: Any, b: Any) -> Array:
     if not (isinstance(a, _KNOWN) and isinstance(b, _KNOWN)):
         return NotImplemented  # type: ignore[no-any-return]
     left, right = _operands(op, a, b)
-    return apply(op, left.node, right.node)
+    result = apply(op, left.node, right.node)
+    result.weak = (_is_weak(a) and _is_weak(b)) and result.node.type.is_float
+    return result
+
+
+def _is_weak(x: Any) -> bool:
+    """Whether it is a number of Python's, or stands for one."""
+    return x.weak if isinstance(x, Array) else type(x) in _NUMBERS
 
 
 def _operands(op: Op, a: Any, b: Any) -> tuple[Array, Array]:
@@ -557,14 +566,19 @@ def root(x: Array) -> Array:
 
 
 class Array:
-    """Stands for an array inside a transformation. Use it as a NumPy array; `chainrule.numpy` works on it."""
+    """Stands for an array inside a transformation. Use it as a NumPy array; `chainrule.numpy` works on it.
 
-    __slots__ = ("node",)
+    A `weak` one stands for a Python float, which takes the dtype of the arrays that it meets.
+    """
+
+    __slots__ = ("node", "weak")
     __array_priority__ = 1000
     node: Node
+    weak: bool
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, weak: bool = False) -> None:
         self.node = node
+        self.weak = weak
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -809,7 +823,7 @@ class Array:
     flatten = ravel
 
     def __neg__(self) -> Array:
-        return apply(ops.NEGATIVE, self.node)
+        return Array(apply(ops.NEGATIVE, self.node).node, self.weak)
 
     def __pos__(self) -> Array:
         return self

@@ -178,8 +178,8 @@ def logsumexp(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
     """`ln Σ eˣ` over axes, without overflow; its derivative is the softmax. NumPy has none.
 
     >>> from chainrule import numpy as np
-    >>> float(np.logsumexp([1000.0, 1000.0]) - 1000.0) == float(np.log(2.0))
-    True
+    >>> float(np.logsumexp([1000.0, 1000.0]))
+    1000.6931471805599
     """
     x = core.as_float(as_array(a))
     if not _count(x, axis):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,18 +18,11 @@ __all__ = ["argument_types", "trace"]
 
 
 def argument_types(leaves: Sequence[Any], structure: Structure, positions: Sequence[int]) -> list[Type]:
-    """The types of the leaves at these positions of a call; DTypeError names the argument that is no array of numbers.
-
-    A Python float takes the widest floating dtype among the arrays, as it does in NumPy's arithmetic.
-    """
-    wide = [leaf.dtype for leaf in leaves if isinstance(leaf, np.ndarray | np.generic) and leaf.dtype.kind == "f"]
-    float_dtype = max(wide, key=lambda dtype: dtype.itemsize, default=np.dtype(np.float64))
-    return [_type(leaf, n, structure, float_dtype) for n, leaf in zip(positions, leaves, strict=True)]
+    """The types of the leaves at these positions of a call; DTypeError names the argument that is no array of numbers."""
+    return [_type(leaf, n, structure) for n, leaf in zip(positions, leaves, strict=True)]
 
 
-def _type(leaf: Any, position: int, structure: Structure, float_dtype: np.dtype[Any]) -> Type:
-    if isinstance(leaf, float) and not isinstance(leaf, np.generic):
-        return Type((), checked_dtype(float_dtype))
+def _type(leaf: Any, position: int, structure: Structure) -> Type:
     array = np.asarray(leaf)
     try:
         return Type(array.shape, checked_dtype(array.dtype))
@@ -38,12 +31,17 @@ def _type(leaf: Any, position: int, structure: Structure, float_dtype: np.dtype[
         raise DTypeError(f"argument {place}: {problem.what}", cure=problem.cure) from None
 
 
-def trace(function: Callable[..., Any], structure: Structure, types: Sequence[Type]) -> tuple[Graph, Structure]:
-    """The graph of `function(*arguments)` for arguments of a structure and types, and the structure of its result."""
+def trace(
+    function: Callable[..., Any], structure: Structure, types: Sequence[Type], weak: Collection[int] = ()
+) -> tuple[Graph, Structure]:
+    """The graph of `function(*arguments)` for arguments of a structure and types, and the structure of its result.
+
+    The arguments at the positions in `weak` stand for Python floats.
+    """
     recorder = Recorder()
     inputs = tuple(input_node(n, type_) for n, type_ in enumerate(types))
     with recording(recorder):
-        result = function(*unflatten(structure, [Array(node) for node in inputs]))
+        result = function(*unflatten(structure, [Array(node, n in weak) for n, node in enumerate(inputs)]))
         leaves, result_structure = flatten(result)
         outputs = tuple(as_array(leaf).node for leaf in leaves)
     return Graph(inputs, outputs, recorder.origins), result_structure

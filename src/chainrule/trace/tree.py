@@ -15,7 +15,7 @@ import numpy as np
 
 from chainrule.errors import ShapeError
 
-__all__ = ["Structure", "flatten", "paths", "tree_map", "unflatten"]
+__all__ = ["Structure", "flatten", "matched", "paths", "tree_map", "unflatten"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +114,35 @@ def tree_map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
             raise ShapeError("tree_map needs trees of one structure.")
         columns.append(more)
     return unflatten(structure, [function(*row) for row in zip(*columns, strict=True)])
+
+
+def matched(tree: Any, structure: Structure) -> list[Any] | None:
+    """The leaves of a tree in the order of a structure; None if the tree does not fit it.
+
+    What has names is matched by them, in whatever order; lists and tuples by place. A part that is None has None for every
+    leaf that belongs there.
+
+    >>> matched({"b": 2.0, "a": None}, flatten({"a": (0.0, 0.0), "b": 0.0})[1])
+    [None, None, 2.0]
+    """
+    leaves, found = flatten(tree)
+    return _matched(found, leaves, structure)
+
+
+def _matched(found: Structure, leaves: list[Any], wanted: Structure) -> list[Any] | None:
+    if found.kind == "static" or wanted.kind == "static":
+        absent = found.keys == (None,) if found.kind == "static" else False
+        return [None] * wanted.leaves if absent or found.kind == wanted.kind else None
+    if found.kind is None or wanted.kind is None:
+        return leaves if found.kind is wanted.kind else None
+    if set(found.keys) != set(wanted.keys):
+        return None
+    parts, start = {}, 0
+    for key, child in zip(found.keys, found.children, strict=True):
+        parts[key] = child, leaves[start : start + child.leaves]
+        start += child.leaves
+    rows = [_matched(*parts[key], child) for key, child in zip(wanted.keys, wanted.children, strict=True)]
+    return None if any(row is None for row in rows) else [leaf for row in rows if row is not None for leaf in row]
 
 
 def paths(structure: Structure, root: str = "") -> list[str]:

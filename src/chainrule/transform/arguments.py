@@ -58,7 +58,7 @@ def name_of(function: Function) -> str:
 def float_arrays(tree: Any, where: str) -> tuple[list[Array], Structure]:
     """The leaves of a tree as Arrays; DifferentiationError if one holds no floating-point numbers."""
     leaves, structure = flatten(tree)
-    arrays = [as_array(leaf) for leaf in leaves]
+    arrays = [Array(as_array(leaf).node, weak=True) if type(leaf) is float else as_array(leaf) for leaf in leaves]
     for array, path in zip(arrays, paths(structure), strict=True):
         if not array.node.type.is_float:
             raise DifferentiationError(

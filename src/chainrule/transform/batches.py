@@ -134,16 +134,12 @@ def _axes(entry: Axes, tree: Any, name: str) -> list[int | None]:
 def _spread(entry: Axes, structure: Structure, name: str) -> list[int | None]:
     if entry is None or isinstance(entry, int):
         return [entry] * structure.leaves
-    parts = entry.values() if isinstance(entry, dict) else entry if isinstance(entry, tuple | list) else ()
+    named = isinstance(entry, dict) and set(entry) == set(structure.keys)
+    parts = [entry[key] for key in structure.keys] if named else entry if isinstance(entry, tuple | list) else ()
     if structure.kind in (None, "static") or len(parts) != len(structure.children):
         raise OptionError(f"{name} {entry!r} does not fit the tree that it describes.")
-    keyed = dict(zip(structure.keys, structure.children, strict=True))
-    children = [keyed[key] for key in entry] if isinstance(entry, dict) else structure.children
-    found = [_spread(part, child, name) for part, child in zip(parts, children, strict=True)]
-    if isinstance(entry, dict):
-        order = [list(entry).index(key) for key in structure.keys]
-        found = [found[n] for n in order]
-    return [axis for part in found for axis in part]
+    pairs = zip(parts, structure.children, strict=True)
+    return [axis for part, child in pairs for axis in _spread(part, child, name)]
 
 
 def _front(x: Any, axis: int) -> Array:

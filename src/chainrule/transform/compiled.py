@@ -55,13 +55,16 @@ class Compiled:
         dynamic = [n for n, leaf in enumerate(leaves) if not isinstance(leaf, bool | int)]
         types = argument_types([leaves[n] for n in dynamic], structure, dynamic)
         static = tuple((n, type(leaf), leaf) for n, leaf in enumerate(leaves) if isinstance(leaf, bool | int))
-        key = (structure, tuple(types), static)
+        weak = frozenset(n for n, leaf in enumerate(leaves[n] for n in dynamic) if type(leaf) is float)
+        key = (structure, tuple(types), weak, static)
         if key not in self._programs:
-            self._programs[key] = self._made(leaves, structure, dynamic, types)
+            self._programs[key] = self._made(leaves, structure, dynamic, types, weak)
         program, result = self._programs[key]
         return program, result, dynamic
 
-    def _made(self, leaves: list[Any], structure: Structure, dynamic: list[int], types: Any) -> tuple[Any, Structure]:
+    def _made(
+        self, leaves: list[Any], structure: Structure, dynamic: list[int], types: Any, weak: Any
+    ) -> tuple[Any, Structure]:
         from chainrule.native.program import build
 
         def from_dynamic(*arrays: Array) -> Any:
@@ -73,5 +76,5 @@ class Compiled:
 
         flat = flatten(tuple(range(len(dynamic))))[1]
         with transforming():
-            graph, result = trace(from_dynamic, flat, types)
+            graph, result = trace(from_dynamic, flat, types, weak)
         return build(graph), result

@@ -83,7 +83,10 @@ def _started(start: Sequence[Any], one_round: Function) -> list[Array]:
     plain = [isinstance(x, bool | int | float) and not isinstance(x, np.generic) for x in start]
     if not any(plain):
         return arrays
-    after = one_round(arrays)
+    try:  # as Python's numbers, which take the dtypes of what they meet
+        after = one_round([x if p else a for x, a, p in zip(start, arrays, plain, strict=True)])
+    except Exception:  # the round does with them what only arrays can do
+        after = one_round(arrays)
     return [a.astype(b.dtype) if p else a for a, b, p in zip(arrays, after, plain, strict=False)]
 
 

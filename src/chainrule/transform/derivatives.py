@@ -11,7 +11,7 @@ from chainrule.derive.forward import push_forward
 from chainrule.errors import DifferentiationError, OptionError, ShapeError
 from chainrule.graph.node import full
 from chainrule.trace.array import Array, as_array, transforming
-from chainrule.trace.tree import Structure, flatten, paths, unflatten
+from chainrule.trace.tree import Structure, flatten, matched, paths, unflatten
 from chainrule.transform.arguments import (
     Function,
     arrays_of,
@@ -152,17 +152,18 @@ def _each(primals: Sequence[Any]) -> tuple[list[list[Array]], list[Structure]]:
 
 
 def _fitting(tree: Any, like: Sequence[Array], structure: Structure, name: str) -> list[Array | None]:
-    """The leaves of a tree that must have the structure, shapes and dtypes of others; None for those of integers."""
-    leaves, same = flatten(tree)
-    if same != structure and len(leaves) != len(like):
-        raise ShapeError(f"{name} must have the tree of what it belongs to, {len(like)} arrays, not {len(leaves)}.")
+    """The leaves of a tree that must have the structure, shapes and dtypes of others; None where they are zero."""
+    leaves = matched(tree, structure)
+    if leaves is None:
+        count = len(flatten(tree)[0])
+        raise ShapeError(f"{name} must have the tree of what it belongs to, {len(like)} arrays, not another of {count}.")
     return [
         _one_fitting(leaf, x, f"{name}{path}") for leaf, x, path in zip(leaves, like, paths(structure), strict=True)
     ]
 
 
 def _one_fitting(leaf: Any, like: Array, name: str) -> Array | None:
-    if not like.node.type.is_float:
+    if leaf is None or not like.node.type.is_float:
         return None
     array = as_array(leaf)
     if array.shape != like.shape:

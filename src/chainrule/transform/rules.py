@@ -14,7 +14,7 @@ from chainrule.graph import ops
 from chainrule.graph.node import full
 from chainrule.trace.array import Array, apply, as_array, broadcast, transforming, variable
 from chainrule.trace.control import captured, closed, instantiated, placeholders, results_of
-from chainrule.trace.tree import Structure, flatten, unflatten
+from chainrule.trace.tree import Structure, flatten, matched, unflatten
 from chainrule.transform.arguments import Function, arrays_of, name_of, outcome
 from chainrule.transform.batches import vmap
 
@@ -204,11 +204,10 @@ class _OwnRule:
 
 def _leaves(tree: Any, structure: Structure) -> list[Any]:
     """The leaves of what a rule gave for a part; None for each where it gave None."""
-    if tree is None:
-        return [None] * structure.leaves
-    leaves = flatten(tree)[0]
-    if len(leaves) != structure.leaves:
-        raise ShapeError(f"a rule gave a tree of {len(leaves)} arrays where {structure.leaves} belong.")
+    leaves = matched(tree, structure)
+    if leaves is None:
+        count = len(flatten(tree)[0])
+        raise ShapeError(f"a rule gave another tree, of {count} arrays, where one of {structure.leaves} belongs.")
     return leaves
 
 

@@ -1,0 +1,147 @@
+"""What docs/conventions.md says of kinks, ties and edges, row by row, uncompiled and compiled."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import numpy as cnp
+from chainrule.nn import relu
+
+INF, HALF = math.inf, 0.5
+TEXT = (Path(cr.__file__).parents[2] / "docs" / "conventions.md").read_text(encoding="utf-8")
+ROWS = re.findall(r"^\| (.*?) \| .* \|$", TEXT, re.MULTILINE)[1:]
+
+
+def of(function: Callable[..., Any], arguments: list[Any], *slopes: Any) -> tuple[Any, list[np.ndarray], list[Any]]:
+    """A function, a point, and the derivatives of the sum of its results there."""
+    return function, [np.asarray(a, np.float64) for a in arguments], list(slopes)
+
+
+ZERO = np.zeros(3)
+SINGULAR = np.array([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [0.0, 1.0, 5.0]])
+COFACTORS = np.array([[14.0, -10.0, 2.0], [-7.0, 5.0, -1.0], [0.0, 0.0, 0.0]])
+
+CASES: dict[str, list[tuple[Any, list[np.ndarray], list[Any]]]] = {
+    "`abs(x)` at 0": [of(cnp.abs, [0.0], 0.0), of(cnp.abs, [-0.0], 0.0)],
+    "`relu(x)` at 0": [of(relu, [0.0], 0.0), of(relu, [-0.0], 0.0)],
+    "`maximum(a, b)`, `minimum(a, b)` at `a = b`": [
+        of(cnp.maximum, [2.0, 2.0], HALF, HALF), of(cnp.minimum, [2.0, 2.0], HALF, HALF),
+        of(cnp.maximum, [INF, INF], HALF, HALF)],
+    "`clip(x, low, high)` at a bound": [
+        of(cnp.clip, [1.0, 1.0, 3.0], HALF, HALF, 0.0), of(cnp.clip, [3.0, 1.0, 3.0], HALF, 0.0, HALF)],
+    "`max(x)`, `min(x)` over axes, several largest": [
+        of(cnp.max, [[7.0, 1.0, 7.0, 7.0, 7.0]], [0.25, 0, 0.25, 0.25, 0.25]),
+        of(cnp.min, [[7.0, 1.0, 1.0]], [0, 0.5, 0.5])],
+    "`sort(x)`, equal elements": [
+        of(lambda x: cnp.sort(x) * np.array([1.0, 10.0, 100.0]), [[5.0, 2.0, 2.0]], [100.0, 1.0, 10.0])],
+    "`median(x)`, `quantile(x, q)`": [
+        of(cnp.median, [[3.0, 1.0, 2.0]], [0, 0, 1]), of(cnp.median, [[4.0, 1.0, 2.0, 9.0]], [0.5, 0, 0.5, 0]),
+        of(lambda x: cnp.quantile(x, 0.25), [[1.0, 2.0, 4.0]], [0.5, 0.5, 0]),
+        of(cnp.median, [[2.0, 2.0]], [1.0, 0.0])],
+    "`sqrt(x)` at 0": [of(cnp.sqrt, [0.0], INF)],
+    "`cbrt(x)` at 0": [of(cnp.cbrt, [0.0], INF)],
+    "`x ** n` at `x = 0`, by `x`": [
+        of(lambda x, n=n: x**n, [0.0], slope) for n,
+        slope in ((3.0, 0.0), (1.5, 0.0), (1.0, 1.0), (0.5, INF), (0.0, 0.0))],
+    "`x ** n` at `x = 0`, by `n`": [of(lambda n: cnp.power(0.0, n), [n], 0.0) for n in (0.0, 0.5, 2.0)],
+    "`hypot(a, b)` at (0, 0)": [of(cnp.hypot, [0.0, 0.0], 0.0, 0.0)],
+    "`linalg.norm(x)` at 0": [
+        of(cnp.linalg.norm, [ZERO], ZERO), of(cnp.norm, [np.zeros((2, 2))], np.zeros((2, 2))),
+        of(lambda x: cnp.linalg.norm(x, 3), [ZERO], ZERO), of(lambda x: cnp.linalg.norm(x, 1), [ZERO], ZERO)],
+    "`std(x)` of equal elements": [of(cnp.std, [[0.5, 0.5, 0.5]], ZERO)],
+    "`arctan2(y, x)` at (0, 0)": [of(cnp.arctan2, [0.0, 0.0], 0.0, 0.0)],
+    "`prod(x)` with zeros among `x`": [
+        of(cnp.prod, [[2.0, 0.0, 3.0, 5.0]], [0, 30, 0, 0]), of(cnp.prod, [[0.0, 2.0, 0.0]], ZERO),
+        of(lambda x: cnp.cumprod(x), [[2.0, 0.0, 3.0]], [1.0, 8.0, 0.0])],
+    "`sign`, `floor`, `ceil`, `round`, `trunc`, comparisons": [
+        *(of(function, [x], 0.0) for function in (cnp.sign, cnp.floor, cnp.ceil, cnp.round, cnp.trunc) for x in (0.0,
+        0.5, 1.0)),
+        of(lambda x: cnp.astype(x > 0, np.float64), [0.0], 0.0)],
+    "`heaviside(x, h)` at 0": [of(cnp.heaviside, [0.0, 0.5], 0.0, 1.0)],
+    "`a // b`": [of(cnp.floor_divide, [7.5, 2.0], 0.0, 0.0), of(cnp.floor_divide, [6.0, 2.0], 0.0, 0.0)],
+    "`a % b`, `fmod(a, b)`": [
+        of(cnp.remainder, [-7.5, 2.0], 1.0, 4.0), of(cnp.remainder, [6.0, 2.0], 1.0, -3.0),
+        of(cnp.fmod, [-7.5, 2.0], 1.0, 3.0), of(cnp.fmod, [0.0, 2.0], 1.0, 0.0), of(cnp.fmod, [6.0, 2.0], 1.0, -3.0)],
+    "`copysign(a, b)`": [
+        of(cnp.copysign, [0.0, -1.0], -1.0, 0.0), of(cnp.copysign, [-0.0, -1.0], 1.0, 0.0),
+        of(cnp.copysign, [3.0, -0.0], -1.0, 0.0)],
+    "`arcsin(x)`, `arccos(x)` at ±1": [
+        *(of(cnp.arcsin, [x], INF) for x in (1.0, -1.0)), *(of(cnp.arccos, [x], -INF) for x in (1.0, -1.0))],
+    "`arctanh(x)` at ±1": [*(of(cnp.arctanh, [x], INF) for x in (1.0, -1.0))],
+    "`log(x)` at 0": [of(cnp.log, [0.0], INF), of(cnp.log2, [0.0], INF), of(cnp.log10, [0.0], INF)],
+    "`x / y` at `y = 0`, by `x`": [of(lambda x: x / 0.0, [1.0], INF), of(lambda x: x / -0.0, [1.0], -INF)],
+    "`logaddexp(a, b)` at `a = b = ±∞`": [
+        of(cnp.logaddexp, [INF, INF], HALF, HALF), of(cnp.logaddexp, [-INF, -INF], HALF, HALF)],
+    "`sinc(x)` at 0": [of(cnp.sinc, [0.0], 0.0), of(cr.grad(cnp.sinc), [0.0], -math.pi**2 / 3)],
+    "`where(c, a, b)`": [
+        of(lambda a, b: cnp.where(np.array([True, False]), a, b), [[1.0, 2.0], [3.0, 4.0]], [1, 0], [0, 1]),
+        of(lambda x: cnp.where(x > 0, cnp.log(x), 0.0), [0.0], math.nan),
+        of(lambda x: cnp.where(x > 0, cnp.log(cnp.where(x > 0, x, 1.0)), 0.0), [0.0], 0.0)],
+    "`linalg.det(a)` of a singular matrix of up to three rows": [
+        of(cnp.linalg.det, [SINGULAR], COFACTORS), of(cnp.linalg.det, [[[1.0, 2.0], [2.0, 4.0]]], [[4, -2], [-2, 1]]),
+        of(cnp.linalg.det, [[[0.0]]], [[1.0]])],
+    "`linalg.cholesky(a)` of an asymmetric matrix": [
+        of(cnp.linalg.cholesky, [[[4.0, 99.0], [2.0, 5.0]]], [[0.1875, 0.125], [0.125, 0.25]])],
+    "`x.at[i].set(v)`, a place named several times": [
+        of(lambda x, v: cnp.at(x)[np.array([1, 1])].set(v) if not hasattr(x, "at") else x.at[np.array([1, 1])].set(v),
+           [ZERO, [5.0, 6.0]], [1, 0, 1], [0, 1])],
+}  # fmt: skip
+#: Rows that say what is refused, and what an index does.
+ELSEWHERE = {
+    "`linalg.det(a)` of a larger singular matrix, `linalg.slogdet`, `linalg.inv`",
+    "an index outside that is known",
+    "an index outside that is not known (compiled)",
+}
+
+
+def test_every_row_is_tested_and_every_test_is_a_row() -> None:
+    assert set(ROWS) == set(CASES) | ELSEWHERE
+
+
+@pytest.mark.parametrize("row", CASES)
+def test_the_derivative_is_what_the_row_says(row: str) -> None:
+    for function, arguments, slopes in CASES[row]:
+        slope = cr.grad(lambda *xs, function=function: cnp.sum(function(*xs)), argnums=range(len(slopes)))
+        for found in (slope(*arguments), cr.compile(slope)(*arguments)):
+            for one, expected in zip(found, slopes, strict=True):
+                np.testing.assert_allclose(one, expected, rtol=1e-13, atol=1e-13, err_msg=row)
+
+
+@pytest.mark.parametrize("row", CASES)
+def test_forward_is_the_same(row: str) -> None:
+    for function, arguments, slopes in CASES[row]:
+        for position, expected in enumerate(slopes):
+            wanted = np.broadcast_to(np.asarray(expected, np.float64), arguments[position].shape)
+            if np.isnan(wanted).any():  # 0 · ∞, which only the way backward meets
+                continue
+            for place in np.ndindex(wanted.shape):
+                changes = [np.zeros_like(a) for a in arguments]
+                changes[position][place] = 1.0
+                _, found = cr.jvp(lambda *xs, f=function: cnp.sum(f(*xs)), tuple(arguments), tuple(changes))
+                if "cholesky" not in row:  # of a change that is not symmetric, the value knows one half
+                    np.testing.assert_allclose(found, wanted[place], rtol=1e-13, atol=1e-13, err_msg=row)
+
+
+@pytest.mark.parametrize(
+    "function", [cnp.linalg.det, lambda a: cnp.linalg.slogdet(a)[1], lambda a: cnp.sum(cnp.linalg.inv(a))]
+)
+def test_a_singular_matrix_is_refused(function: Callable[..., Any]) -> None:
+    with pytest.raises(np.linalg.LinAlgError):
+        cr.grad(function)(np.zeros((4, 4)))
+
+
+def test_a_known_index_outside_is_refused_and_another_taken_to_the_edge() -> None:
+    x = np.arange(3.0)
+    with pytest.raises(IndexError):
+        cr.grad(lambda x: x[np.array([5])][0])(x)
+    value, slope = cr.compile(cr.value_and_grad(lambda x, i: cnp.sum(x[i])))(x, np.array([5, -7]))
+    assert value == 2.0 + 0.0
+    np.testing.assert_array_equal(slope, [1, 0, 1])
