@@ -49,6 +49,9 @@ def _functions(cost: Function) -> dict[str, Function]:
     def norms(*arguments: Any) -> Any:
         return sum(np.sum(g**2, axis=tuple(range(1, g.ndim))) for g in each(*arguments))
 
+    def gradient_and_norms(*arguments: Any) -> Any:
+        return [np.mean(g, axis=0) for g in each(*arguments)], norms(*arguments)
+
     def second_moment(*arguments: Any) -> Any:
         return [np.mean(g**2, axis=0) for g in each(*arguments)]
 
@@ -58,7 +61,7 @@ def _functions(cost: Function) -> dict[str, Function]:
     return {
         "gradient": gradient,
         "norms": norms,
-        "gradient-and-norms": lambda *arguments: (gradient(*arguments), norms(*arguments)),
+        "gradient-and-norms": gradient_and_norms,
         "second-moment": second_moment,
         "variance": variance,
         "per-example": each,

@@ -102,6 +102,7 @@ class _Ways:
 
     def prepare(self, way: str, seconds: float) -> dict[str, Any]:
         """Find how many calls take about so long, and warm up with them."""
+        self._timed(way, 1)
         once = self._timed(way, 1)
         self.calls[way] = repetitions(seconds, once)
         self._timed(way, self.calls[way])
@@ -116,9 +117,10 @@ class _Ways:
         return {"text": self.ways[way].profile()}
 
     def _timed(self, way: str, calls: int) -> float:
-        """Seconds per call, after one that brings code and data back into the caches."""
+        """Seconds per call, after one that brings code and data back into the caches; not where one is all there is."""
         run = self.ways[way].run
-        run()
+        if calls > 1:
+            run()
         start = time.perf_counter()
         for _ in range(calls):
             run()

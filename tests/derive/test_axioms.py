@@ -195,9 +195,7 @@ def by_jacobian(f: Any) -> Any:
 MODES = {"backward": D, "forward": forward, "batch": by_batch, "jacobian": by_jacobian}
 TWO = pytest.mark.parametrize(("outer", "inner"), [(a, b) for a in MODES for b in MODES])
 #: A batch has no values that Python could look at.
-LOOKING = pytest.mark.parametrize(
-    ("outer", "inner"), [(a, b) for a in MODES for b in MODES if "batch" not in (a, b)]
-)
+LOOKING = pytest.mark.parametrize(("outer", "inner"), [(a, b) for a in MODES for b in MODES if "batch" not in (a, b)])
 
 
 @RUNS
@@ -217,7 +215,7 @@ def test_an_inner_derivative_does_not_see_the_outer_variable_as_its_own(outer: s
 @pytest.mark.parametrize("second", MODES)
 @pytest.mark.parametrize("third", ["backward", "forward"])
 def test_three_derivatives_inside_each_other(first: str, second: str, third: str, run: Run) -> None:
-    """d/dx (x · d/dy (y · d/dz (x·y·z²))) at z = y: the innermost is 2·x·y², the next 6·x·y² at y = 3, the last 108·x."""
+    """d/dx (x · d/dy (y · d/dz (x·y·z²))) at z = y: the innermost is 2xy², the next 6xy² at y = 3, the last 108x."""
     a, b, c = MODES[first], MODES[second], MODES[third]
 
     def middle(x: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A batch at once is what a loop over its examples gives: of every operation, along every axis, and of random programs."""
+"""A batch at once is what a loop over its examples gives: every operation, along every axis; random programs."""
 
 from __future__ import annotations
 
@@ -124,7 +124,9 @@ def test_a_batch_in_a_batch(name: str) -> None:
 
 def batched(graph: Graph, flags: Sequence[bool], size: int) -> Graph:
     """The program that does for a batch of the inputs that are chosen what `graph` does for one example."""
-    types = [Type((size, *n.type.shape), n.type.dtype) if w else n.type for n, w in zip(graph.inputs, flags, strict=True)]
+    types = [
+        Type((size, *n.type.shape), n.type.dtype) if w else n.type for n, w in zip(graph.inputs, flags, strict=True)
+    ]
     whole = [input_node(n, t) for n, t in enumerate(types)]
     stand_ins = iter(placeholders([n.type for n in graph.inputs]))
     single = [next(stand_ins) if w else Array(n) for n, w in zip(graph.inputs, flags, strict=True)]

@@ -83,8 +83,12 @@ def derivatives(function: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
         "batch": of_batch,
         "gradients of a batch": gradients_of_batch,
         "second, forward over backward": hessian_product,
-        "second, backward over backward": cr.grad(lambda *a: sum(np_.sum(g**2) for g in cr.grad(cost, (0, 1, 2))(*a)), (0, 1, 2)),
-        "second, backward over forward": cr.grad(lambda *a: sum(np_.sum(t) for t in flatten(pushed(*a)[1])[0]), (0, 1, 2)),
+        "second, backward over backward": cr.grad(
+            lambda *a: sum(np_.sum(g**2) for g in cr.grad(cost, (0, 1, 2))(*a)), (0, 1, 2)
+        ),
+        "second, backward over forward": cr.grad(
+            lambda *a: sum(np_.sum(t) for t in flatten(pushed(*a)[1])[0]), (0, 1, 2)
+        ),
     }
 
 
@@ -192,7 +196,9 @@ def test_only_what_is_collected_may_have_a_cost(run: Run) -> None:
         return np_.sum(rows)
 
     np.testing.assert_allclose(run(cr.grad(cost))(1.5), np.sum(XS * np.cos(1.5 * XS)), rtol=1e-13)
-    np.testing.assert_allclose(run(lambda w: cr.jvp(cost, (w,), (1.0,))[1])(1.5), np.sum(XS * np.cos(1.5 * XS)), rtol=1e-13)
+    np.testing.assert_allclose(
+        run(lambda w: cr.jvp(cost, (w,), (1.0,))[1])(1.5), np.sum(XS * np.cos(1.5 * XS)), rtol=1e-13
+    )
 
 
 @RUNS
@@ -428,13 +434,21 @@ def test_a_branch_has_the_derivatives_of_the_side_that_is_taken(run: Run) -> Non
     assert [float(run(lambda x: cr.jvp(huber, (x,), (2.0,))[1])(x)) for x in points] == [-2.0, -1.0, 0.5, 2.0]
     assert run(cr.vmap(cr.grad(huber)))(np.array(points)).tolist() == [-1.0, -0.5, 0.25, 1.0]
     assert run(cr.vmap(cr.hessian(huber)))(np.array(points)).tolist() == [0.0, 1.0, 1.0, 0.0]
-    assert run(cr.hessian(lambda x: np_.sum(cr.vmap(huber)(x))))(np.array(points)).tolist() == np.diag([0.0, 1, 1, 0]).tolist()
+    assert (
+        run(cr.hessian(lambda x: np_.sum(cr.vmap(huber)(x))))(np.array(points)).tolist()
+        == np.diag([0.0, 1, 1, 0]).tolist()
+    )
 
 
 @RUNS
 def test_a_branch_uses_what_it_closes_over_and_trees(run: Run) -> None:
     def function(x: Any, w: Any, way: Any) -> Any:
-        return cr.cond(way > 0, lambda t: {"y": t["a"] * w, "n": t["n"]}, lambda t: {"y": t["a"] ** 2, "n": t["n"] + 1}, {"a": x, "n": 3})
+        return cr.cond(
+            way > 0,
+            lambda t: {"y": t["a"] * w, "n": t["n"]},
+            lambda t: {"y": t["a"] ** 2, "n": t["n"] + 1},
+            {"a": x, "n": 3},
+        )
 
     for way, slope_of_x, slope_of_w in ((1.0, 5.0, 2.0), (-1.0, 4.0, 0.0)):
         found = run(lambda x, w, way: cr.grad(lambda x, w: function(x, w, way)["y"], (0, 1))(x, w))(2.0, 5.0, way)

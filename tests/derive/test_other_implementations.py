@@ -28,14 +28,32 @@ ROWS = np.array([2, 0, 2, 3])
 
 UNARY = {
     **dict.fromkeys(
-        ("negative", "exp", "expm1", "tanh", "sin", "cos", "sinh", "cosh", "arctan", "arcsinh", "absolute", "square", "exp2"), V
+        (
+            "negative",
+            "exp",
+            "expm1",
+            "tanh",
+            "sin",
+            "cos",
+            "sinh",
+            "cosh",
+            "arctan",
+            "arcsinh",
+            "absolute",
+            "square",
+            "exp2",
+        ),
+        V,
     ),
     **dict.fromkeys(("log", "log2", "log10", "log1p", "sqrt", "reciprocal"), POSITIVE),
     **dict.fromkeys(("arcsin", "arccos", "arctanh", "tan"), SMALL),
     "arccosh": POSITIVE + 1.0,
 }
 BINARY = {
-    **dict.fromkeys(("add", "subtract", "multiply", "maximum", "minimum", "arctan2", "logaddexp", "fmax", "fmin"), (V, V[::-1] + 0.1)),
+    **dict.fromkeys(
+        ("add", "subtract", "multiply", "maximum", "minimum", "arctan2", "logaddexp", "fmax", "fmin"),
+        (V, V[::-1] + 0.1),
+    ),
     **dict.fromkeys(("divide", "power"), (POSITIVE, V)),
     "remainder": (V, POSITIVE),
 }
@@ -68,7 +86,6 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "tile": (lambda n, x: n.tile(x, (2, 3)) ** 2, (V,)),
     "repeat": (lambda n, x: n.repeat(x, 3, axis=0) ** 2, (M,)),
     "roll": (lambda n, x: n.roll(x, 2) * x, (V,)),
-    "flip": (lambda n, x: n.flip(x, 0) * x, (M,)),
     "diagonal": (lambda n, x: n.diag(x) ** 2, (SQUARE,)),
     "trace": (lambda n, x: n.trace(x @ x), (SQUARE,)),
     "triangle": (lambda n, x: n.tril(x) @ n.triu(x, 1), (SQUARE,)),
@@ -88,10 +105,10 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
 
 
 def cost(name: str, numpy: Any, arguments: tuple[Any, ...]) -> Any:
-    """One number of all that the function gives, each element with a weight of its own."""
+    """One number of all that the function gives, each element bent and with a weight of its own."""
     y = FUNCTIONS[name][0](numpy, *arguments)
-    weights = np.cos(np.arange(np.size(y) if isinstance(y, float) else y.size)).reshape(y.shape)
-    return numpy.sum(y * weights)
+    weights = np.cos(np.arange(y.size)).reshape(y.shape)
+    return numpy.sum(numpy.sin(y) * weights)
 
 
 def costs(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:

@@ -57,7 +57,8 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[ChainruleError], str, str]] = {
     "in_axes of a tree for an array": (
         lambda: cr.vmap(halves, in_axes=([0, 0],))(X), OptionError, "in_axes [0, 0] does not fit", ""),
     "in_axes of other keys": (
-        lambda: cr.vmap(lambda t: t["a"], in_axes=({"b": 0},))({"a": X}), OptionError, "in_axes {'b': 0} does not fit", ""),
+        lambda: cr.vmap(lambda t: t["a"], in_axes=({"b": 0},))({"a": X}), OptionError,
+        "in_axes {'b': 0} does not fit", ""),
     "out_axes of other keys": (
         lambda: cr.vmap(lambda x: {"a": x}, out_axes={"b": 0})(X), OptionError, "out_axes {'b': 0} does not fit", ""),
     "in_axes that are no axes": (
@@ -82,20 +83,25 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[ChainruleError], str, str]] = {
     "while inside compile": (lambda: cr.compile(looping)(1.0), TracingError, "value of argument 0 (f64[])", "np.where"),
     "float inside compile": (lambda: cr.compile(as_float)(M), TracingError, "value of argument 0", "without compiling"),
     "if inside a compiled gradient": (
-        lambda: cr.compile(cr.grad(lambda x: np_.sum(branching(x))))(X), TracingError, "value of argument 0", "np.where"),
+        lambda: cr.compile(cr.grad(lambda x: np_.sum(branching(x))))(X), TracingError,
+        "value of argument 0", "np.where"),
     # forward and backward
     "fewer tangents": (
         lambda: cr.jvp(lambda x, y: x, (X, X), (X,)), ShapeError, "2 primals, but 1 tangents", ""),
     "a tangent of another shape": (
-        lambda: cr.jvp(halves, (X,), (np.ones(4),)), ShapeError, "a tangent has the shape (4,), but belongs to f64[3]", ""),
+        lambda: cr.jvp(halves, (X,), (np.ones(4),)), ShapeError,
+        "a tangent has the shape (4,), but belongs to f64[3]", ""),
     "a tangent of another tree": (
         lambda: cr.jvp(lambda t: t["a"], ({"a": X},), ({"b": X},)), ShapeError, "a tangent must have the tree", ""),
     "a tangent inside a tree": (
-        lambda: cr.jvp(lambda t: t["a"], ({"a": X},), ({"a": 1.0},)), ShapeError, "a tangent['a'] has the shape ()", ""),
+        lambda: cr.jvp(lambda t: t["a"], ({"a": X},), ({"a": 1.0},)), ShapeError,
+        "a tangent['a'] has the shape ()", ""),
     "a primal of whole numbers": (
-        lambda: cr.jvp(halves, (np.arange(3),), (X,)), DifferentiationError, "with respect to argument 0: i64[3]", "astype"),
+        lambda: cr.jvp(halves, (np.arange(3),), (X,)), DifferentiationError,
+        "with respect to argument 0: i64[3]", "astype"),
     "an error of another shape": (
-        lambda: cr.vjp(halves, X)[1](np.ones(2)), ShapeError, "the error has the shape (2,), but belongs to f64[3]", ""),
+        lambda: cr.vjp(halves, X)[1](np.ones(2)), ShapeError,
+        "the error has the shape (2,), but belongs to f64[3]", ""),
     "an error of another tree": (
         lambda: cr.vjp(lambda x: (x, x), X)[1](X), ShapeError, "the error must have the tree", ""),
     "whole numbers pulled back to": (
@@ -105,28 +111,33 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[ChainruleError], str, str]] = {
     "a Hessian of several numbers": (
         lambda: cr.hessian(halves)(X), DifferentiationError, "halves must return one real number", "cr.jacobian"),
     "a Hessian by whole numbers": (
-        lambda: cr.hessian(lambda x: np_.sum(x * 1.0))(np.arange(3)), DifferentiationError, "holds no floating-point", ""),
+        lambda: cr.hessian(lambda x: np_.sum(x * 1.0))(np.arange(3)), DifferentiationError,
+        "holds no floating-point", ""),
     "a Jacobian by an argument that is not there": (
         lambda: cr.jacobian(halves, 1)(X), OptionError, "argnums names argument 1, but halves", ""),
     "a product without a direction": (
         lambda: cr.hvp(lambda x: np_.sum(x))(X), OptionError, "argnums names argument 0", ""),
     "a direction of another shape": (
-        lambda: cr.hvp(lambda x: np_.sum(x))(X, np.ones(2)), ShapeError, "has the shape (2,), but belongs to f64[3]", ""),
+        lambda: cr.hvp(lambda x: np_.sum(x))(X, np.ones(2)), ShapeError,
+        "has the shape (2,), but belongs to f64[3]", ""),
     # examples
     "no argument left for examples": (
-        lambda: cr.per_example(cr.grad(lambda x: np_.sum(x)))(X), OptionError, "no argument of <lambda> is left", "argnums"),
+        lambda: cr.per_example(cr.grad(lambda x: np_.sum(x)))(X), OptionError,
+        "no argument of <lambda> is left", "argnums"),
     "examples in an argument that is not there": (
         lambda: cr.per_example(halves, argnums=3)(X), OptionError, "argnums 3 names an argument that is not there", ""),
     # loops
     "a carry of another shape": (
-        lambda: cr.scan(grown, X, np.ones(2)), ShapeError, "what is carried must keep its types, but f64[3] becomes f64[6]", ""),
+        lambda: cr.scan(grown, X, np.ones(2)), ShapeError,
+        "what is carried must keep its types, but f64[3] becomes f64[6]", ""),
     "a carry of another dtype": (
         lambda: cr.scan(lambda c, x: (c.astype(np.float32), x), X, X), ShapeError, "but f64[3] becomes f32[3]", ""),
     "a carry of another tree": (
         lambda: cr.scan(lambda c, x: ((c, c), x), X, X), ShapeError, "must return a carry of the tree", ""),
     "no pair": (lambda: cr.scan(lambda c, x: c, X, X), ShapeError, "must return a pair (carry, y)", ""),
     "rows differ": (
-        lambda: cr.scan(lambda c, x: (c, None), X, (X, M.T)), ShapeError, "the number of rounds is not clear: 3 and 4", ""),
+        lambda: cr.scan(lambda c, x: (c, None), X, (X, M.T)), ShapeError,
+        "the number of rounds is not clear: 3 and 4", ""),
     "rows differ from the length": (
         lambda: cr.scan(lambda c, x: (c, None), X, X, length=5), ShapeError, "not clear: 3 and 5", ""),
     "neither rows nor length": (
@@ -152,7 +163,8 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[ChainruleError], str, str]] = {
         lambda: cr.compile(lambda x: cr.cond(x[0] > 0, lambda x: x, lambda x: x[:1], x))(X), ShapeError,
         "one branch gives f64[3], the other f64[1]", ""),
     "a condition of several": (
-        lambda: cr.cond(X > 0, lambda: 1.0, lambda: 2.0), OptionError, "the condition must be a single truth, not bool[3]", ""),
+        lambda: cr.cond(X > 0, lambda: 1.0, lambda: 2.0), OptionError,
+        "the condition must be a single truth, not bool[3]", ""),
 }  # fmt: skip
 
 
@@ -168,7 +180,11 @@ def test_what_is_refused_is_said_with_the_users_line_and_the_cure(name: str) -> 
 
 
 def test_the_line_that_is_named_is_the_one_inside_the_function() -> None:
-    for do in (lambda: cr.vmap(branching)(M), lambda: cr.compile(branching)(M), lambda: cr.scan(lambda c, x: (branching(c), x), X, X)):
+    for do in (
+        lambda: cr.vmap(branching)(M),
+        lambda: cr.compile(branching)(M),
+        lambda: cr.scan(lambda c, x: (branching(c), x), X, X),
+    ):
         with pytest.raises(TracingError) as caught:
             do()
         assert "return x if np_.sum(x) > 0 else -x" in str(caught.value)

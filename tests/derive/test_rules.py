@@ -104,10 +104,16 @@ def test_rules_of_trees_and_of_whole_numbers(run: Run) -> None:
     tree, scale = {"x": X, "rows": np.array([2, 0, 2, 1])}, np.float64(1.5)
 
     def cost(f: Any) -> Any:
-        return lambda x, scale, rows: np_.sum(np_.sin(f({"x": x, "rows": rows}, scale).parts[0])) + f({"x": x, "rows": rows}, scale).total
+        return lambda x, scale, rows: (
+            np_.sum(np_.sin(f({"x": x, "rows": rows}, scale).parts[0])) + f({"x": x, "rows": rows}, scale).total
+        )
 
     arguments = tree["x"], scale, tree["rows"]
-    for derivative in (lambda f: cr.grad(f, (0, 1)), lambda f: lambda x, s, r: cr.jvp(lambda x, s: f(x, s, r), (x, s), (x, s)), cr.hessian):
+    for derivative in (
+        lambda f: cr.grad(f, (0, 1)),
+        lambda f: lambda x, s, r: cr.jvp(lambda x, s: f(x, s, r), (x, s), (x, s)),
+        cr.hessian,
+    ):
         assert_close(run(derivative(cost(ruled)))(*arguments), derivative(cost(function))(*arguments))
     wide = np.stack([X, X + 1])
     found = run(cr.vmap(cr.grad(cost(ruled)), in_axes=(0, None, None)))(wide, *arguments[1:])
@@ -117,9 +123,7 @@ def test_rules_of_trees_and_of_whole_numbers(run: Run) -> None:
 
 def test_the_parts_of_a_tree_are_matched_by_name() -> None:
     """Whatever the order in which a rule, or a caller, wrote them."""
-    ruled = cr.custom_derivative(
-        lambda t: t["a"] * 2 + t["b"] * 3, pull=lambda e, y, t: {"b": e * 3, "a": e * 2}
-    )
+    ruled = cr.custom_derivative(lambda t: t["a"] * 2 + t["b"] * 3, pull=lambda e, y, t: {"b": e * 3, "a": e * 2})
     assert cr.grad(ruled)({"a": 1.0, "b": 1.0}) == {"a": 2.0, "b": 3.0}
     assert cr.jvp(ruled, ({"a": 1.0, "b": 1.0},), ({"b": 10.0, "a": 1.0},))[1] == 32.0
     assert cr.vjp(lambda x: {"a": 2 * x, "b": 3 * x}, 1.0)[1]({"b": 10.0, "a": 1.0}) == 32.0
@@ -145,7 +149,10 @@ def test_what_a_ruled_function_closes_over_is_a_constant(run: Run) -> None:
 
 def test_users_check_their_rules_with_check_gradient() -> None:
     check_gradient(cr.custom_derivative(product, **RULES["both"]), X, Y)
-    for rule in ({"pull": lambda e, z, x, y: (e * np_.cos(x), e * np_.sin(x))}, {"push": lambda t, z, x, y: t[0] * y + t[1]}):
+    for rule in (
+        {"pull": lambda e, z, x, y: (e * np_.cos(x), e * np_.sin(x))},
+        {"push": lambda t, z, x, y: t[0] * y + t[1]},
+    ):
         with pytest.raises(GradientMismatch, match="product"):
             check_gradient(cr.custom_derivative(product, **rule), X, Y)
     disagreeing = {**RULES["both"], "push": RULES["push"]["push"], "pull": lambda e, z, x, y: (e * y, e * x)}

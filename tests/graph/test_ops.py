@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from chainrule.derive.pull_rules import PULL
+from chainrule.derive.batch_rules import BATCH, BATCH_TOGETHER
+from chainrule.derive.pull_rules import PULL, PULL_TOGETHER
+from chainrule.derive.push_rules import PUSH, PUSH_TOGETHER
 from chainrule.errors import ChainruleError, DTypeError, GraphError, ShapeError
 from chainrule.graph import ops
 from chainrule.graph.interpret import NUMPY
@@ -22,7 +24,9 @@ from chainrule.native.lower import LOWER
 TABLES: Mapping[str, tuple[Mapping[Op, Any], frozenset[Op]]] = {
     "TYPE_RULES": (TYPE_RULES, frozenset(ops.OPS)),
     "NUMPY": (NUMPY, frozenset(ops.OPS)),
-    "PULL": (PULL, frozenset(ops.OPS)),
+    "PULL": ({**PULL, **PULL_TOGETHER}, frozenset(ops.OPS)),
+    "PUSH": ({**PUSH, **PUSH_TOGETHER}, frozenset(ops.OPS)),
+    "BATCH": ({**BATCH, **BATCH_TOGETHER}, frozenset(ops.OPS) - {*ops.LEAVES, ops.RESULT}),  # leaves are of no example
     "LOWER": (LOWER, frozenset(ops.OPS)),
     "NATIVE": (NATIVE, ops.ELEMENTWISE),
 }
@@ -56,10 +60,31 @@ def test_the_elementwise_operations_are_those_of_one_two_or_three_inputs() -> No
     assert {op.arity for op in ops.LEAVES} == {0}
 
 
-def test_a_pull_rule_for_each_input() -> None:
+@pytest.mark.parametrize(
+    ("each", "together"),
+    [(PULL, PULL_TOGETHER), (PUSH, PUSH_TOGETHER), (BATCH, BATCH_TOGETHER)],
+    ids=["PULL", "PUSH", "BATCH"],
+)
+def test_an_operation_has_one_row_of_a_kind(each: Mapping[Op, Any], together: Mapping[Op, Any]) -> None:
+    assert set(each) & set(together) == set()
+
+
+@pytest.mark.parametrize("table", [PULL, PUSH], ids=["PULL", "PUSH"])
+def test_a_rule_for_each_input(table: Mapping[Op, Any]) -> None:
     for op in ops.OPS:
         if op.arity is not None:
-            assert len(PULL[op]) == op.arity, op
+            assert len(table[op]) == op.arity, op
+
+
+def test_operations_with_any_number_of_inputs_have_one_rule_for_all_of_them() -> None:
+    assert {op for op in ops.OPS if op.arity is None} == {*PULL_TOGETHER} == {*PUSH_TOGETHER}
+
+
+def test_what_passes_no_error_back_passes_no_change_on() -> None:
+    """Both derivatives of an operation are zero in the same inputs."""
+    for op in ops.OPS:
+        if op.arity is not None:
+            assert [rule is None for rule in PULL[op]] == [rule is None for rule in PUSH[op]], op
 
 
 # type rules

@@ -219,7 +219,19 @@ LAYER = """%0 = input {index=0} : f32[10,20]
     %3 = contract %0 %1 {a=(0 1), b=(2 1), out=(0 2)} : f32[10,30]
     %4 = multiply %3 %2 : f32[10,30]
     """
+NEURON = """%0 = input {index=0} : f32[10,20]
+    %1 = input {index=1} : f32[30,20]
+    %2 = input {index=2} : f32[30]
+    %3 = input {index=3} : f32[10]
+    %4 = contract %0 %1 {a=(0 1), b=(2 1), out=(0 2)} : f32[10,30]
+    %5 = tanh %4 : f32[10,30]
+    %6 = contract %3 %2 {a=(0), b=(1), out=(0 1)} : f32[10,30]
+    %7 = multiply %6 %5 : f32[10,30]
+    %8 = contract %7 %0 {a=(0 1), b=(0 2), out=(1 2)} : f32[30,20]
+    """
 LEFT_ALONE = {
+    "a layer below a single neuron, its weights": NEURON + "return %8",
+    "a layer below a single neuron, weights and biases": NEURON + "%9 = sum %7 {axes=(0)} : f32[30]\nreturn %8, %9",
     "a layer and its gradients": LAYER
     + """%5 = contract %4 %0 {a=(0 1), b=(0 2), out=(1 2)} : f32[30,20]
     %6 = sum %4 {axes=(0)} : f32[30]
@@ -607,7 +619,7 @@ def test_new_nodes_come_from_the_line_that_asked() -> None:
     simple = simplify(Graph((d, a), (total,), {product: (here,), total: (there,)}))
     made = [node for node in simple.nodes() if node.inputs]
     assert len(made) == 5
-    assert all(simple.origins[node] == (there,) for node in made)
+    assert all(simple.origins[node] == (there, here) for node in made)
 
 
 def test_towers_of_powers_and_of_scales_are_left_standing() -> None:

@@ -47,11 +47,6 @@ def f(name: str, *arguments: Any, **options: Any) -> Callable[..., Any]:
     return lambda np, *arrays: functools.reduce(getattr, parts, np)(*arrays, *arguments, **options)
 
 
-def of(calls: list[Call], *arguments: Any) -> Cases:
-    """Several calls of the same arguments."""
-    return [(call, arguments) for call in calls]
-
-
 def each(call: Call, *arrays: Any) -> Cases:
     """One call of several arrays."""
     return [(call, a if isinstance(a, tuple) else (a,)) for a in arrays]
@@ -71,7 +66,7 @@ ELEMENTWISE: dict[str, Cases] = {
     "fabs": each(f("fabs"), M, F, I),
     "sinc": each(f("sinc"), M, F, np.array([0.0, 1e-3, 0.03, 0.031, 0.032, 0.04, 1.0])),
     **{name: each(f(name), 50 * M, F, I) for name in ("deg2rad", "rad2deg", "radians", "degrees")},
-    **{name: each(f(name), (M, V), (F, G), (I, 3)) for name in ("fmin", "fmax")} | {},
+    **{name: each(f(name), (M, V), (SPECIAL, 1.0), (I, 3)) for name in ("fmin", "fmax")},
     "float_power": each(f("float_power"), (POSITIVE, V), (np.abs(F), 2), (I, 2)),
     "heaviside": each(f("heaviside"), (SPECIAL, 0.5), (I, 2), (F, np.float32(0.5))),
     "fmod": each(f("fmod"), (5 * M, V), (I, 3), (I, -3), (3 * F, G), (-I, I)),
@@ -97,9 +92,6 @@ ELEMENTWISE: dict[str, Cases] = {
     "atan2": each(f("atan2"), (M, V)),
     "pow": each(f("pow"), (POSITIVE, V)),
 }  # fmt: skip
-ELEMENTWISE["fmax"] = each(f("fmax"), (M, V), (SPECIAL, 1.0), (I, 3))
-ELEMENTWISE["fmin"] = each(f("fmin"), (M, V), (SPECIAL, 1.0), (I, 3))
-
 REDUCTIONS: dict[str, Cases] = {
     "prod": each(f("prod"), M, F, I, B, EMPTY, BACKWARD) + each(f("prod", axis=1), M, N3, EMPTY)
     + each(f("prod", axis=(0, -1), keepdims=True), N3) + each(f("prod", dtype=np.float64), F)

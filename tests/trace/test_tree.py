@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule.errors import ShapeError
-from chainrule.trace.tree import Structure, flatten, paths, tree_map, unflatten
+from chainrule.trace.tree import Structure, flatten, matched, paths, tree_map, unflatten
 
 
 @dataclass
@@ -167,3 +167,13 @@ def test_trees_of_different_structure_are_not_mapped_together() -> None:
 def test_too_few_leaves_are_noticed() -> None:
     with pytest.raises((StopIteration, RuntimeError)):
         unflatten(flatten((1, 2))[1], [1])
+
+
+def test_leaves_are_matched_to_a_structure_by_name_or_by_place() -> None:
+    structure = flatten({"a": (1, [2]), "b": Layer})[1]
+    assert matched({"b": Layer, "a": [10, (20,)]}, structure) == [10, 20]
+    assert matched({"a": (10, None), "b": None}, structure) == [10, None]
+    assert matched(None, structure) == [None, None]
+    others = {"a": (10, [20])}, {"a": (10, 20), "b": 0}, {"a": (10,), "b": Layer}, 10, (10, 20), {"a": 10, "b": 0}
+    for other in others:
+        assert matched(other, structure) is None

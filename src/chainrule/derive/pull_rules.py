@@ -121,8 +121,8 @@ PULL: Mapping[Op, Any] = MappingProxyType(
     }
 )
 
-#: The rules of operations with any number of inputs: `rule(δ, y, inputs, which are wanted, the walk)`, δ a list if y has
-#: several results, gives the errors of all inputs.
+#: The rules of operations with any number of inputs: `rule(δ, y, inputs, which are wanted, the walk)` gives the errors
+#: of all inputs; δ is a list if y has several results.
 PULL_TOGETHER: Mapping[Op, Callable[..., list[Array | None]]] = MappingProxyType(
     {
         ops.CONCATENATE: _concatenate,

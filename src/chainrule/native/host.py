@@ -54,5 +54,6 @@ class Host:
 
 
 def _view(address: int | None, type_: Type) -> np.ndarray[Any, Any]:
-    memory = (ctypes.c_char * type_.bytes).from_address(address or 0)
-    return np.frombuffer(memory, type_.dtype).reshape(type_.shape)
+    memory: Any = (ctypes.c_char * type_.bytes).from_address(address or 0)
+    found: np.ndarray[Any, Any] = np.frombuffer(memory, type_.dtype)
+    return found.reshape(type_.shape)

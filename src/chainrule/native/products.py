@@ -159,11 +159,11 @@ def _operations(node: Node) -> int:
     return node.type.size if node.op in ops.ELEMENTWISE else 0
 
 
-def _kept_for(node: Node) -> int:
-    """Elements that are computed and kept only because this operation reads them from memory."""
-    if node.op is not ops.CONTRACT:
-        return 0
-    return sum(n.type.size for n in map(_under_layout, node.inputs) if n.op in ops.ELEMENTWISE)
+def _kept(node: Node, top: Node) -> list[int]:
+    """The sizes of what is kept of an operation: its result, and operands that it reads from memory alone."""
+    operands = map(_under_layout, node.inputs if node.op is ops.CONTRACT else ())
+    own = [node.type.size] if node.op in _HEADS and node is not top else []
+    return own + [n.type.size for n in operands if n.op in ops.ELEMENTWISE]
 
 
 def _under_layout(node: Node) -> Node:
@@ -174,8 +174,7 @@ def _under_layout(node: Node) -> Node:
 
 def _cost(top: Node, nodes: Iterable[Node]) -> int:
     """Operations, and elements kept, of the nodes that a form is made of; where `top` is put is not counted."""
-    kept = sum(_kept_for(n) + (n.type.size if n.op in _HEADS and n is not top else 0) for n in nodes)
-    return sum(map(_operations, nodes)) + _KEPT * kept
+    return sum(_operations(n) + _KEPT * sum(_kept(n, top)) for n in nodes)
 
 
 def _result_of(form: Node) -> Node:
@@ -196,6 +195,17 @@ class _Choice:
     form: Node
     before: list[Node]
     after: list[Node]
+
+    @property
+    def cost(self) -> int:
+        """The cost of the new form."""
+        return _cost(_result_of(self.form), self.after)
+
+    @property
+    def is_smaller(self) -> bool:
+        """Whether nothing is kept that is as large as the largest of the products."""
+        kept = (size for n in self.after for size in _kept(n, _result_of(self.form)))
+        return max(kept, default=0) < max(n.type.size for n in self.before if n is not self.root)
 
 
 class _Rewriting:
@@ -232,19 +242,19 @@ class _Rewriting:
         if root.op not in SUMS or not root.type.size or not any(n in self.view.open for n in root.inputs):
             return None
         before = self._made_of(root, root)
-        forms = self._forms(root)
-        choices = (_Choice(root, form, before, self._made_of(form, root)) for form in forms)
-        best = min(choices, key=lambda c: _cost(_result_of(c.form), c.after), default=None)
-        return best if best and _cost(_result_of(best.form), best.after) < _cost(root, before) else None
-
-    def _forms(self, root: Node) -> list[Node]:
         parts, axis = _in_parts(root, self.view)
+        forms = [self._of_parts(parts, axis)] if parts else forms_of(root, self.view)
+        choices = [_Choice(root, form, before, self._made_of(form, root)) for form in forms]
         if not parts:
-            return forms_of(root, self.view)
+            choices = [choice for choice in choices if choice.is_smaller]
+        best = min(choices, key=lambda choice: choice.cost, default=None)
+        return best if best and best.cost < _cost(root, before) else None
+
+    def _of_parts(self, parts: Sequence[Node], axis: int | None) -> Node:
         results = [self._form_of_part(part) for part in parts]
         if axis is not None:
-            return [Node(ops.CONCATENATE, tuple(results), (axis,))]
-        return [functools.reduce(lambda total, result: Node(ops.ADD, (total, result)), results)]
+            return Node(ops.CONCATENATE, tuple(results), (axis,))
+        return functools.reduce(lambda total, result: Node(ops.ADD, (total, result)), results)
 
     def _form_of_part(self, part: Node) -> Node:
         self.view.look_below(part)
@@ -263,11 +273,16 @@ class _Rewriting:
         return list(found)
 
     def _note(self, node: Node, again: Node) -> None:
-        """What a sum is made of now was written where the sum was."""
-        origins = self.graph.origins.get(node, ())
-        choice = self.chosen.get(node)
-        for new in (again, *(choice.after if choice else ())):
-            self.origins[new] = tuple(dict.fromkeys((*self.origins.get(new, ()), *origins)))
+        """What a sum is made of now was written where the sum was, and where what it was made of was."""
+        self._add_origins(again, self.graph.origins.get(node, ()))
+        if node in self.chosen:
+            choice = self.chosen[node]
+            for old in (again, *choice.before):
+                for new in choice.after:
+                    self._add_origins(new, self.origins.get(old, ()))
+
+    def _add_origins(self, node: Node, origins: Iterable[Origin]) -> None:
+        self.origins[node] = tuple(dict.fromkeys((*self.origins.get(node, ()), *origins)))
 
     def not_worth_it(self) -> set[Node]:
         """Sums that are cheaper as they were, given what has to be computed anyway."""
@@ -276,7 +291,7 @@ class _Rewriting:
 
     def _is_dear(self, choice: _Choice, needed: Collection[Node]) -> bool:
         before = [node for node in choice.before if node is choice.root or node not in needed]
-        return _cost(_result_of(choice.form), choice.after) >= _cost(choice.root, before)
+        return choice.cost >= _cost(choice.root, before)
 
     def result(self) -> Graph:
         """The graph; the one that was given, if nothing has changed."""
@@ -312,7 +327,7 @@ def _only_reduced(nodes: Sequence[Node], outputs: Iterable[Node]) -> set[Node]:
             reduced.update(node.inputs)
         elif node.op not in _INLINE:
             read.update(node.inputs)
-        elif node in reduced:
+        elif node in reduced and node not in read:
             reduced.update(node.inputs)
     return {n for n in reduced - read if n.op is ops.CONTRACT and sums_nothing(n)}
 

@@ -8,6 +8,7 @@ replace arguments. Then the whole loop is native, and Python is entered again on
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,7 @@ from chainrule.errors import ShapeError
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Node
+from chainrule.graph.types import Type
 from chainrule.native import ahead, cache, machine
 from chainrule.native.emit_steps import call_steps, prepared, write_steps
 from chainrule.native.host import Host, host_operations
@@ -34,6 +36,8 @@ from chainrule.native.target import Target, host
 __all__ = ["Loop", "Program", "build", "kernels_of"]
 
 Array = np.ndarray[Any, Any]
+_LARGE = 1 << 20  # bytes from which new memory costs more than what is done in it
+_UNSHARED = 2  # references to an array that only one name refers to, while they are counted
 
 
 @dataclass(frozen=True)
@@ -168,7 +172,11 @@ def _compiled(name: str, graph: Graph, loop: Loop, target: Target) -> Code:
 
 
 class Program:
-    """A compiled graph with its memory; `print(program)` shows its kernels."""
+    """A compiled graph with its memory; `print(program)` shows its kernels.
+
+    It keeps its temporary memory from call to call, and that of large results, which is used again once nobody refers
+    to them any more.
+    """
 
     def __init__(self, graph: Graph, loop: Loop, target: Target) -> None:
         self.graph = simplify(graph)
@@ -180,6 +188,7 @@ class Program:
         self._captured = [np.array(array, order="C") for array in self._captured]  # as they are now
         self._host_operations = host_operations(self.graph)
         self._idle: list[Array] = []
+        self._large: dict[int, Array] = {}
 
     @property
     def temporary_bytes(self) -> int:
@@ -187,21 +196,29 @@ class Program:
         return self._code.temporary_bytes
 
     def __call__(self, *arguments: Array) -> list[Array]:
-        """The graph's outputs for these arguments, in fresh arrays. Not for loops."""
+        """The graph's outputs for these arguments, in arrays of their own. Not for loops."""
         given = [_fitting(a, n) for a, n in zip(arguments, self.graph.inputs, strict=True)]
-        results = [np.empty(n.type.shape, n.type.dtype) for n in self.graph.outputs]
+        results = [self._fresh(position, n.type) for position, n in enumerate(self.graph.outputs)]
         self.run(given, results, 0, 1)
+        self._large = {n: result for n, result in enumerate(results) if result.nbytes >= _LARGE}
         return results
+
+    def _fresh(self, position: int, type_: Type) -> Array:
+        """Memory for a result: that of the last large one, if nobody refers to it any more, as new memory is slow."""
+        last = self._large.pop(position, None)
+        if last is not None and sys.getrefcount(last) == _UNSHARED:
+            return last
+        return np.empty(type_.shape, type_.dtype)
 
     def run(self, inputs: Sequence[Array], outputs: Sequence[Array], begin: int, end: int) -> None:
         """Rounds `begin` to `end` over arrays that are contiguous and of the program's types; they are written to."""
         if end <= begin:
             return
         memory = self._idle.pop() if self._idle else _aligned(self.temporary_bytes)  # each thread its own
-        host = Host(self._host_operations)
+        host = Host(self._host_operations) if self._host_operations else None
         self._run(_table([*inputs, *self._captured, *outputs, memory], host), begin, end)
         self._idle.append(memory)
-        if host.problem is not None:
+        if host is not None and host.problem is not None:
             raise host.problem
 
     @property
@@ -241,16 +258,26 @@ class Program:
 
 def _fitting(argument: Array, node: Node) -> Array:
     """The argument as the program reads it; ShapeError if it is of another shape."""
-    if np.shape(argument) != node.type.shape:
+    type_ = node.type
+    if type(argument) is np.ndarray and argument.shape == type_.shape and argument.dtype == type_.dtype:
+        return argument if argument.flags.c_contiguous else np.ascontiguousarray(argument)
+    if np.shape(argument) != type_.shape:
         raise ShapeError(
             f"argument {node.attributes[0]} of the program has the shape {np.shape(argument)}, not {node.type.shape}."
         )
     return np.ascontiguousarray(argument, node.type.dtype)
 
 
-def _table(arrays: Sequence[Array], host: Host, counters: int = 0) -> Any:
-    addresses = [*(a.ctypes.data for a in arrays), host.address]
+def _table(arrays: Sequence[Array], host: Host | None, counters: int = 0) -> Any:
+    addresses = [*map(_address, arrays), host.address if host else 0]
     return (ctypes.c_int64 * (len(addresses) + counters))(*addresses)
+
+
+def _address(array: Array) -> int:
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # several times faster than the other way
+    except (TypeError, ValueError):  # nothing may be written to it, or there is nothing in it
+        return array.ctypes.data
 
 
 def _aligned(size: int) -> Array:

@@ -534,7 +534,7 @@ def _depends(kernels: set[int], others: Sequence[int], before: Mapping[int, set[
 def _sorted(steps: Sequence[Step], before: Mapping[int, set[int]], lasting: set[Buffer]) -> list[int]:
     """The steps in an order that respects the dependencies, in which memory is given back early.
 
-    Of those that may run, the first that gives back more temporary memory than it takes; if there is none, the earliest.
+    Of those that may run, the first that gives back more temporary memory than it takes; if there is none, the first.
     """
     after: dict[int, list[int]] = {}
     for n, needed in before.items():

@@ -23,9 +23,9 @@ ROUNDING: Mapping[np.dtype[Any], float] = MappingProxyType({np.dtype("float32"):
 def assert_close(found: Any, expected: Any, dtype: Any = None, tolerance: float | None = None) -> None:
     """Assert that two trees of arrays are the same to rounding.
 
-    They must have the same structure and shapes, whole numbers and booleans must be equal, and floating-point numbers may
-    differ by `tolerance · max(1, |expected|)`, where |expected| is the largest finite number of that array; unless told,
-    the tolerance is `ROUNDING` of `dtype`, or of the less precise of the two dtypes. nan equals nan.
+    They must have the same structure and shapes, whole numbers and booleans must be equal, and floating-point numbers
+    may differ by `tolerance · max(1, |expected|)`, where |expected| is the largest finite number of that array; unless
+    told, the tolerance is `ROUNDING` of `dtype`, or of the less precise of the two dtypes. nan equals nan.
 
     Raises AssertionError with the place in the tree and the element; OptionError for a dtype without a tolerance.
 

@@ -37,7 +37,7 @@ class Kink:
 
 
 #: The widest steps of the extrapolations, narrower ones for kinks and poles close by, and their narrowing.
-_WIDEST = {np.dtype("float32"): (0.3, 0.03), np.dtype("float64"): (2e-2, 1e-3, 5e-5)}
+_WIDEST = {np.dtype("float32"): (0.3, 0.03), np.dtype("float64"): (2e-2, 1e-3, 5e-5, 5e-7)}
 _SHRINK = {np.dtype("float32"): 1.6, np.dtype("float64"): 1.6}
 _ROUNDS = 6
 _SETTLED = {np.dtype("float32"): 1e-4, np.dtype("float64"): 1e-9}
@@ -78,26 +78,33 @@ def _extrapolated(path: Path, step: float, dtype: np.dtype[Any]) -> Difference:
     return best
 
 
-#: Two distances at which both sides are looked at: a bend shrinks with the distance, a kink stays.
-_NEAR = {np.dtype("float32"): (4e-2, 1e-2), np.dtype("float64"): (1e-4, 1e-5)}
+#: Distances at which both sides are looked at, and again closer by: a bend shrinks with the distance, a kink stays.
+_NEAR = {
+    np.dtype("float32"): ((4e-2, 1e-2), (1e-2, 2.5e-3)),
+    np.dtype("float64"): ((1e-4, 1e-5), (1e-6, 1e-7)),
+}
 
 
 def kink_of(path: Path, dtype: np.dtype[Any]) -> Kink | None:
     """The kink or jump at 0; None where both sides have one slope, as far as can be seen."""
-    wide, narrow = _NEAR[dtype]
+    first, closer = _NEAR[dtype]
+    found = _seen(path, *first, dtype)
+    return found if found is not None and _seen(path, *closer, dtype) is not None else None
+
+
+def _seen(path: Path, wide: float, narrow: float, dtype: np.dtype[Any]) -> Kink | None:
     with np.errstate(all="ignore"):
         before, here, after = (path(h) for h in (-narrow, 0.0, narrow))
-        noise = 64 * float(np.finfo(dtype).eps) * max(abs(before), abs(here), abs(after)) / narrow
-        size = (abs(after - here) + abs(here - before)) / narrow
-        if not abs(after + before - 2 * here) / narrow > 1e-2 * size + noise:
+        noise = 64 * float(np.finfo(dtype).eps) * max(abs(before), abs(here), abs(after))
+        across = max(abs(after - here), abs(here - before))
+        if across > 0.5 * max(abs(path(wide) - here), abs(here - path(-wide))) + noise:
+            return Kink(before, after, is_jump=True)
+        if not abs(after + before - 2 * here) > 1e-2 * across + noise:
             return None
         far, near = _sides(path, wide), _sides(path, narrow)
-    gap, wide_gap = near[1] - near[0], far[1] - far[0]
-    if not np.isfinite([gap, wide_gap]).all() or abs(gap) <= 1e-3 * size + noise:
-        return None
-    if abs(gap) > 0.5 * abs(wide_gap) * wide / narrow:  # it grows as the step shrinks: the values themselves differ
-        return Kink(before, after, is_jump=True)
-    return Kink(*near, is_jump=False) if abs(gap) > 0.7 * abs(wide_gap) else None
+    gap, wide_gap = abs(near[1] - near[0]), abs(far[1] - far[0])
+    is_kink = gap > 1e-3 * across / narrow + noise / narrow and 0.7 * wide_gap < gap < np.inf
+    return Kink(*near, is_jump=False) if is_kink else None
 
 
 def _sides(path: Path, h: float) -> tuple[float, float]:

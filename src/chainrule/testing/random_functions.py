@@ -70,7 +70,9 @@ def random_function(
     names = tuple(OPERATIONS) if operations is None else tuple(operations)
     unknown = [name for name in names if name not in OPERATIONS]
     if unknown or not names:
-        raise OptionError(f"random_function draws from {', '.join(OPERATIONS)}; not from {', '.join(unknown) or 'none'}.")
+        raise OptionError(
+            f"random_function draws from {', '.join(OPERATIONS)}; not from {', '.join(unknown) or 'none'}."
+        )
     wanted = checked_dtype(dtype)
     if wanted.kind != "f":
         raise OptionError(f"random_function is one of floating-point numbers, not of {wanted}.")

@@ -18,7 +18,7 @@ __all__ = ["argument_types", "trace"]
 
 
 def argument_types(leaves: Sequence[Any], structure: Structure, positions: Sequence[int]) -> list[Type]:
-    """The types of the leaves at these positions of a call; DTypeError names the argument that is no array of numbers."""
+    """The types of the leaves at these positions of a call; DTypeError names the argument that is no array."""
     return [_type(leaf, n, structure) for n, leaf in zip(positions, leaves, strict=True)]
 
 

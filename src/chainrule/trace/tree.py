@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,8 +17,7 @@ from chainrule.errors import ShapeError
 __all__ = ["Structure", "flatten", "matched", "paths", "tree_map", "unflatten"]
 
 
-@dataclass(frozen=True, slots=True)
-class Structure:
+class Structure(NamedTuple):
     """The shape of a tree without its leaves: what kind of node, its keys, its children. Hashable."""
 
     kind: Any  # type of the container; None for a leaf; "static" for a part that is no array
@@ -49,6 +47,9 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
 
 
 def _flatten(tree: Any, leaves: list[Any]) -> Structure:
+    if type(tree) is np.ndarray:  # the commonest leaf, at once
+        leaves.append(tree)
+        return _LEAF
     parts = _parts(tree)
     if parts is not None:
         keys, values = parts
@@ -119,8 +120,8 @@ def tree_map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
 def matched(tree: Any, structure: Structure) -> list[Any] | None:
     """The leaves of a tree in the order of a structure; None if the tree does not fit it.
 
-    What has names is matched by them, in whatever order; lists and tuples by place. A part that is None has None for every
-    leaf that belongs there.
+    What has names is matched by them, in whatever order; lists and tuples by place. A part that is None has None for
+    every leaf that belongs there.
 
     >>> matched({"b": 2.0, "a": None}, flatten({"a": (0.0, 0.0), "b": 0.0})[1])
     [None, None, 2.0]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import numpy as np
+
 from chainrule.trace.array import Array, transforming
 from chainrule.trace.tracing import argument_types, trace
 from chainrule.trace.tree import Structure, flatten, unflatten
@@ -36,6 +38,7 @@ class Compiled:
         functools.update_wrapper(self, function)
         self.function = function
         self._programs: dict[Any, Any] = {}
+        self._seen: dict[Any, tuple[Any, Structure, list[int]]] = {}  # the same by what arguments look like at a glance
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         """Run the program for these arguments; inside another transformation, the function itself."""
@@ -52,6 +55,13 @@ class Compiled:
         return self._prepared(*flatten((arguments, options)))[0]
 
     def _prepared(self, leaves: list[Any], structure: Structure) -> tuple[Any, Structure, list[int]]:
+        """The program for such arguments, the structure of its result, and which of the leaves it takes."""
+        seen = (structure, *map(_kind, leaves))
+        if seen not in self._seen:
+            self._seen[seen] = self._found(leaves, structure)
+        return self._seen[seen]
+
+    def _found(self, leaves: list[Any], structure: Structure) -> tuple[Any, Structure, list[int]]:
         dynamic = [n for n, leaf in enumerate(leaves) if not isinstance(leaf, bool | int)]
         types = argument_types([leaves[n] for n in dynamic], structure, dynamic)
         static = tuple((n, type(leaf), leaf) for n, leaf in enumerate(leaves) if isinstance(leaf, bool | int))
@@ -59,8 +69,7 @@ class Compiled:
         key = (structure, tuple(types), weak, static)
         if key not in self._programs:
             self._programs[key] = self._made(leaves, structure, dynamic, types, weak)
-        program, result = self._programs[key]
-        return program, result, dynamic
+        return (*self._programs[key], dynamic)
 
     def _made(
         self, leaves: list[Any], structure: Structure, dynamic: list[int], types: Any, weak: Any
@@ -78,3 +87,14 @@ class Compiled:
         with transforming():
             graph, result = trace(from_dynamic, flat, types, weak)
         return build(graph), result
+
+
+def _kind(leaf: Any) -> Any:
+    """What is seen of an argument at a glance: shape and dtype of an array, a whole number itself."""
+    if type(leaf) is np.ndarray:
+        return leaf.shape, leaf.dtype
+    return (
+        (type(leaf), leaf)
+        if isinstance(leaf, bool | int)
+        else (type(leaf), np.shape(leaf), getattr(leaf, "dtype", None))
+    )

@@ -156,7 +156,7 @@ def _fitting(tree: Any, like: Sequence[Array], structure: Structure, name: str) 
     leaves = matched(tree, structure)
     if leaves is None:
         count = len(flatten(tree)[0])
-        raise ShapeError(f"{name} must have the tree of what it belongs to, {len(like)} arrays, not another of {count}.")
+        raise ShapeError(f"{name} must have the tree of what it belongs to, {len(like)} arrays, not one of {count}.")
     return [
         _one_fitting(leaf, x, f"{name}{path}") for leaf, x, path in zip(leaves, like, paths(structure), strict=True)
     ]

@@ -1,0 +1,116 @@
+"""What is asked about: a network, the cost that it is judged by, and the examples that it is judged on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import OptionError
+from chainrule.learning.evaluate import Examples, prepared
+from chainrule.learning.run import Run
+from chainrule.learning.step import Objective
+from chainrule.nn.costs import cost_function, targets
+from chainrule.nn.network import Network
+from chainrule.trace import namespace as cnp
+
+__all__ = ["Subject", "subject_of"]
+
+Values = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A network, its objective and examples: `x` of shape (n, inputs), labels of (n,) or targets of (n, outputs).
+
+    The functions below are written in the array language: on traced arrays they can be differentiated, batched and
+    compiled; the network is the argument to differentiate with respect to.
+    """
+
+    network: Network
+    objective: Objective
+    examples: Examples
+    class_names: tuple[str, ...] = ()
+
+    @property
+    def x(self) -> Values:
+        """The examples, one a row."""
+        return self.examples.x
+
+    @property
+    def labels(self) -> Values:
+        """The class of each example, or its targets."""
+        return self.examples.labels
+
+    @property
+    def count(self) -> int:
+        """How many examples there are."""
+        return len(self.examples.x)
+
+    def costs(self, network: Network, x: Any, labels: Any) -> Any:
+        """C_x of each example, without penalty."""
+        z, a = network.forward(x)[-1]
+        formula = cost_function(self.objective.cost, network.layers[-1].activation)
+        return formula(z, a, targets(labels, network))
+
+    def cost(self, network: Network, x: Any, labels: Any) -> Any:
+        """The mean of C_x over the examples, without penalty."""
+        return cnp.mean(self.costs(network, x, labels))
+
+    def total_cost(self, network: Network, x: Any, labels: Any) -> Any:
+        """What learning minimises: the mean of C_x, and the penalty."""
+        return self.objective.measured(network, x, labels)[0]
+
+    def answers(self, outputs: Any) -> Any:
+        """The class that each row of outputs says."""
+        return cnp.argmax(outputs, axis=1)
+
+    @property
+    def classes(self) -> Values:
+        """The class of each example; OptionError if the targets are no classes."""
+        if not self.examples.classes:
+            raise OptionError("this asks about classes, but the targets are real numbers.")
+        labels = self.labels
+        found: Values = labels if labels.ndim == 1 else labels.argmax(axis=1)
+        return found
+
+    def named(self, label: int) -> str:
+        """The name of a class."""
+        return self.class_names[label] if label < len(self.class_names) else str(label)
+
+    def taking(self, rows: Sequence[int] | Values) -> Subject:
+        """The same network asked about some of the examples."""
+        chosen = np.asarray(rows, np.intp)
+        examples = replace(self.examples, x=self.x[chosen], labels=self.labels[chosen])
+        return replace(self, examples=examples)
+
+    def at_most(self, count: int, seed: int = 0) -> Subject:
+        """The same network asked about so many examples, drawn at random if there are more."""
+        if count >= self.count:
+            return self
+        return self.taking(np.sort(np.random.default_rng(seed).choice(self.count, count, replace=False)))
+
+
+def subject_of(network: Network | Run, data: Any, cost: str | None = None, l2: float | None = None) -> Subject:
+    """The subject for a network or a run, and data that are a DataSet or a pair `(x, labels)`.
+
+    A run knows its cost and its penalty λ. For a network the cost is, unless told, the cross-entropy that belongs to
+    its outputs, quadratic where there is none; the penalty is none. Data are taken in the network's own dtype.
+
+    Raises OptionError for a cost that does not suit the network, DataError for data that do not fit it.
+    """
+    known = dict(network.configuration) if isinstance(network, Run) else {}
+    asked = network.network if isinstance(network, Run) else network
+    if not isinstance(asked, Network):
+        raise OptionError(f"insight is about a Network or a Run, not {type(asked).__name__}.")
+    chosen = cost or known.get("cost") or _usual_cost(asked)
+    cost_function(chosen, asked.layers[-1].activation)
+    examples = prepared(data, asked, asked.dtype)
+    penalty = float(known.get("l2", 0.0) if l2 is None else l2) / int(known.get("training_examples", len(examples.x)))
+    return Subject(asked, Objective(chosen, penalty), examples, tuple(getattr(data, "class_names", ()) or ()))
+
+
+def _usual_cost(network: Network) -> str:
+    return "cross_entropy" if network.layers[-1].activation in ("sigmoid", "softmax") else "quadratic"
