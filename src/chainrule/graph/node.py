@@ -8,6 +8,7 @@ written, which forward node it answers for) is kept beside the graph, not in it.
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 from weakref import WeakValueDictionary
@@ -56,9 +57,9 @@ class Node:
         node.op, node.inputs, node.attributes = key
         node.type = TYPE_RULES[op](*[n.type for n in inputs], *attributes)
         node.value = None
-        node.serial = next(_SERIAL)
-        _INTERNED[key] = node
-        return node
+        with _LOCK:  # another thread may have made it in the meantime
+            node.serial = next(_SERIAL)
+            return _INTERNED.setdefault(key, node)
 
     def __getattr__(self, name: str) -> Any:
         """An attribute of the operation by its name: `node.axes`."""
@@ -74,6 +75,7 @@ class Node:
 # The one table that lives as long as the program: it makes equal nodes identical, forgets a node with its last
 # user, and cannot be observed otherwise. The counter beside it only ever grows.
 _SERIAL = itertools.count()
+_LOCK = threading.RLock()
 _INTERNED: WeakValueDictionary[tuple[Op, tuple[Node, ...], tuple[Any, ...]], Node] = WeakValueDictionary()
 
 

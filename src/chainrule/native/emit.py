@@ -19,6 +19,8 @@ from chainrule.graph import ops
 from chainrule.native import elementwise, ir
 from chainrule.native.ir import I64, PTR, Function, Module, Value
 from chainrule.native.kernel import (
+    FOLD_CELLS,
+    FOLD_LANES,
     Apply,
     Buffer,
     Expression,
@@ -76,9 +78,11 @@ class _Writer:
                 self.users.setdefault(operand, []).append(e)
         self.results: dict[tuple[int, Place], Value] = {}
         self.panels: set[Load] = set()
+        self.folded = 0  # stores to folds so far
 
     def write(self) -> None:
         self.function.comment(self.kernel.heading)
+        self._clear_folds()
         self._hoist()
         self._output_loops(self.tiling.order)
         self.function.ret()
@@ -309,6 +313,9 @@ class _Writer:
 
     def _store_one(self, store: Store, value: Value, place: Place) -> None:
         lanes = place[self.vector_axis].lanes if place else 1
+        if store.folding:
+            self._fold(store, self._wide(value, lanes))
+            return
         pointers = self._pointers(store.buffer, store.view, place)
         if len(pointers) == 1:
             self._write(store, self._wide(value, lanes), pointers[0])
@@ -323,6 +330,23 @@ class _Writer:
             before = elementwise.load(self.function, dtype, value.type.lanes, pointer)
             value = elementwise.apply(self.function, ops.ADD, dtype, [before, value])
         elementwise.store(self.function, dtype, value, pointer)
+
+    def _clear_folds(self) -> None:
+        """No sum yet, in any of the places that a folding store adds to."""
+        for store in (s for s in self.kernel.stores if s.folding):
+            dtype = store.expression.dtype
+            zero = self.function.splat(Function.constant(elementwise.register_type(dtype, 1), 0), FOLD_LANES)
+            for cell in range(FOLD_CELLS):
+                pointer = self._displaced(self.address[store.buffer], dtype, cell * FOLD_LANES)
+                elementwise.store(self.function, dtype, zero, pointer)
+
+    def _fold(self, store: Store, value: Value) -> None:
+        """Add a vector to one of the vectors of partial sums, another one for each cell of the tile."""
+        dtype = store.expression.dtype
+        self.folded += 1
+        pointer = self._displaced(self.address[store.buffer], dtype, self.folded % FOLD_CELLS * FOLD_LANES)
+        before = elementwise.load(self.function, dtype, value.type.lanes, pointer)
+        elementwise.store(self.function, dtype, self.function.fadd(before, value), pointer)
 
     # panels: a load's places for one tile of the outermost axis, side by side
 

@@ -23,9 +23,11 @@ from chainrule.graph.ops import Op
 from chainrule.graph.types import Type
 
 __all__ = [
-    "Apply", "Buffer", "Expression", "Kernel", "Load", "Number", "Position", "Reduction", "Result", "Store", "Tiling",
-    "View", "axes_of", "below", "rebuilt", "walk",
+    "FOLD_CELLS", "FOLD_LANES", "Apply", "Buffer", "Expression", "Kernel", "Load", "Number", "Position", "Reduction",
+    "Result", "Store", "Tiling", "View", "axes_of", "below", "rebuilt", "walk",
 ]  # fmt: skip
+
+FOLD_LANES, FOLD_CELLS = 16, 16  # as many partial sums as a folding store keeps: of lanes, of cells of a tile
 
 DType = np.dtype[Any]
 
@@ -154,12 +156,16 @@ class Reduction:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Write an expression to a buffer; `adding` adds it to what is there, one place after the other."""
+    """Write an expression to a buffer; `adding` adds it to what is there, one place after the other.
+
+    A `folding` store adds up the expression over all places, in the buffer's few elements, which remain to be added.
+    """
 
     buffer: Buffer
     view: View
     expression: Expression
     adding: bool = False
+    folding: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +276,8 @@ class Kernel:
         for store in self.stores:
             place = f"{store.buffer.name}[{store.view.spelled(spelling.of)}]"
             indices = [index for index, _ in store.view.indirect]
-            lines += spelling.line(f"{place} {'+=' if store.adding else '='}", store.expression, indices)
+            sign = "+= sum of" if store.folding else "+=" if store.adding else "="
+            lines += spelling.line(f"{place} {sign}", store.expression, indices)
         if self.tiling:
             t = self.tiling
             tile = " x ".join(f"{t.step(a)}{letters[a]}" for a in range(len(self.sizes)) if t.step(a) > 1) or "1"
@@ -374,5 +381,8 @@ def rebuilt(
     return replace(
         kernel,
         reductions=tuple(replace(r, expression=expression(r.expression)) for r in kernel.reductions),
-        stores=tuple(Store(buffer(s.buffer), view(s.view), expression(s.expression), s.adding) for s in kernel.stores),
+        stores=tuple(
+            replace(s, buffer=buffer(s.buffer), view=view(s.view), expression=expression(s.expression))
+            for s in kernel.stores
+        ),
     )

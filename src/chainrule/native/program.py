@@ -273,11 +273,11 @@ def _table(arrays: Sequence[Array], host: Host | None, counters: int = 0) -> Any
     return (ctypes.c_int64 * (len(addresses) + counters))(*addresses)
 
 
-def _address(array: Array) -> int:
+def _address(array: Any) -> int:
     try:
         return ctypes.addressof(ctypes.c_char.from_buffer(array))  # several times faster than the other way
     except (TypeError, ValueError):  # nothing may be written to it, or there is nothing in it
-        return array.ctypes.data
+        return int(array.ctypes.data)
 
 
 def _aligned(size: int) -> Array:

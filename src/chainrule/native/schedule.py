@@ -20,8 +20,11 @@ from typing import Any
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Node
+from chainrule.graph.types import Type
 from chainrule.native.host import HOST_OPERATIONS, host_operations
 from chainrule.native.kernel import (
+    FOLD_CELLS,
+    FOLD_LANES,
     Apply,
     Buffer,
     Expression,
@@ -53,6 +56,7 @@ _COST: Mapping[ops.Op, int] = MappingProxyType(
 )
 _KEEP_IF_SHARED = 6  # a shared value that costs more operations than this is stored rather than computed again
 _KEEP_IF_LARGE = 150  # operations in one kernel, so that compile time stays proportional to the program
+_WORTH_FOLDING = 4096  # terms of a sum that is worth adding up where they are computed
 _LONG_STEP = 4096  # bytes from row to row at which the first cache holds only a few rows
 _HEADS = frozenset(
     {ops.CONTRACT, ops.SUM, ops.MAX, ops.PAD, ops.CONCATENATE, ops.SCATTER_ADD, *ops.CONTROL, ops.RESULT}
@@ -289,8 +293,11 @@ class _Scheduler:
         return turned
 
     def reduction(self, node: Node, buffer: Buffer) -> list[_Draft]:
-        """One kernel: the sum or the maximum over axes."""
+        """One kernel: the sum or the maximum over axes; the sum of all may join the kernel that computes its terms."""
         source = node.inputs[0]
+        partial = self._folded(node, source)
+        if partial is not None:
+            return [self._summed_parts(node, partial, buffer)]
         kept = [axis for axis in range(source.type.rank) if axis not in node.axes]
         units = unit_views(source.type.rank)
         coordinates: list[View] = [units[0]] * source.type.rank if source.type.rank else []
@@ -300,6 +307,28 @@ class _Scheduler:
         reduced = tuple(source.type.shape[axis] for axis in node.axes)
         accumulated = Reduction(node.op.name, lowering.element(source, tuple(coordinates)))
         return [self._reducing(node, buffer, lowering, reduced, accumulated)]
+
+    def _folded(self, node: Node, source: Node) -> Buffer | None:
+        """Partial sums of all elements of `source`, added up where an open kernel has just computed them."""
+        last = max((self.draft_of.get(n, -1) for n in self._needed(node)), default=-1)
+        draft = self.drafts[last] if last >= 0 else None
+        if node.op is not ops.SUM or node.type.rank or not source.type.is_float or source.type.size < _WORTH_FOLDING:
+            return None
+        if not isinstance(draft, _Draft) or not draft.open or draft.shape != source.type.shape:
+            return None
+        try:
+            expression = draft.lowering.element(source, draft.places)
+        except Elsewhere:
+            return None
+        partial = Buffer(f"t{len(self.memory)}.parts", Type((FOLD_LANES * FOLD_CELLS,), source.type.dtype))
+        nowhere = View(0, (0,) * draft.lowering.axes)
+        draft.stores.append(Store(partial, nowhere, expression, folding=True))
+        return partial
+
+    def _summed_parts(self, node: Node, parts: Buffer, buffer: Buffer) -> _Draft:
+        lowering = Lowering(1, self.memory)
+        term = lowering.load(parts, View(0, (1,)), node.type.dtype)
+        return self._reducing(node, buffer, lowering, parts.type.shape, Reduction("sum", term))
 
     def _reducing(
         self, node: Node, buffer: Buffer, lowering: Lowering, reduced: tuple[int, ...], reduction: Reduction

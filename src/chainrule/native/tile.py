@@ -263,7 +263,7 @@ def _tile_cycles(work: _Work, tiling: Tiling, places: list[int]) -> float:
     rounds = prod(ceil(n / lanes) if a == axis else n for a, n in enumerate(kernel.sizes) if a >= kernel.outputs)
     finish = accumulators * (unrolled + (3.0 + lanes / 4 if axis >= kernel.outputs else 1.0))
     if axis < kernel.outputs:
-        finish += accumulators * 2 * lanes * sum(store.view.strides[axis] != 1 for store in kernel.stores)
+        finish += accumulators * 2 * lanes * sum(s.view.strides[axis] != 1 for s in kernel.stores if not s.folding)
     return rounds * per_round + finish + 6
 
 

@@ -142,8 +142,8 @@ class _Checks:
     def _weights(self, arrays: Sequence[Values]) -> list[Values]:
         """A random number for each element; 1 for a single one, so that what is told of it is its own."""
         if len(arrays) == 1 and arrays[0].ndim == 0:
-            return [np.ones_like(arrays[0])]
-        return [self.random.normal(size=x.shape).astype(x.dtype) for x in arrays]
+            return [np.ones((), arrays[0].dtype)]
+        return [np.asarray(self.random.normal(size=x.shape), x.dtype) for x in arrays]
 
     def _check_array(self, along: _Along, direction: Values, taken: tuple[str, ...], size: float) -> None:
         """The slope along one direction of one array."""

@@ -1,0 +1,47 @@
+"""All weights and biases of a network as one vector, layer after layer, each layer's weights before its biases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.insight.places import Place
+from chainrule.nn.network import Network
+from chainrule.trace import namespace as cnp
+from chainrule.trace.tree import flatten, unflatten
+
+__all__ = ["is_weight", "place_at", "shaped", "vector"]
+
+Values = np.ndarray[Any, Any]
+
+
+def vector(network: Any) -> Any:
+    """The vector of a network's weights and biases, or of a gradient; of traced arrays too."""
+    return cnp.concatenate([leaf.reshape(-1) for leaf in flatten(network)[0]])
+
+
+def shaped(network: Network, values: Any) -> Network:
+    """The network whose weights and biases are the values of a vector; a direction, if they are changes."""
+    leaves, structure = flatten(network)
+    parts, start = [], 0
+    for leaf in leaves:
+        parts.append(values[start : start + leaf.size].reshape(leaf.shape))
+        start += leaf.size
+    made: Network = unflatten(structure, parts)
+    return made
+
+
+def is_weight(network: Network) -> Values:
+    """Which places of the vector are weights; the others are biases."""
+    return np.concatenate([np.full(leaf.size, leaf.ndim == 2) for leaf in flatten(network)[0]])
+
+
+def place_at(network: Network, position: int) -> Place:
+    """The weight or bias at a position of the vector."""
+    for number, layer in enumerate(network.layers):
+        for kind, array in (("w", layer.w), ("b", layer.b)):
+            if position < array.size:
+                return Place(number, kind, tuple(int(n) for n in np.unravel_index(position, array.shape)))
+            position -= array.size
+    raise IndexError(position)

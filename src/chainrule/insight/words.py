@@ -1,0 +1,55 @@
+"""Numbers in the middle of a sentence."""
+
+from __future__ import annotations
+
+from chainrule.insight.places import Place
+from chainrule.insight.presentation import number
+
+__all__ = ["counted", "examples_of", "layer_name", "moves_cost", "percent", "raising", "source_name"]
+
+
+def counted(count: int, thing: str) -> str:
+    """`1 example`, `1,000 examples`."""
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
+def percent(share: float) -> str:
+    """A share as a percentage with one decimal.
+
+    >>> percent(0.9312)
+    '93.1 %'
+    """
+    return f"{100 * share:.1f} %"
+
+
+def raising(change: float) -> str:
+    """What a change of a weight is: raising or lowering it, by how much."""
+    return f"{'raising' if change > 0 else 'lowering'} it by {number(abs(change))}"
+
+
+def moves_cost(change: float) -> str:
+    """What a change of the cost is.
+
+    >>> moves_cost(-0.5)
+    'lower the cost by 0.5'
+    """
+    if change == 0:
+        return "leave the cost as it is"
+    return f"{'raise' if change > 0 else 'lower'} the cost by {number(abs(change))}"
+
+
+def layer_name(layer: int, layers: int) -> str:
+    """`layer 0`, and for the last `layer 1, the output layer`."""
+    return f"layer {layer}, the output layer" if layer == layers - 1 else f"layer {layer}"
+
+
+def source_name(place: Place) -> str:
+    """What the weight multiplies: `input 407`, `neuron 3 of layer 0`."""
+    if place.source is None:
+        return "the number 1"
+    return f"input {place.source}" if place.layer == 0 else f"neuron {place.source} of layer {place.layer - 1}"
+
+
+def examples_of(asked: int, count: int) -> str:
+    """`all 1,000 examples`, `1,000 of the 5,000 examples`."""
+    return f"all {counted(count, 'example')}" if asked == count else f"{asked:,} of the {counted(count, 'example')}"
