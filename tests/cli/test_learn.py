@@ -42,7 +42,9 @@ def test_without_arguments_learns_the_bundled_digits(work: Path, chainrule_comma
     saved = the_run(work)
     assert saved.name.endswith("-digits-784-30-10")
     assert f"Saved in {saved.relative_to(work)}\n" in done.stdout
-    assert {path.name for path in saved.iterdir()} == {"weights.safetensors", "history.jsonl", "configuration.json"}
+    assert {path.name for path in saved.iterdir()} == {
+        "weights.safetensors", "history.jsonl", "configuration.json", "flow.safetensors",
+    }  # fmt: skip
     run = cr.Run.load(saved)
     assert run.network.sizes == [784, 30, 10]
     assert [record.epoch for record in run.history] == list(range(1, 31))

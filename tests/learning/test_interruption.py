@@ -58,7 +58,7 @@ def test_a_run_that_is_interrupted_between_epochs_is_the_run_of_the_epochs_befor
 
 def test_the_steps_of_an_epoch_that_is_cut_short_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        loop._Pace, "stretches", lambda self, batches: (batches[n : n + 1] for n in range(len(batches)))
+        loop._Pace, "stretches", lambda self, batches, most: (batches[n : n + 1] for n in range(len(batches)))
     )
     order = np.random.default_rng(1).permutation(20)
     interrupted_after(2, "moved", monkeypatch)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,10 +13,12 @@ import numpy as np
 from chainrule.data.dataset import DataSet
 from chainrule.errors import OptionError
 from chainrule.learning.evaluate import Evaluator, Examples, Totals, by_size, prepared
+from chainrule.learning.flow import Flow
 from chainrule.learning.optimizers import Optimizer
 from chainrule.learning.progress import Progress
 from chainrule.learning.run import Record, Run
-from chainrule.learning.step import ROW, Objective, Training
+from chainrule.learning.step import ROW, Objective, Training, WatchedTraining
+from chainrule.learning.watcher import Watcher, looks_every
 from chainrule.nn.costs import cost_function
 from chainrule.nn.network import Network
 from chainrule.trace.tree import flatten, unflatten
@@ -40,6 +43,7 @@ def learn(
     order: Any = None,
     dtype: Any = np.float32,
     evaluate_training: bool = False,
+    watch: bool | int = True,
     progress: bool = True,
 ) -> Run:
     """Train a network by backpropagation on mini-batches, and return the `Run`.
@@ -50,6 +54,9 @@ def learn(
     Training figures are running means over the epoch's steps, or with `evaluate_training` those of the whole
     training set at its end. Validation data, given or part of the data set, are measured after every epoch and never
     learned from.
+
+    `watch` records what flows through the layers (`run.flow`): some 20 times a second, or every so many steps, or
+    never. What is learnt does not depend on it, but for the last bits if every single step is watched.
 
     The same seed on the same machine gives the same bits. Ctrl-C ends learning within a second; the run then holds what
     was learnt, and `run.interrupted` is true. `network` itself is not changed.
@@ -73,16 +80,18 @@ def learn(
     if batch > len(training.x):
         raise OptionError(f"batch {batch} is larger than the training data, {len(training.x)} examples.")
     orders = _orders(order, epochs, len(training.x), seed)
+    every = looks_every(watch, network.parameters, batch, epochs * (len(training.x) // batch))
     cost_function(cost, network.layers[-1].activation)
     objective = Objective(cost, l2 / len(training.x))
     with Progress(epochs, len(training.x), shown=progress) as display:
-        learner = _Learner(network.astype(wanted), training, checked, objective, optimizer, batch, evaluate_training)
+        start = network.astype(wanted)
+        learner = _Learner(start, training, checked, objective, optimizer, batch, evaluate_training, every)
         finished = learner.run(orders, display)
     configuration = {
         "sizes": network.sizes, "cost": cost, "epochs": epochs, "batch": batch, "optimizer": repr(optimizer), "l2": l2,
         "seed": seed, "dtype": wanted.name, "training_examples": len(training.x),
     }  # fmt: skip
-    return Run(learner.network, learner.history, configuration, interrupted=not finished)
+    return Run(learner.network, learner.history, configuration, interrupted=not finished, flow=learner.flow)
 
 
 # checks
@@ -137,12 +146,13 @@ class _Pace:
 
     rounds: int = 4
 
-    def stretches(self, batches: Values) -> Iterator[Values]:
-        """The batches, a stretch at a time."""
+    def stretches(self, batches: Values, most: Callable[[Values], int]) -> Iterator[Values]:
+        """The batches, a stretch at a time, of at most as many as `most` says of those that are left."""
         start = 0
         while start < len(batches):
+            allowed = most(batches[start:])
             began = time.perf_counter()
-            taken = batches[start : start + self.rounds]
+            taken = batches[start : start + min(self.rounds, allowed)]
             yield taken
             start += len(taken)
             spent = max(time.perf_counter() - began, 1e-9)
@@ -160,7 +170,9 @@ class _Learner:
     optimizer: Optimizer
     batch: int
     evaluate_training: bool
+    every: int | None  # steps between two looks at what flows
     history: list[Record] = field(default_factory=list)
+    done: int = 0  # steps
 
     def __post_init__(self) -> None:
         self.began = time.perf_counter()
@@ -169,8 +181,17 @@ class _Learner:
         self.leaves = [np.array(leaf, order="C") for leaf in leaves]  # the native loop knows no strides
         self.weights = self.leaves[: len(flatten(self.start)[0])]
         data = (self.training.x, self.training.labels)
+        training = (state, self.objective, self.optimizer, data)
+        watched = functools.partial(WatchedTraining, *training, self.batch)
+        self.watcher = Watcher(
+            functools.partial(watched, measure=True), self.every or 0, self.batch, len(self.start.layers)
+        )
+        if self.every not in (None, 1):
+            self.watcher.start()
         self.steps = by_size(
-            len(self.training.x), self.batch, lambda n: Training(state, self.objective, self.optimizer, data, n)
+            len(self.training.x),
+            self.batch,
+            lambda n: watched(measure=False) if self.every == 1 and n == self.batch else Training(*training, n),
         )
         self.validate = self._evaluator(self.validation)
         self.retrain = self._evaluator(self.training if self.evaluate_training else None)
@@ -199,11 +220,27 @@ class _Learner:
         for size, count, step in self.steps:
             batches = rows[start : start + size * count].reshape(count, size)
             start += size * count
-            for taken in pace.stretches(batches):
-                costs, right = step.run(self.leaves, taken)
+            for taken in pace.stretches(batches, self._look):
+                costs, right, *quantities = measured = step.run(self.leaves, taken)
                 totals.add(costs, right, size)
+                if quantities:
+                    self.watcher.add(self.done, measured)
+                self.done += len(taken)
                 display.moved(epoch, totals.examples, totals.mean_cost, totals.accuracy(self.training.classes))
         return totals
+
+    def _look(self, batches: Values) -> int:
+        """Look at the step that comes next, if it is its turn; how many steps may follow before the next look."""
+        if self.every in (None, 1) or batches.shape[1] != self.batch:
+            return len(batches)
+        if self.watcher.until_next(self.done) == 0:
+            self.watcher.look(self.done, self.leaves, batches[0])
+        return self.watcher.until_next(self.done + 1) + 1
+
+    @property
+    def flow(self) -> Flow | None:
+        """What was seen of the steps; None if nobody watched."""
+        return None if self.every is None else self.watcher.flow()
 
     def _record(self, epoch: int, totals: Totals) -> Record:
         training = self.retrain.measure(self.weights) if self.retrain else totals

@@ -21,12 +21,14 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import ChainruleError, FormatError, StorageError
+from chainrule.learning.flow import Flow
 from chainrule.nn.activations import ACTIVATIONS
 from chainrule.nn.network import Network
 
 __all__ = ["Record", "Run", "check_folder"]
 
 _WEIGHTS, _HISTORY, _CONFIGURATION = "weights.safetensors", "history.jsonl", "configuration.json"
+_FLOW = "flow.safetensors"
 _FORMAT = 1
 
 
@@ -47,12 +49,13 @@ class Record:
 
 @dataclass(frozen=True)
 class Run:
-    """The result of `learn`: the network, its history, how it was made, and whether it was stopped early."""
+    """The result of `learn`: the network, its history, how it was made, whether it was stopped early, what flowed."""
 
     network: Network
     history: list[Record]
     configuration: Mapping[str, Any] = field(default_factory=dict)
     interrupted: bool = False
+    flow: Flow | None = None
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write the run to a folder, which is made if it is not there; StorageError if that cannot be done."""
@@ -78,6 +81,7 @@ class Run:
                 folder / _WEIGHTS: save(tensors),
                 folder / _HISTORY: "".join(json.dumps(_strict(r)) + "\n" for r in self.history).encode(),
                 folder / _CONFIGURATION: (json.dumps(details, indent=2) + "\n").encode(),
+                **({folder / _FLOW: save(self.flow.to_tensors())} if self.flow is not None else {}),
             }
         )
 
@@ -92,8 +96,9 @@ class Run:
             configuration = _json(source / _CONFIGURATION, _text(source / _CONFIGURATION))
             history = [_record(source / _HISTORY, line) for line in _text(source / _HISTORY).splitlines()]
             network = _network(source / _WEIGHTS, configuration)
+            flow = _flow(source / _FLOW) if (source / _FLOW).exists() else None
         own = {name: configuration.pop(name, None) for name in ("format", "activations", "interrupted")}
-        return cls(network, history, configuration, own["interrupted"] is True)
+        return cls(network, history, configuration, own["interrupted"] is True, flow)
 
     @property
     def verdict(self) -> str:
@@ -223,3 +228,13 @@ def _network(path: Path, configuration: Mapping[str, Any]) -> Network:
         raise FormatError(f"{path} does not hold the network's weights: {problem.what}") from None
     except (SafetensorError, KeyError, ValueError) as problem:
         raise FormatError(f"{path} does not hold the network's weights: {problem}.") from None
+
+
+def _flow(path: Path) -> Flow:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        return Flow.from_tensors(load(path.read_bytes()))
+    except (SafetensorError, KeyError, ValueError, IndexError) as problem:
+        raise FormatError(f"{path} does not hold what flowed through the layers: {problem}.") from None

@@ -7,7 +7,6 @@ graph, scheduled into kernels and compiled into a loop that reads the rows of th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,47 +15,22 @@ from chainrule.errors import DTypeError, OptionError
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph
 from chainrule.graph.types import Type, type_of
+from chainrule.learning.flow import Watched, watched_step
+from chainrule.learning.objective import Objective
 from chainrule.learning.optimizers import Optimizer
 from chainrule.native.program import Loop, build
-from chainrule.nn.costs import cost_function, targets
 from chainrule.nn.network import Network
-from chainrule.trace import namespace as cnp
 from chainrule.trace.array import Array, apply, transforming
 from chainrule.trace.tracing import trace
 from chainrule.trace.tree import flatten, paths, unflatten
 from chainrule.transform import value_and_grad
 
-__all__ = ["Evaluation", "Objective", "Training"]
+__all__ = ["ROW", "Evaluation", "Objective", "Training", "WatchedTraining"]
 
 ROW = np.dtype(np.uint32)  # how examples are numbered
 
 Tree = Any
 Values = np.ndarray[Any, Any]
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What is minimised: the mean of a cost over examples, plus `λ/(2n) Σ w²` over the weights.
-
-    `penalty` is λ/n.
-    """
-
-    cost: str
-    penalty: float = 0.0
-
-    def measured(self, network: Network, x: Any, labels: Any) -> tuple[Any, Any]:
-        """The cost, penalty included, and how many of the examples are classified rightly."""
-        z, a = network.forward(x)[-1]
-        y = targets(labels, network)
-        data = cnp.mean(cost_function(self.cost, network.layers[-1].activation)(z, a, y))
-        right = cnp.argmax(a, axis=1) == (labels if labels.ndim == 1 else cnp.argmax(labels, axis=1))
-        return data + self._penalty(network), cnp.sum(right)
-
-    def _penalty(self, network: Network) -> Any:
-        if self.penalty == 0:
-            return 0.0
-        squares = sum(cnp.sum(layer.w * layer.w) for layer in network.layers)
-        return 0.5 * self.penalty * squares
 
 
 def _rows(x: Any, rows: Any) -> Array:
@@ -72,7 +46,8 @@ class _Stretch:
         self.resident = [np.ascontiguousarray(a) for a in resident]
         types = [*(type_of(np.asarray(leaf)) for leaf in leaves), *(type_of(a) for a in self.resident)]
         types.append(Type((batch,), ROW))
-        self.program = build(self._traced(function, types), self._loop(len(types)))
+        graph = self._traced(function, types)
+        self.program = build(graph, self._loop(len(types), len(graph.outputs)))
 
     def _traced(self, function: Callable[..., Any], types: Sequence[Type]) -> Graph:
         def flat(*arrays: Array) -> Any:
@@ -97,16 +72,20 @@ class _Stretch:
                     cure="An optimiser keeps shapes and dtypes: convert with .astype(w.dtype).",
                 )
 
-    def _loop(self, inputs: int) -> Loop:
+    def _loop(self, inputs: int, outputs: int) -> Loop:
         updates = {n: n for n in range(self.size)}
-        return Loop(updates, stepped=frozenset({inputs - 1}), collected=frozenset({self.size, self.size + 1}))
+        collected = frozenset(range(self.size, outputs))
+        return Loop(updates, stepped=frozenset({inputs - 1}), collected=collected)
 
-    def run(self, state: Sequence[Values], order: Values) -> tuple[Values, Values]:
-        """The costs and the numbers of right answers of the rounds over the batches in `order`; changes the state."""
-        costs = np.empty(len(order), self.program.graph.outputs[self.size].type.dtype)
-        right = np.empty(len(order), np.int64)
-        self.program.run([*state, *self.resident, order], [*state, costs, right], 0, len(order))
-        return costs, right
+    def run(self, state: Sequence[Values], order: Values) -> list[Values]:
+        """What is measured in the rounds over the batches in `order`, one row a round; changes the state.
+
+        First the costs, then the numbers of right answers, then what is watched.
+        """
+        kinds = [node.type for node in self.program.graph.outputs[self.size :]]
+        measured = [np.empty((len(order), *kind.shape), kind.dtype) for kind in kinds]
+        self.program.run([*state, *self.resident, order], [*state, *measured], 0, len(order))
+        return measured
 
 
 class Training(_Stretch):
@@ -129,6 +108,35 @@ class Training(_Stretch):
             return optimizer.update(network, gradient, moments), (value, right[0])
 
         super().__init__(step, state, data, batch)
+
+
+class WatchedTraining(_Stretch):
+    """The same steps, in which the quantities of `flow` are taken too; with `measure` also the cost after the step."""
+
+    def __init__(
+        self,
+        state: Tree,
+        objective: Objective,
+        optimizer: Optimizer,
+        data: tuple[Values, Values],
+        batch: int,
+        *,
+        measure: bool,
+    ) -> None:
+        def step(state: Tree, x: Array, labels: Array, rows: Array) -> tuple[Tree, tuple[Array, ...]]:
+            network, moments = state
+            examples, answers = _rows(x, rows), _rows(labels, rows)
+            found = watched_step(network, moments, objective, optimizer, examples, answers, measure=measure)
+            return found.after, (found.cost, found.right, *_quantities(found))
+
+        super().__init__(step, state, data, batch)
+
+
+def _quantities(found: Watched) -> list[Array]:
+    """In the order in which `flow` reads them."""
+    of_layers = [quantity for layer in found.layers for quantity in layer]
+    optional = (found.measured, found.class_shares)
+    return [*of_layers, found.predicted, *(quantity for quantity in optional if quantity is not None)]
 
 
 class Evaluation(_Stretch):

@@ -78,7 +78,6 @@ class _Writer:
                 self.users.setdefault(operand, []).append(e)
         self.results: dict[tuple[int, Place], Value] = {}
         self.panels: set[Load] = set()
-        self.folded = 0  # stores to folds so far
 
     def write(self) -> None:
         self.function.comment(self.kernel.heading)
@@ -306,16 +305,20 @@ class _Writer:
     # stores
 
     def _store(self, places: list[Place]) -> None:
-        for place in places:
-            values = [self._value(store.expression, place) for store in self.kernel.stores]
-            for store, value in zip(self.kernel.stores, values, strict=True):
+        stores = [store for store in self.kernel.stores if not store.folding]
+        folds = [store for store in self.kernel.stores if store.folding]
+        sums: dict[tuple[Store, int, int], Value] = {}
+        for cell, place in enumerate(places):
+            values = [self._value(store.expression, place) for store in stores]
+            for store in folds:
+                self._fold(store, place, cell % FOLD_CELLS, sums)
+            for store, value in zip(stores, values, strict=True):
                 self._store_one(store, value, place)
+        for (store, cell, _), total in sums.items():
+            self._add_to_fold(store, cell, total)
 
     def _store_one(self, store: Store, value: Value, place: Place) -> None:
         lanes = place[self.vector_axis].lanes if place else 1
-        if store.folding:
-            self._fold(store, self._wide(value, lanes))
-            return
         pointers = self._pointers(store.buffer, store.view, place)
         if len(pointers) == 1:
             self._write(store, self._wide(value, lanes), pointers[0])
@@ -340,13 +343,22 @@ class _Writer:
                 pointer = self._displaced(self.address[store.buffer], dtype, cell * FOLD_LANES)
                 elementwise.store(self.function, dtype, zero, pointer)
 
-    def _fold(self, store: Store, value: Value) -> None:
-        """Add a vector to one of the vectors of partial sums, another one for each cell of the tile."""
+    def _fold(self, store: Store, place: Place, cell: int, sums: dict[tuple[Store, int, int], Value]) -> None:
+        """Add the expression at a place of the tile to what its cells have added up to so far."""
+        e, lanes = store.expression, place[self.vector_axis].lanes if place else 1
+        key = (store, cell, lanes)
+        if key in sums and isinstance(e, Apply) and e.op is ops.MULTIPLY:
+            a, b = (self._wide(self._value(operand, place), lanes) for operand in e.operands)
+            sums[key] = self.function.fma(a, b, sums[key])
+            return
+        value = self._wide(self._value(e, place), lanes)
+        sums[key] = self.function.fadd(sums[key], value) if key in sums else value
+
+    def _add_to_fold(self, store: Store, cell: int, total: Value) -> None:
         dtype = store.expression.dtype
-        self.folded += 1
-        pointer = self._displaced(self.address[store.buffer], dtype, self.folded % FOLD_CELLS * FOLD_LANES)
-        before = elementwise.load(self.function, dtype, value.type.lanes, pointer)
-        elementwise.store(self.function, dtype, self.function.fadd(before, value), pointer)
+        pointer = self._displaced(self.address[store.buffer], dtype, cell * FOLD_LANES)
+        before = elementwise.load(self.function, dtype, total.type.lanes, pointer)
+        elementwise.store(self.function, dtype, self.function.fadd(before, total), pointer)
 
     # panels: a load's places for one tile of the outermost axis, side by side
 

@@ -27,7 +27,7 @@ __all__ = [
     "Result", "Store", "Tiling", "View", "axes_of", "below", "rebuilt", "walk",
 ]  # fmt: skip
 
-FOLD_LANES, FOLD_CELLS = 16, 16  # as many partial sums as a folding store keeps: of lanes, of cells of a tile
+FOLD_LANES, FOLD_CELLS = 16, 2  # as many partial sums as a folding store keeps: of lanes, of every other cell
 
 DType = np.dtype[Any]
 
