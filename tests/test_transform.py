@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import pickle
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -222,6 +224,13 @@ def test_a_change_of_the_array_after_the_call_changes_no_result() -> None:
     slope = cr.grad(lambda x: cnp.sum(x * x) / 2)(x)
     x[...] = 0
     assert slope.tolist() == X.tolist()
+
+
+def test_a_change_of_the_array_before_the_pull_changes_no_result() -> None:
+    x = np.array([1.0, 2.0])
+    _, pull = cr.vjp(lambda x: x**3, x)
+    x[...] = 10
+    assert pull(np.ones(2)).tolist() == [3.0, 12.0]
 
 
 def test_nodes_do_not_outlive_the_call() -> None:
@@ -818,3 +827,43 @@ def test_an_array_that_is_captured_counts_as_it_was_when_the_function_was_compil
     compiled(np.ones(3))
     captured[:] = 5
     np.testing.assert_array_equal(compiled(np.ones(3)), np.ones(3))
+
+
+@cr.compile
+def doubled(x: Any) -> Any:
+    return 2 * x
+
+
+def test_a_compiled_function_can_be_copied_and_pickled() -> None:
+    assert pickle.loads(pickle.dumps(doubled)) is doubled
+    unnamed = cr.compile(lambda x: x + 1)
+    assert copy.deepcopy(unnamed)(1.0) == 2.0
+    assert pickle.loads(pickle.dumps(cr.compile(times_three)))(2.0) == 6.0
+
+
+def times_three(x: Any) -> Any:
+    return 3 * x
+
+
+def test_a_method_is_compiled_with_its_instance_as_a_tree() -> None:
+    @dataclass
+    class Line:
+        slope: Any
+
+        @cr.compile
+        def __call__(self, x: Any) -> Any:
+            return self.slope * x
+
+        @cr.compile
+        def at_two(self) -> Any:
+            return self(2.0)
+
+    assert Line(3.0)(2.0) == Line(3.0).at_two() == 6.0
+    assert repr(Line.at_two).startswith("<compiled ")
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_the_jacobian_of_whole_numbers_is_zeros_of_the_arguments_dtype(mode: str) -> None:
+    zeros, _ = cr.jacobian(lambda x: (cnp.argmax(x), x), mode=mode)(X)
+    assert zeros.dtype == X.dtype
+    assert zeros.tolist() == [0.0, 0.0, 0.0]

@@ -181,3 +181,8 @@ def test_a_random_program_on_a_batch_means_the_same_natively(program: Program) -
     for mine, theirs in zip(build(wide)(*whole), outcomes(wide, whole), strict=True):
         if is_tame(theirs):
             assert_agrees(mine, theirs)
+
+
+def test_axes_may_be_numbers_of_numpys() -> None:
+    result = cr.vmap(lambda x: 2 * x, in_axes=np.int64(1), out_axes=np.int32(0))(np.arange(6.0).reshape(2, 3))
+    np.testing.assert_array_equal(result, 2 * np.arange(6.0).reshape(2, 3).T)

@@ -145,3 +145,8 @@ def test_a_known_index_outside_is_refused_and_another_taken_to_the_edge() -> Non
     value, slope = cr.compile(cr.value_and_grad(lambda x, i: cnp.sum(x[i])))(x, np.array([5, -7]))
     assert value == 2.0 + 0.0
     np.testing.assert_array_equal(slope, [1, 0, 1])
+
+
+def test_a_derivative_that_is_zero_by_convention_has_the_derivative_zero() -> None:
+    for function in (cnp.linalg.norm, cnp.std):
+        np.testing.assert_array_equal(cr.hessian(function)(np.zeros(2)), np.zeros((2, 2)))

@@ -243,7 +243,7 @@ def directions(graph: Graph, seed: int) -> list[Values]:
     return [rng.normal(size=n.type.shape) for part in with_directions(graph) for n in part]
 
 
-@examples(6)
+@examples(3)
 @given(differentiable_programs())
 def test_forward_and_backward_are_each_others_transpose_in_a_random_composition(program: Program) -> None:
     """⟨u, J·v⟩ = ⟨Jᵀu, v⟩."""
@@ -312,3 +312,15 @@ def test_every_transformation_of_a_random_function_is_the_same_compiled(seed: in
         (cr.grad(lambda x: cnp.sum(cr.vmap(cost)(x) ** 2)), wide),
     ]:
         cr.testing.assert_close(cr.compile(derivative)(argument), derivative(argument), tolerance=1e-10)
+
+
+def test_the_derivative_of_cholesky_is_that_among_symmetric_matrices() -> None:
+    """A change counts with its symmetric part, and the error that comes back is symmetric: the modes fit together."""
+    rng = np.random.default_rng(5)
+    (a,), (change, error) = CASES["cholesky"][1], rng.normal(size=(2, 2, 3, 3))
+    moved = cr.jvp(cnp.linalg.cholesky, (a,), (change,))[1]
+    symmetric = (change + np.swapaxes(change, -1, -2)) / 2
+    np.testing.assert_allclose(moved, cr.jvp(cnp.linalg.cholesky, (a,), (symmetric,))[1], rtol=1e-12, atol=1e-14)
+    pulled = cr.vjp(cnp.linalg.cholesky, a)[1](error)
+    np.testing.assert_allclose(pulled, np.swapaxes(pulled, -1, -2), rtol=1e-12, atol=1e-14)
+    assert np.sum(moved * error) == pytest.approx(np.sum(pulled * change), rel=1e-12)

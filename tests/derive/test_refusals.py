@@ -116,7 +116,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[ChainruleError], str, str]] = {
     "a Jacobian by an argument that is not there": (
         lambda: cr.jacobian(halves, 1)(X), OptionError, "argnums names argument 1, but halves", ""),
     "a product without a direction": (
-        lambda: cr.hvp(lambda x: np_.sum(x))(X), OptionError, "argnums names argument 0", ""),
+        lambda: cr.hvp(lambda x: np_.sum(x))(X), OptionError, "needs an argument and a direction", "hvp(function)(w"),
     "a direction of another shape": (
         lambda: cr.hvp(lambda x: np_.sum(x))(X, np.ones(2)), ShapeError,
         "has the shape (2,), but belongs to f64[3]", ""),

@@ -130,6 +130,38 @@ def test_the_parts_of_a_tree_are_matched_by_name() -> None:
     assert cr.vjp(lambda x: (2 * x, 3), 1.0)[1]((1.0, None)) == 2.0
 
 
+LENGTHS: dict[str, dict[str, Any]] = {
+    "pull": {"pull": lambda e, y, x: 2 * e * x},
+    "push": {"push": lambda t, y, x: 2 * np_.sum(x * t[0])},
+    "both": {"pull": lambda e, y, x: 2 * e * x, "push": lambda t, y, x: 2 * np_.sum(x * t[0])},
+}
+
+
+@RUNS
+@pytest.mark.parametrize("rule", LENGTHS)
+def test_a_rule_that_mixes_elements_is_one_of_each_example(rule: str, run: Run) -> None:
+    """The derivative of a batch: the rule is written for one example, and counts for each."""
+
+    def length(x: Any) -> Any:
+        return np_.sum(x * x)
+
+    ruled = cr.custom_derivative(length, **LENGTHS[rule])
+    rows = np.stack([X, Y, X + Y, X - Y])
+    stack = np.stack([rows, 2 * rows])
+
+    def derivatives(f: Any) -> list[Callable[[], Any]]:
+        return [
+            lambda: run(cr.grad(lambda a: np_.sum(np_.sin(cr.vmap(f)(a)))))(rows),
+            lambda: run(lambda a: cr.jvp(cr.vmap(f), (a,), (np_.cos(a),)))(rows),
+            lambda: run(cr.grad(lambda a: np_.sum(np_.sin(cr.vmap(cr.vmap(f))(a)))))(stack),
+            lambda: run(cr.grad(lambda a: np_.sum(np_.sin(cr.vmap(f, in_axes=1)(a)))))(rows),
+            lambda: run(cr.hessian(lambda a: np_.sum(np_.sin(cr.vmap(f)(a)))))(rows[:2]),
+        ]
+
+    for mine, theirs in zip(derivatives(ruled), derivatives(length), strict=True):
+        assert_close(mine(), theirs())
+
+
 @RUNS
 def test_a_rule_may_leave_an_argument_without_an_error(run: Run) -> None:
     ruled = cr.custom_derivative(lambda x, y: x * y, pull=lambda e, z, x, y: (e * y, None))
@@ -217,6 +249,21 @@ def test_checkpoints_of_trees_options_and_closures(run: Run) -> None:
 
     for derivative in (lambda f: cr.grad(f, (0, 1)), cr.hessian, lambda f: lambda w, x: cr.jvp(f, (w, x), (x, w))):
         assert_close(run(derivative(cost(cr.checkpoint)))(X, Y), derivative(cost(lambda f: f))(X, Y))
+
+
+@RUNS
+def test_a_batch_of_checkpoints_some_results_of_which_are_the_same_for_all(run: Run) -> None:
+    def cost(kept: Any) -> Any:
+        def function(x: Any) -> Any:
+            part = kept(lambda x: (np_.sin(x) * np_.sum(x), np_.arange(3.0), np_.sum(x) + np_.ones(2)))
+            a, b, c = cr.vmap(part)(x)
+            return np_.sum(a * b) + np_.sum(np_.exp(b)) * np_.sum(c)
+
+        return function
+
+    rows = np.stack([X, Y])
+    for derivative in (cr.grad, cr.hessian, lambda f: lambda x: cr.jvp(f, (x,), (np_.cos(x),))):
+        assert_close(run(derivative(cost(cr.checkpoint)))(rows), derivative(cost(lambda f: f))(rows))
 
 
 def test_what_is_checkpointed_is_computed_again_and_not_kept() -> None:

@@ -99,6 +99,7 @@ REDUCTIONS: dict[str, Cases] = {
     "ptp": each(f("ptp"), M, F, I) + each(f("ptp", axis=0, keepdims=True), N3),
     **{name: each(f(name), B, I, M, EMPTY, N3 > -9) + each(f(name, axis=1), B,
         EMPTY) + each(f(name, axis=(0, 2), keepdims=True), N3)
+        + [(lambda np, x, name=name: getattr(np, name)(x != 2, axis=0, where=x > 1), (I,))]
        for name in ("any", "all")},
     "count_nonzero": each(f("count_nonzero"), I, B) + each(f("count_nonzero", axis=1), I)
         + each(f("count_nonzero", axis=0, keepdims=True), I),
@@ -233,7 +234,8 @@ CREATION: dict[str, Cases] = {
     "linspace": [(lambda np, a, b: np.linspace(a, b, 7), (np.array(1.0), np.array(3.5))),
         (lambda np, a, b: np.linspace(a, b, 4, endpoint=False), (V, V[::-1])),
                  (lambda np, a, b: np.linspace(a, b, 3, axis=-1), (V, 2.0)),
-                 (lambda np, a, b: np.linspace(a, b, 1), (V, 2.0))],
+                 (lambda np, a, b: np.linspace(a, b, 1), (V, 2.0)),
+                 (lambda np, a, b: np.stack(np.linspace(a, b, 2, True, True)[1:]), (V, 2.0))],
     "arange": [(lambda np, n: np.arange(n), (np.array(4),)), (lambda np, n: np.arange(1, n, 2), (np.array(6),))],
     "meshgrid": each(listed("meshgrid"), (V, M[:, 0]), (V,))
         + each(listed("meshgrid", indexing="ij"), (V, M[:, 0], V)) + each(listed("meshgrid", sparse=True), (V, V)),

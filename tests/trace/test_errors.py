@@ -60,11 +60,17 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[ChainruleError], str, str]] = {
         lambda: cnp.broadcast_to(cnp.zeros_like(V), (4,)), ShapeError, "cannot broadcast f64[5] to the shape (4,)", ""),
     "concatenate": (
         lambda: cnp.concatenate([M, M[:, :2]]), ShapeError, "cannot concatenate f64[3,4] and f64[3,2] along", ""),
-    "stack": (lambda: cnp.stack([V, V[:2]]), ShapeError, "cannot concatenate f64[1,5] and f64[1,2] along axis 0", ""),
+    "stack": (lambda: cnp.stack([V, V[:2]]), ShapeError, "stack needs arrays of one shape, not f64[5] and f64[2]", ""),
     "pad": (lambda: cnp.pad(V, (-1, 0)), ShapeError, "is no padding of f64[5]", ""),
     "pad, a mean": (lambda: cnp.pad(V, 1, "mean"), OptionError, "does not take the mode 'mean'", "reflect"),
     "where=": (lambda: cnp.exp(V, where=V > 0), OptionError, "exp of a traced array does not take where", ""),
-    "out=": (lambda: cnp.max(V, out=np.ones(1)), OptionError, "max of a traced array does not take out", ""),
+    "out=": (lambda: cnp.max(V, out=np.ones(1)), OptionError, "max of a traced array does not take out", "z = z + x"),
+    "adding in place": (lambda: np.zeros(5).__iadd__(V), OptionError, "add of a traced array does not", "z = z + x"),
+    "a matrix of NumPy's": (
+        lambda: V * np.ones((1, 5)).view(np.matrix), DTypeError, "the arithmetic of matrix", "np.asarray(x)"),
+    "a masked array": (lambda: V * np.ma.ones(5), DTypeError, "the arithmetic of MaskedArray", "np.asarray(x)"),
+    "a plain array by a traced index": (
+        lambda: cr.compile(lambda n: np.ones(3)[n])(np.array([1, 0])), TracingError, "NumPy itself", "np.take(x, i"),
     "exp of booleans minus booleans": (lambda: B - B, DTypeError, "subtract needs numbers, not bool[3]", "astype"),
     "minus a boolean": (lambda: -B, DTypeError, "negative needs numbers, not bool[3]", "astype"),
     "not of a number": (lambda: ~V, DTypeError, "invert needs integers or booleans, not f64[5]", ""),
@@ -92,7 +98,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[ChainruleError], str, str]] = {
     "the truth of many": (lambda: bool(V > 0), TracingError, "bool() of an array of shape (5,)", "np.all"),
     "the float of many": (lambda: float(M), TracingError, "float() of an array of shape (3, 4)", "np.sum"),
     "a function without a rule": (
-        lambda: np.linalg.svd(M), TracingError, "numpy.linalg.svd has no derivative", "See chainrule.numpy"),
+        lambda: np.linalg.svd(M), TracingError, "numpy.linalg.svd has no derivative", "of x.value it is NumPy's own"),
     "a reduction without a rule": (
         lambda: np.multiply.reduce(V), TracingError, "numpy.multiply.reduce has no derivative", "See chainrule.numpy"),
     "numpy taking the value": (lambda: np.asarray(V), TracingError, "would lose its derivative", "x.value"),
@@ -142,6 +148,21 @@ def test_an_operand_of_an_unknown_type_may_know_better() -> None:
         _ = V + "text"
     with pytest.raises(TypeError, match="unsupported operand"):
         _ = V * 1j
+
+
+def test_an_element_of_a_plain_array_does_not_take_the_value_alone() -> None:
+    def cost(x: Any) -> Any:
+        z = np.zeros(3)
+        z[0] = x[0]
+        return cnp.sum(z * x)
+
+    for transformed in (cr.grad(cost), cr.compile(cost)):
+        with pytest.raises(ValueError, match="setting an array element") as caught:
+            transformed(np.ones(3))
+        cause = caught.value.__cause__
+        assert isinstance(cause, TracingError)
+        assert here(cause) == "z[0] = x[0]"
+        assert "z.at[i].set(x)" in cause.cure
 
 
 def test_an_array_is_no_key() -> None:

@@ -107,6 +107,11 @@ def test_what_numpy_refuses_is_refused(key: Any) -> None:
             x[key]
 
 
+def test_an_index_outside_names_the_axis_and_the_array() -> None:
+    with pytest.raises(IndexError, match=r"index -3 is outside axis 1 of f64\[3,2\], which has 2 elements"):
+        as_array(np.ones((3, 2)))[:, -3]
+
+
 def test_indices_may_be_arguments_of_a_compiled_program() -> None:
     i, j = np.array([[0], [-1]]), np.array([1, -2, 0], np.int8)
     np.testing.assert_array_equal(cr.compile(lambda x, i, j: x[i, :, j])(X, i, j), X[i, :, j])

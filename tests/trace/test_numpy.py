@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import math
 import warnings
@@ -113,9 +114,11 @@ CALLS: dict[str, list[tuple[Call, tuple[Any, ...]]]] = {
        (lambda np, x: np.sum(x, dtype=np.float64), (F,)), (lambda np, x: np.sum(x, axis=()), (M,))],
     "mean": [(lambda np, x: np.mean(x), (x,)) for x in (M, F, I, B)]
     + [(lambda np, x: np.mean(x, axis=0), (F,)), (lambda np, x: np.mean(x, (1, 2), keepdims=True), (N3,))],
-    "var": [(lambda np, x: np.var(x), (M,)), (lambda np, x: np.var(x, axis=1), (F,)), (lambda np, x: np.var(x), (I,)),
+    "var": [(lambda np, x: np.var(x, 1, mean=np.ones((len(x), 1)), ddof=1, where=x < 1), (M,)),
+        (lambda np, x: np.var(x), (M,)), (lambda np, x: np.var(x, axis=1), (F,)), (lambda np, x: np.var(x), (I,)),
             (lambda np, x: np.var(x, axis=(0, 2), keepdims=True, ddof=1), (N3,))],
-    "std": [(lambda np, x: np.std(x), (M,)), (lambda np, x: np.std(x, axis=0, ddof=1), (F,))],
+    "std": [(lambda np, x: np.std(x, 0, where=x > 0), (M,)),
+        (lambda np, x: np.std(x), (M,)), (lambda np, x: np.std(x, axis=0, ddof=1), (F,))],
     **{name: [(lambda np, x, name=name: getattr(np, name)(x), (x,)) for x in (M, F, I)]
        + [(lambda np, x, name=name: getattr(np, name)(x, axis=(0, 2), keepdims=True), (N3,))]
        + [(lambda np, x, name=name: getattr(np, name)(x), (x,)) for x in EXTREME]
@@ -140,9 +143,10 @@ CALLS: dict[str, list[tuple[Call, tuple[Any, ...]]]] = {
                (lambda np, x, y: np.einsum("ij,kj", x, y), (M, M)),
                (lambda np, x, y: np.einsum("aij, bj -> ba", x, y), (N3, M)),
                (lambda np, x, y, z: np.einsum("ij,jk,kl->il", x, y, z), (M, M.T, M))],
-    "reshape": [(lambda np, x: np.reshape(x, (4, 3)), (M,)), (lambda np, x: np.reshape(x, -1), (N3,)),
+    "reshape": [(lambda np, x: np.reshape(x, (6, -1), order="F"), (N3,)),
+        (lambda np, x: np.reshape(x, (4, 3)), (M,)), (lambda np, x: np.reshape(x, -1), (N3,)),
                 (lambda np, x: np.reshape(x, (2, -1, 2)), (N3,)), (lambda np, x: np.reshape(x, 12), (M,))],
-    "ravel": [(lambda np, x: np.ravel(x), (N3,))],
+    "ravel": [(lambda np, x: np.ravel(x), (N3,)), (lambda np, x: np.ravel(x, order="F"), (N3,))],
     "transpose": [(lambda np, x: np.transpose(x), (N3,)), (lambda np, x: np.transpose(x, (1, -1, 0)), (N3,))],
     "swapaxes": [(lambda np, x: np.swapaxes(x, 0, -1), (N3,))],
     "moveaxis": [(lambda np, x: np.moveaxis(x, 0, -1), (N3,)), (lambda np, x: np.moveaxis(x, -1, 1), (N3,))],
@@ -431,6 +435,36 @@ def test_python_can_ask_for_the_value_of_a_single_element() -> None:
     assert (float(x), int(x), bool(x), x.item()) == (2.5, 2, True, 2.5)
     assert [10, 20, 30][as_array(1)] == 20
     assert repr(as_array(np.float32(1.5))) == "Array(1.5, f32[])"
+
+
+def test_a_single_element_is_written_as_python_writes_numbers() -> None:
+    assert f"{as_array(2.5):.3f} {as_array(3):d} {as_array(2.5)}" == "2.500 3 Array(2.5, f64[])"
+
+
+def test_a_copy_is_the_array_itself() -> None:
+    x = as_array(np.ones(3))
+    assert copy.copy(x) is x
+    assert copy.deepcopy({"x": x})["x"] is x
+
+
+@pytest.mark.parametrize("exponent", [-1, -2])
+def test_whole_numbers_have_no_negative_powers_as_in_numpy(exponent: int) -> None:
+    with pytest.raises(ValueError, match="negative integer powers"):
+        _ = as_array(np.array([1, 2])) ** exponent
+    assert (as_array(np.array([1.0, 2.0])) ** exponent).tolist() == [1.0, 2.0**exponent]
+
+
+def test_an_array_counts_as_it_was_when_it_was_used() -> None:
+    buffer = np.ones(3)
+
+    def cost(x: Any) -> Any:
+        first = buffer * x
+        buffer[:] = 5.0
+        return cnp.sum(first + buffer * x)
+
+    value, slope = cr.value_and_grad(cost)(np.ones(3))
+    assert value == 18.0
+    assert slope.tolist() == [6.0, 6.0, 6.0]
 
 
 def test_an_array_tells_its_size_in_bytes_and_its_values_as_lists() -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 import chainrule
+from chainrule.cli.explain import explain
 from chainrule.cli.learn import learn
 from chainrule.cli.show import show
 
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 app.command()(learn)
 app.command()(show)
+app.command()(explain)
 
 
 @app.callback(invoke_without_command=True)

@@ -6,7 +6,42 @@ Names are imported when they are first used.
 from importlib import import_module
 from typing import Any
 
-_PLACES: dict[str, str] = {}
+_PLACES: dict[str, str] = {
+    "Attribution": "chainrule.insight.attributions",
+    "Curvature": "chainrule.insight.hessian",
+    "CurvatureDiagonal": "chainrule.insight.diagonals",
+    "GradientNoise": "chainrule.insight.noise",
+    "HessianMatrix": "chainrule.insight.hessian",
+    "Influence": "chainrule.insight.influences",
+    "InfluentialExample": "chainrule.insight.influences",
+    "LabelSuspects": "chainrule.insight.suspects",
+    "Landscape": "chainrule.insight.landscape",
+    "LargestWeights": "chainrule.insight.layers",
+    "LayerExplanation": "chainrule.insight.layers",
+    "NeuronExplanation": "chainrule.insight.neurons",
+    "Pruning": "chainrule.insight.pruning",
+    "PruningStep": "chainrule.insight.pruning",
+    "RateSearch": "chainrule.insight.rate_finder",
+    "Saliency": "chainrule.insight.saliencies",
+    "ScoredWeight": "chainrule.insight.saliencies",
+    "SlopeCheck": "chainrule.insight.attributions",
+    "Suspect": "chainrule.insight.suspects",
+    "WeightExplanation": "chainrule.insight.explanation",
+    "WhatIf": "chainrule.insight.change",
+    "attribution": "chainrule.insight.attributions",
+    "curvature": "chainrule.insight.hessian",
+    "curvature_diagonal": "chainrule.insight.diagonals",
+    "explain": "chainrule.insight.explanation",
+    "find_rate": "chainrule.insight.rate_finder",
+    "gradient_noise": "chainrule.insight.noise",
+    "hessian_matrix": "chainrule.insight.hessian",
+    "influence": "chainrule.insight.influences",
+    "label_suspects": "chainrule.insight.suspects",
+    "loss_landscape": "chainrule.insight.landscape",
+    "prune": "chainrule.insight.pruning",
+    "saliency": "chainrule.insight.saliencies",
+    "what_if": "chainrule.insight.change",
+}
 
 __all__ = sorted(_PLACES)
 

@@ -10,12 +10,13 @@ import numpy as np
 from chainrule.insight.places import Place
 from chainrule.insight.presentation import Insight, Table, figure, number
 from chainrule.insight.propagation import Propagation
-from chainrule.insight.words import percent, source_name
+from chainrule.insight.words import counted, derivative, percent, source_name
 
 __all__ = ["Anatomy", "Pull", "anatomy_of"]
 
 Values = np.ndarray[Any, Any]
 _STRONGEST = 3  # examples each way
+_LOST = 1e-4  # of the noise: what a hundred million examples would show
 
 
 @dataclass(frozen=True)
@@ -52,41 +53,45 @@ class Anatomy(Insight):
 
     @property
     def signal_to_noise(self) -> float | None:
-        """|mean| / spread of one example's derivative; None if they do not differ."""
-        return abs(self.mean) / self.spread if self.spread > 0 else None
+        """|mean| / spread of one example's derivative; None if they do not differ, or are no finite numbers."""
+        return abs(self.mean) / self.spread if 0 < self.spread < np.inf else None
 
     @property
     def agreement(self) -> float | None:
-        """Of the examples that pull at all, the share that pulls the way the mean does not oppose; None if none do."""
+        """Of the examples that pull at all, the share that pulls the way that most do; None if none does."""
         pulling = self.raised + self.lowered
         return max(self.raised, self.lowered) / pulling if pulling else None
 
     @property
     def title(self) -> str:
         """What it is."""
-        return f"What ∂C/∂w at {self.place} is made of"
+        return f"What {derivative(self.place)} at {self.place} is made of"
 
     def sentences(self) -> list[str]:
         """The formula, the spread, who wants what."""
-        formula = f"It is the mean over the examples of {self.source} × the error of neuron {self.place.neuron} (BP4)"
-        return [f"{formula}: {number(self.mean)}, give or take {number(self.error)}.", self._noise(), self._wishes()]
+        error = f"the error δ of neuron {self.place.neuron}"
+        formula = f"{self.source} × {error} (BP4)" if self.place.kind == "w" else f"{error} (BP3)"
+        mean = f"{number(self.mean)} ± {number(self.error)} (standard error)"
+        return [f"It is the mean over the examples of {formula}: {mean}.", *self._noise(), self._wishes()]
 
-    def _noise(self) -> str:
+    def _noise(self) -> list[str]:
         ratio = self.signal_to_noise
-        if ratio is None:
-            return "Every example gives the same."
-        said = f"From example to example it varies by {number(self.spread)}, so the mean is {number(ratio)} of the noise"
-        if self.mean == 0:
-            return f"{said}."
-        needed = int(np.ceil(1 / ratio**2))
-        return f"{said}: its direction shows once about {needed:,} examples are averaged."
+        if not ratio:
+            return []
+        said = f"From example to example it varies by {number(self.spread)} (standard deviation): the mean is "
+        needed = "its sign is lost in it"
+        if ratio > _LOST:
+            needed = f"its sign shows once about {counted(int(np.ceil(1 / ratio**2)), 'example')} are averaged"
+        return [f"{said}{number(ratio)} of that, so {needed}."]
 
     def _wishes(self) -> str:
         if not self.raised + self.lowered:
-            return "No example pulls at it: input or error is 0 on all of them, so its derivative is exactly 0."
+            return "No example pulls at it: the input or the error is 0 on every one."
         rest = 1 - self.raised - self.lowered
-        said = f"{percent(self.raised)} of the examples would cost less if it were raised, {percent(self.lowered)} if it "
-        return said + f"were lowered; {percent(rest)} do not depend on it."
+        said = (
+            f"{percent(self.raised)} of the examples would cost less if it were raised, {percent(self.lowered)} if it "
+        )
+        return f"{said}were lowered; {percent(rest)} do not depend on it." if rest > 1e-9 else f"{said}were lowered."
 
     def table(self) -> Table:
         """The examples that pull hardest, those that want it lowered first."""
@@ -99,7 +104,7 @@ class Anatomy(Insight):
         axes = figure(axes)
         axes.hist(self.products, bins=50, log=True)
         axes.axvline(self.mean, color="black", label=f"mean {number(self.mean)}")
-        axes.set(xlabel="∂C_x/∂w of one example (cost per unit of weight)", ylabel="examples", title=str(self.place))
+        axes.set(xlabel=f"{derivative(self.place)} of one example", ylabel="examples", title=str(self.place))
         axes.legend()
         return axes
 
@@ -107,7 +112,7 @@ class Anatomy(Insight):
 def anatomy_of(passed: Propagation, place: Place) -> Anatomy:
     """What the derivative at a place is made of on these examples."""
     sources, errors = (np.asarray(part, np.float64) for part in (passed.source(place), passed.error(place)))
-    products, count = sources * errors, len(sources)
+    products, count = sources * errors + 0.0, len(sources)  # no -0
     spread = float(products.std(ddof=1)) if count > 1 else 0.0
     order = np.argsort(products, kind="stable")
 

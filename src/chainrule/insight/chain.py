@@ -19,6 +19,7 @@ __all__ = ["Chain", "Link", "OutputLink", "Term", "chain_of", "terms_of"]
 
 Values = np.ndarray[Any, Any]
 _TERMS = 3  # of each link that are kept
+_ROUNDED = 1e-5  # of outputs and targets in float32
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,11 @@ class Term:
 
 @dataclass(frozen=True)
 class OutputLink:
-    """BP1 for one output: `δ = ∂C/∂a · σ'(z)`. `slope`, ∂C/∂a, is None where the cost is written in z alone."""
+    """BP1 for one output: `δ = ∂C/∂a · σ'(z)`.
+
+    `slope`, ∂C/∂a, is None with a cross-entropy, where the two multiply to a − target (`is_difference`; the targets of a
+    softmax add up to 1), and with a softmax, which mixes its neurons.
+    """
 
     layer: int
     neuron: int
@@ -47,6 +52,7 @@ class OutputLink:
     steepness: float
     error: float
     rms: float
+    is_difference: bool
 
 
 @dataclass(frozen=True)
@@ -66,9 +72,9 @@ class Link:
 class Chain(Insight):
     """From the cost to a weight on one example, along the neurons through which most of the error comes.
 
-    `links` begin at the output; `source`, `error` and `product` are a_k, δ_j and ∂C_x/∂w. `layers` holds, for each layer
-    from the output to the weight's, the rms of δ over its neurons: on this example, and over all examples. δ is the
-    error of a single example, ∂C_x/∂z. `mixed` says that a softmax lies on the way.
+    `links` begin behind the output; `source`, `error` and `product` are a_k, δ_j and ∂C_x/∂w. `layers` holds, for each
+    layer from the output to the weight's, the rms of δ over its neurons: on this example, and over all examples. δ is
+    the error of a single example, ∂C_x/∂z. `mixed` says that a softmax lies on the way.
     """
 
     place: Place
@@ -85,7 +91,8 @@ class Chain(Insight):
     @property
     def title(self) -> str:
         """What it is."""
-        return f"From the cost back to it, on example {self.example} (label {self.label}), which pulls hardest"
+        said = f"From the cost back to it, on example {self.example} (label {self.label})"
+        return f"{said}, which pulls hardest" if self.product else said
 
     def sentences(self) -> list[str]:
         """How the error changes on its way; what a softmax does to the equations."""
@@ -99,18 +106,21 @@ class Chain(Insight):
         """The equations with numbers, from the cost to the weight."""
         name = f"layers[{self.place.layer}][{self.place.neuron}]"
         rows = [self._first(), *(row for link in self.links for row in _rows(link))]
-        rows.append(("BP3", f"∂C/∂b of {name} = δ", number(self.error), self.error, None))
-        meant = f"∂C/∂w = a_k · δ_j, a_k of {source_name(self.place)}"
-        rows.append(("BP4", meant, f"{number(self.source)} · {number(self.error)}", self.product, None))
+        rows.append(("BP3", f"∂C/∂b of {name} = δ", "", self.error, None))
+        if self.place.kind == "w":
+            meant = f"∂C/∂w = a_k · δ_j, a_k of {source_name(self.place)}"
+            rows.append(("BP4", meant, f"{number(self.source)} · {number(self.error)}", self.product, None))
         return Table(("", "equation", "with numbers", "value", "rms over examples"), tuple(rows))
 
     def _first(self) -> tuple[Any, ...]:
         link = self.output
-        meant = f"δ of layers[{link.layer}][{link.neuron}], an output = ∂C/∂a · σ'(z)"
-        numbers = f"{number(link.slope)} · {number(link.steepness)}"
-        if link.slope is None:
-            meant = f"δ of layers[{link.layer}][{link.neuron}], an output: a = {number(link.activation)}"
-            numbers = f"target {number(link.target)}"
+        name = f"δ of layers[{link.layer}][{link.neuron}], an output"
+        if link.slope is not None:
+            meant, numbers = f"{name} = ∂C/∂a · σ'(z)", f"{number(link.slope)} · {number(link.steepness)}"
+        elif link.is_difference:
+            meant, numbers = f"{name} = a - target", f"{number(link.activation)} - {number(link.target)}"
+        else:
+            meant, numbers = f"{name}, of all ∂C/∂a", f"a {number(link.activation)}, target {number(link.target)}"
         return "BP1", meant, numbers, link.error, link.rms
 
     def plot(self, axes: Any = None) -> Any:
@@ -153,7 +163,7 @@ def chain_of(passed: Propagation, place: Place, example: int) -> Chain:
         links=tuple(links[::-1]),
         source=source,
         error=error,
-        product=source * error,
+        product=source * error + 0.0,  # no -0
         layers=tuple((n, rms(delta[example]), rms(delta)) for n, delta in deltas),
         mixed=any(layers[n].activation == "softmax" for n in downward if n < len(layers) - 1),
     )
@@ -201,15 +211,17 @@ def _output(passed: Propagation, neuron: int, example: int) -> OutputLink:
     row, label = slice(example, example + 1), subject.labels[example]
     target = float(label[neuron]) if subject.labels.ndim == 2 else float(label == neuron)
     steepness = _steepness(subject.network.layers[-1], last.z[row], neuron)
+    activation, error = (float(part[example, neuron]) for part in (last.a, last.delta))
     return OutputLink(
         layer=len(passed.layers) - 1,
         neuron=neuron,
-        activation=float(last.a[example, neuron]),
+        activation=activation,
         target=target,
         slope=_slope(passed, neuron, row),
         steepness=float(steepness[0, neuron]),
-        error=float(last.delta[example, neuron]),
+        error=error,
         rms=rms(last.delta[:, neuron]),
+        is_difference=subject.objective.cost != "quadratic" and abs(activation - target - error) <= _ROUNDED,
     )
 
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from chainrule.insight.subject import Subject
+from chainrule.insight.vectors import shaped, vector
 from chainrule.nn.network import Network
 from chainrule.trace import namespace as cnp
 from chainrule.trace.array import Array
 from chainrule.trace.tree import tree_map
-from chainrule.transform import compile
+from chainrule.transform import compile, grad, jvp
 
-__all__ = ["Judgement", "blocks", "each_of", "judged", "mean_of", "native"]
+__all__ = ["Judgement", "blocks", "each_of", "judged", "mean_gradient", "mean_of", "native", "slopes_along"]
 
 Values = np.ndarray[Any, Any]
 Pass = Callable[..., Any]  # of a subject, which is a tree of arrays, and more arguments
@@ -26,7 +27,7 @@ _WORTH_COMPILING = 2**20  # products of examples and parameters
 
 
 def native(function: Pass) -> Pass:
-    """The function of a subject, compiled where there is so much to do that it pays; a float is a plain one."""
+    """The function of a subject, compiled where there is so much to do that it pays; its results are plain arrays."""
     compiled = compile(function)
 
     @functools.wraps(function)
@@ -70,17 +71,42 @@ def each_of(function: Pass, subject: Subject, *given: Any, rows: tuple[Values, .
     return tree_map(lambda *parts: np.concatenate(parts), *found)
 
 
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """The mean cost of a network on examples, without penalty, and the fraction that it classifies rightly."""
 
-    def __init__(self, cost: float, accuracy: float | None) -> None:
-        self.cost, self.accuracy = cost, accuracy
+    cost: float
+    accuracy: float | None
 
 
 def judged(network: Network, subject: Subject) -> Judgement:
     """The network's mean cost and its accuracy on the subject's examples, computed in float64."""
     costs, right = each_of(_measured, replace(subject, network=network))
     return Judgement(float(costs.mean()), float(right.mean()) if subject.examples.classes else None)
+
+
+def mean_gradient(subject: Subject) -> Values:
+    """∂C/∂w of the mean cost without penalty, as a vector in float64."""
+    return np.asarray(mean_of(_gradient, subject), np.float64)
+
+
+def slopes_along(subject: Subject, direction: Values) -> Values:
+    """The derivative of each example's cost along a direction, a vector v: all g_x·v from one pass forward; float64."""
+    change = shaped(subject.network, direction.astype(subject.network.dtype))
+    return np.asarray(each_of(_slopes, subject, change), np.float64)
+
+
+@native
+def _gradient(subject: Subject) -> Any:
+    return vector(grad(subject.cost)(subject.network, subject.x, subject.labels))
+
+
+@native
+def _slopes(subject: Subject, direction: Network) -> Any:
+    def costs(network: Network) -> Any:
+        return subject.costs(network, subject.x, subject.labels)
+
+    return jvp(costs, (subject.network,), (direction,))[1]
 
 
 def _measured(subject: Subject) -> Any:

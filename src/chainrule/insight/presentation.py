@@ -15,7 +15,7 @@ import numpy as np
 
 from chainrule.errors import OptionError
 
-__all__ = ["Insight", "Table", "figure", "number"]
+__all__ = ["Insight", "Table", "figure", "number", "plain"]
 
 
 def number(value: Any) -> str:
@@ -51,6 +51,10 @@ class Insight(ABC):
     def table(self) -> Table:
         """Its numbers."""
 
+    def shown(self) -> Table:
+        """As much of the table as is printed; all of it, unless that is long."""
+        return self.table()
+
     @abstractmethod
     def plot(self, axes: Any = None) -> Any:
         """Its picture, on matplotlib axes that are given or made; returns the axes."""
@@ -58,7 +62,7 @@ class Insight(ABC):
     def to_dict(self) -> dict[str, Any]:
         """Everything in it as plain lists, numbers and strings; what is not a finite number is None."""
         fields = dataclasses.fields(self)  # type: ignore[arg-type]
-        return {"title": self.title, **{f.name: _plain(getattr(self, f.name)) for f in fields}}
+        return {"title": self.title, **{f.name: plain(getattr(self, f.name)) for f in fields}}
 
     def to_frame(self) -> Any:
         """The table as a pandas DataFrame; OptionError if pandas is not installed."""
@@ -74,7 +78,7 @@ class Insight(ABC):
         from rich.console import Group
         from rich.text import Text
 
-        return Group(Text(self.title, style="bold"), *(Text(s) for s in self.sentences()), *_rich_table(self.table()))
+        return Group(Text(self.title, style="bold"), *(Text(s) for s in self.sentences()), *_rich_table(self.shown()))
 
     def __str__(self) -> str:
         from rich.console import Console
@@ -85,7 +89,7 @@ class Insight(ABC):
 
     def _repr_html_(self) -> str:
         said = "".join(f"<p>{escape(s)}</p>" for s in self.sentences())
-        return f"<h4>{escape(self.title)}</h4>{said}{_html_table(self.table())}"
+        return f"<h4>{escape(self.title)}</h4>{said}{_html_table(self.shown())}"
 
 
 def figure(axes: Any) -> Any:
@@ -99,15 +103,16 @@ def figure(axes: Any) -> Any:
     return Figure(layout="constrained").subplots()
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as plain lists, numbers and strings, as JSON has them; what is not a finite number is None."""
     if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): _plain(v) for key, v in value.items()}
+        return {str(key): plain(v) for key, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, float | np.floating):
         return float(value) if math.isfinite(value) else None
     if isinstance(value, bool | int | str) or value is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,18 +15,21 @@ from chainrule.insight.subject import Subject
 from chainrule.nn.costs import cost_function, targets
 from chainrule.nn.network import Network
 from chainrule.trace import namespace as cnp
+from chainrule.trace.array import Array
+from chainrule.trace.tree import tree_map
 from chainrule.transform import compile, grad, vjp
 
-__all__ = ["EXAMPLES", "PassedLayer", "Propagation", "propagate", "rms", "sample"]
+__all__ = ["EXAMPLES", "PassedLayer", "Propagation", "executed", "propagate", "rms", "sample"]
 
 Values = np.ndarray[Any, Any]
 
 EXAMPLES = 10_000  # more of them are asked only if one says so
+_WORTH_COMPILING = 2**18  # products
 
 
 @dataclass(frozen=True, eq=False)
 class PassedLayer:
-    """What went through a layer: `inputs` of shape (n, inputs), `z`, `a`, `delta` of (n, neurons), `dw`, `db` as w and b.
+    """What went through a layer: `inputs` of shape (n, inputs); `z`, `a`, `delta` of (n, neurons); `dw`, `db` as w, b.
 
     `delta` is ∂C_x/∂z, the error of a single example; `dw` and `db` are derivatives of the mean cost, penalty included.
     """
@@ -80,14 +85,14 @@ def propagate(subject: Subject, rows: Values | None = None) -> Propagation:
     >>> propagate(subject_of(network, ([[0.0]], [[1.0]]), "quadratic")).layers[0].delta
     array([[-0.125]])
     """
-    objective = subject.objective
-    costs, layers = _pass(subject.network, subject.x, subject.labels, objective.cost, float(objective.penalty))
+    network, objective = subject.network, subject.objective
+    given = network, subject.x, subject.labels, objective.cost, float(objective.penalty)
+    costs, layers = executed(_pass, subject.count * network.parameters, *given)
     inputs = [subject.x, *(layer["a"] for layer in layers[:-1])]
     passed = tuple(PassedLayer(a, **layer) for a, layer in zip(inputs, layers, strict=True))
     return Propagation(subject, np.arange(subject.count) if rows is None else rows, costs, passed)
 
 
-@compile
 def _pass(network: Network, x: Any, labels: Any, cost: str, penalty: float) -> tuple[Any, list[dict[str, Any]]]:
     forward, last = network.forward(x), network.layers[-1]
     formula, y = cost_function(cost, last.activation), targets(labels, network)
@@ -112,6 +117,17 @@ def _pass(network: Network, x: Any, labels: Any, cost: str, penalty: float) -> t
         for layer, before, (z, a), delta in rows
     ]
     return formula(*forward[-1], y), layers
+
+
+def executed(function: Callable[..., Any], products: int, *arguments: Any) -> Any:
+    """What the function gives, as plain arrays; by native code, if so many products make that worth its making."""
+    found = (_native(function) if products > _WORTH_COMPILING else function)(*arguments)
+    return tree_map(lambda value: np.asarray(value.value if isinstance(value, Array) else value), found)
+
+
+@functools.cache
+def _native(function: Callable[..., Any]) -> Callable[..., Any]:
+    return compile(function)
 
 
 def sample(subject: Subject, most: int) -> tuple[Subject, Values]:

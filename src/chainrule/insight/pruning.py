@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import OptionError
-from chainrule.insight.passes import judged
+from chainrule.insight.passes import judged, mean_gradient
 from chainrule.insight.presentation import Insight, Table, figure, number
-from chainrule.insight.removal import Options, gradient_of, removal
+from chainrule.insight.removal import Options, removal
 from chainrule.insight.second_order import product
 from chainrule.insight.subject import Subject, subject_of
 from chainrule.insight.vectors import is_weight, shaped, vector
@@ -163,7 +163,7 @@ def prune(
     steps: int = 10,
     validation: Any = None,
     curvature: str | None = None,
-    damping: float = 1e-4,
+    damping: float = 0.01,
     each: bool = False,
     cost: str | None = None,
 ) -> Pruning:
@@ -225,7 +225,7 @@ class _Path:
         self.subject, self.held_out, self.network = subject, held_out, subject.network
         self.start = np.asarray(vector(subject.network), np.float64)
         self.weights = np.flatnonzero(is_weight(subject.network))
-        self.slope = gradient_of(subject)
+        self.slope = mean_gradient(subject)
         self.costs: list[float] = []
 
     def step(self, network: Network, removed: int, predicted: float | None) -> PruningStep:

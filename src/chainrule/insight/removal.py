@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import OptionError
-from chainrule.insight.passes import mean_of, native
+from chainrule.insight.passes import mean_gradient, mean_of, native
 from chainrule.insight.second_order import KINDS, gauss_newton_diagonal, matrix
 from chainrule.insight.subject import Subject
 from chainrule.insight.vectors import vector
 from chainrule.trace import namespace as cnp
 from chainrule.transform import grad, per_example
 
-__all__ = ["METHODS", "Options", "Removal", "gradient_of", "removal"]
+__all__ = ["METHODS", "Options", "Removal", "removal"]
 
 Values = np.ndarray[Any, Any]
 
@@ -30,7 +30,7 @@ class Options:
 
     method: str
     curvature: str | None = None
-    damping: float = 1e-4
+    damping: float = 0.01
     each: bool = False
 
     def __post_init__(self) -> None:
@@ -91,18 +91,12 @@ def removal(subject: Subject, options: Options, alive: Values) -> Removal:
     return METHODS[options.method](subject, options, values, np.flatnonzero(alive))
 
 
-def gradient_of(subject: Subject) -> Values:
-    """∂C/∂w of the mean cost without penalty, as a vector in float64."""
-    found: Values = mean_of(_gradient, subject)
-    return found
-
-
 def _magnitude(subject: Subject, options: Options, values: Values, free: Values) -> Removal:
     return Removal(values, np.abs(values), None, free)
 
 
 def _taylor(subject: Subject, options: Options, values: Values, free: Values) -> Removal:
-    terms = -values * gradient_of(subject)
+    terms = -values * mean_gradient(subject)
     scores = np.abs(values) * mean_of(_size_of_gradients, subject) if options.each else np.abs(terms)
     return Removal(values, scores, terms, free)
 
@@ -139,11 +133,6 @@ def _damped_inverse(curvature: Values, damping: float) -> Values:
         ) from None
     found: Values = half.T @ half
     return found
-
-
-@native
-def _gradient(subject: Subject) -> Any:
-    return vector(grad(subject.cost)(subject.network, subject.x, subject.labels))
 
 
 @native

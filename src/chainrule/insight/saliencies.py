@@ -103,7 +103,7 @@ def saliency(
     *,
     method: str = "magnitude",
     curvature: str | None = None,
-    damping: float = 1e-4,
+    damping: float = 0.01,
     each: bool = False,
     top: int = 5,
     cost: str | None = None,
@@ -142,7 +142,9 @@ def saliency(
     weights = np.flatnonzero(is_weight(subject.network))
     order = weights[np.argsort(theory.scores[weights], kind="stable")]
     scores = shaped(subject.network, theory.scores)
-    highest, lowest = ([_checked(subject, theory, p) for p in part] for part in (order[::-1][:top], order[:top]))
+    before = judged(subject.network, subject).cost
+    ends = (order[::-1][:top], order[:top])
+    highest, lowest = ([_checked(subject, theory, before, position) for position in part] for part in ends)
     layers = tuple(np.array(layer.w) for layer in scores.layers)
     return Saliency(method, _meaning(subject, options), layers, tuple(highest), tuple(lowest))
 
@@ -155,12 +157,11 @@ def _meaning(subject: Subject, options: Options) -> str:
     return _MEANINGS[options.method] + source + (damped if options.method == "optimal_brain_surgeon" else "")
 
 
-def _checked(subject: Subject, theory: Removal, position: int) -> ScoredWeight:
+def _checked(subject: Subject, theory: Removal, before: float, position: int) -> ScoredWeight:
     chosen = np.array([position])
-    wide = subject.network.astype(np.float64)
-    without = shaped(wide, theory.values + theory.change(chosen))
-    measured = judged(without, subject).cost - judged(wide, subject).cost
-    place, weight = str(place_at(wide, position)), float(theory.values[position])
+    without = shaped(subject.network, theory.values + theory.change(chosen))
+    measured = judged(without, subject).cost - before
+    place, weight = str(place_at(subject.network, position)), float(theory.values[position])
     return ScoredWeight(place, weight, float(theory.scores[position]), theory.predicted(chosen), measured)
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from chainrule.insight.places import Place
 from chainrule.insight.presentation import number
 
-__all__ = ["counted", "examples_of", "layer_name", "moves_cost", "percent", "raising", "source_name"]
+__all__ = [
+    "counted", "derivative", "examples_of", "layer_name", "moves_cost", "percent", "raising", "second_derivative",
+    "source_name",
+]  # fmt: skip
 
 
 def counted(count: int, thing: str) -> str:
@@ -38,15 +41,25 @@ def moves_cost(change: float) -> str:
     return f"{'raise' if change > 0 else 'lower'} the cost by {number(abs(change))}"
 
 
+def derivative(place: Place) -> str:
+    """`∂C/∂w`, or for a bias `∂C/∂b`."""
+    return f"∂C/∂{place.kind}"
+
+
+def second_derivative(place: Place) -> str:
+    """`∂²C/∂w²`, or for a bias `∂²C/∂b²`."""
+    return f"∂²C/∂{place.kind}²"
+
+
 def layer_name(layer: int, layers: int) -> str:
     """`layer 0`, and for the last `layer 1, the output layer`."""
     return f"layer {layer}, the output layer" if layer == layers - 1 else f"layer {layer}"
 
 
 def source_name(place: Place) -> str:
-    """What the weight multiplies: `input 407`, `neuron 3 of layer 0`."""
+    """What the weight multiplies: `input 407`, `neuron 3 of layer 0`; the number 1 for a bias."""
     if place.source is None:
-        return "the number 1"
+        return "1"
     return f"input {place.source}" if place.layer == 0 else f"neuron {place.source} of layer {place.layer - 1}"
 
 

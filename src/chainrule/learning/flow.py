@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.derive.backpropagation import backpropagate
-from chainrule.graph.node import full
+from chainrule.graph import ops
+from chainrule.graph.node import Node, full, number
 from chainrule.learning.objective import Objective
 from chainrule.learning.optimizers import Optimizer
 from chainrule.nn.network import Dense, Network
@@ -82,12 +83,42 @@ def watched_step(
     activations = [x, *(a for _, a in passed)]
     norms = [_example_norms(delta, a) for delta, a in zip(deltas, activations, strict=False)]
     of_data = [_without_penalty(g, w, objective) for g, w in zip(gradient.layers, network.layers, strict=True)]
-    rows = zip(network.layers, after[0].layers, of_data, passed, deltas, norms, strict=True)
+    updated = flatten(after[0])[0]
+    moves = [_move(*arrays) for arrays in zip(leaves, updated, gradients, strict=True)]
+    of_weights = [squared for squared, _ in moves[::2]]
+    rows = zip(after[0].layers, of_weights, of_data, passed, deltas, norms, strict=True)
     layers = tuple(_layer(*row) for row in rows)
-    change = [cnp.sum(g * (w - v)) for g, w, v in zip(gradients, flatten(after[0])[0], leaves, strict=True)]
+    predicted = [along for _, along in moves]
     measured = objective.measured(after[0], x, labels)[0] - cost if measure else None
     shares = _class_shares(norms, labels, network.sizes[-1])
-    return Watched(after, cost, right, layers, sum(change[1:], change[0]), measured, shares)
+    return Watched(after, cost, right, layers, sum(predicted[1:], predicted[0]), measured, shares)
+
+
+def _move(before: Array, after: Array, gradient: Array) -> tuple[Any, Any]:
+    """`Σ Δw²` and `Σ ∂C/∂w · Δw`; plain descent, Δw = c ∂C/∂w, has both from the gradient's own sum of squares."""
+    change = _change(before, after)
+    factor = _factor(change.node, gradient.node)
+    if factor is None:
+        return cnp.sum(change * change), cnp.sum(gradient * change)
+    squared = cnp.sum(gradient * gradient)
+    return factor**2 * squared, factor * squared
+
+
+def _change(before: Array, after: Array) -> Array:
+    """What a step adds; as the optimiser added it, if it did, since a difference has only the digits that are left."""
+    op, inputs = after.node.op, after.node.inputs
+    if op is ops.SUBTRACT and inputs[0] is before.node:
+        return -Array(inputs[1])
+    return Array(inputs[1]) if op is ops.ADD and inputs[0] is before.node else after - before
+
+
+def _factor(change: Node, gradient: Node) -> float | None:
+    """c, if the change is written as c times the gradient."""
+    if change.op is ops.NEGATIVE:
+        opposite = _factor(change.inputs[0], gradient)
+        return None if opposite is None else -opposite
+    is_multiple = change.op is ops.MULTIPLY and change.inputs[0].op is ops.FULL and change.inputs[1] is gradient
+    return float(number(change.inputs[0])) if is_multiple else None
 
 
 def _without_penalty(gradient: Dense, layer: Dense, objective: Objective) -> tuple[Array, Array]:
@@ -97,14 +128,14 @@ def _without_penalty(gradient: Dense, layer: Dense, objective: Objective) -> tup
 
 
 def _layer(
-    before: Dense, after: Dense, gradient: tuple[Array, Array], passed: tuple[Array, Array], delta: Array, norms: Array
+    after: Dense, moved: Any, gradient: tuple[Array, Array], passed: tuple[Array, Array], delta: Array, norms: Array
 ) -> tuple[Array, ...]:
     (z, a), (dw, db) = passed, gradient
     squared, of_biases = cnp.sum(dw * dw), cnp.sum(db * db)
-    ratio = _rms(after.w - before.w) / cnp.maximum(_rms(after.w), 1e-30)
+    ratio = cnp.sqrt(moved / after.w.size) / cnp.maximum(_rms(after.w), 1e-30)
     return (
         _rms(a), _rms(z), delta.shape[0] * _rms(delta), cnp.sqrt(squared / dw.size),
-        cnp.sqrt(of_biases / db.size), ratio, _dead(before.activation, a), _saturated(before.activation, a),
+        cnp.sqrt(of_biases / db.size), ratio, _dead(after.activation, a), _saturated(after.activation, a),
         cnp.mean(norms), squared + of_biases,
     )  # fmt: skip
 
@@ -172,12 +203,16 @@ class Flow:
         """The flow that `to_tensors` gave; KeyError or ValueError if it is none."""
         layers = {name: tensors[f"layers.{name}"] for name in LAYER_QUANTITIES}
         totals = {name: tensors[f"totals.{name}"] for name in STEP_QUANTITIES}
-        steps, shares = tensors["steps"], tensors["class_shares"]
-        shapes = {a.shape for a in layers.values()}, {a.shape for a in totals.values()}
-        fits = steps.ndim == 1 and len(shapes[0]) == 1 and shapes[1] == {steps.shape} and shares.ndim == 2
-        if not fits or {len(a) for a in (*layers.values(), shares)} != {len(steps)}:
+        steps, batch, shares = tensors["steps"], tensors["batch"], tensors["class_shares"]
+        of_layers, of_totals = {a.shape for a in layers.values()}, {a.shape for a in totals.values()}
+        if steps.dtype.kind != "i" or batch.dtype.kind != "i" or batch.shape != (1,) or batch[0] < 1:
+            raise ValueError("the steps and the batch are not whole numbers")
+        if {a.dtype.kind for a in (*layers.values(), *totals.values(), shares)} != {"f"}:
+            raise ValueError("its quantities are not real numbers")
+        fits = steps.ndim == 1 and of_totals == {steps.shape} and [len(s) for s in of_layers] == [2]
+        if not fits or shares.ndim != 2 or {len(a) for a in (*layers.values(), shares)} != {len(steps)}:
             raise ValueError("the records of its quantities differ in number")
-        return cls(steps, int(tensors["batch"][0]), layers, totals, shares)
+        return cls(steps, int(batch[0]), layers, totals, shares)
 
     @property
     def noise(self) -> Values:
@@ -196,9 +231,13 @@ class Flow:
     def noise_scale(self, last: int | None = None) -> float:
         """`tr Σ / ‖G‖²`, the batch size at which signal and noise are equal; both averaged over records first.
 
+        Infinite where no signal is found; nan for batches of one, and where nothing was recorded.
+
         Source: McCandlish, Kaplan, Amodei, An empirical model of large-batch training, 2018.
         """
         chosen = slice(None) if last is None else slice(-last, None)
+        if not len(self.steps[chosen]):
+            return float("nan")
         signal = float(np.mean(self.signal[chosen].sum(axis=1)))
         noise = float(np.mean(self.noise[chosen].sum(axis=1)))
-        return noise / signal if signal > 0 else float("inf")
+        return float("inf") if signal <= 0 else noise / signal

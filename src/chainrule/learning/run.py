@@ -84,6 +84,8 @@ class Run:
                 **({folder / _FLOW: save(self.flow.to_tensors())} if self.flow is not None else {}),
             }
         )
+        if self.flow is None:
+            (folder / _FLOW).unlink(missing_ok=True)  # that of a run that was here before
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Run:

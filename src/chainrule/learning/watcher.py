@@ -27,6 +27,7 @@ _SHARE, _FREE = 0.02, 0.05  # of the time of learning, or so many seconds, that 
 _SPEED, _START = 30e9, 3e-6  # floating-point operations a second, seconds before the first: for a guess
 _LOOK = 3  # steps, and as many seconds more as Python needs
 _PYTHON = 1e-4
+_MOST_WAITING = 1 << 28  # bytes of copies; with more, learning waits for the compiler
 
 
 def looks_every(watch: bool | int, parameters: int, batch: int, steps: int) -> int | None:
@@ -80,8 +81,10 @@ class Watcher:
 
     def look(self, step: int, state: Sequence[Values], rows: Values) -> None:
         """See what this step will do, before it does it."""
-        self._waiting.append((step, [np.array(array, order="C") for array in state], rows))
-        if self._thread is not None and not self._thread.is_alive():
+        copies = [np.array(array, order="C") for array in state]
+        self._waiting.append((step, copies, rows))
+        is_ready = self._thread is not None and not self._thread.is_alive()
+        if is_ready or len(self._waiting) * sum(copy.nbytes for copy in copies) > _MOST_WAITING:
             self._catch_up()
 
     def add(self, step: int, measured: Sequence[Values]) -> None:
@@ -95,10 +98,10 @@ class Watcher:
         if self._problem is not None:
             raise self._problem
         assert self._step is not None or not self._waiting
-        for step, state, rows in self._waiting:
+        while self._waiting:
+            step, state, rows = self._waiting.pop(0)  # first, as Ctrl-C may come before it is seen
             found = self._step.run(state, rows[None]) if self._step else []
             self.seen.append((step, [quantity[0] for quantity in found]))
-        self._waiting.clear()
 
     def flow(self) -> Flow:
         """All that was seen."""

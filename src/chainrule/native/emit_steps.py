@@ -46,7 +46,8 @@ def _prepared(step: Step, target: Target, name: str) -> Step:
 
 def _memory_of(program: Schedule) -> tuple[dict[Buffer, int], int]:
     """Where the temporary buffers of an inner program lie; a condition's result is one of them."""
-    return plan(program.steps, [*program.temporaries, *(b for b in program.outputs if b.type.size)])
+    results = [b for b in program.outputs if b.type.size and b not in program.inputs]
+    return plan(program.steps, [*program.temporaries, *results])
 
 
 def write_steps(module: Module, steps: Sequence[Step]) -> None:

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import itertools
 import math
+import opcode
 import operator
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from importlib import import_module
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -31,9 +34,9 @@ __all__ = [
     "Array", "Recorder", "apply", "as_array", "as_float", "as_floats", "astype", "binary", "bits", "broadcast",
     "broadcast_shape", "carry_origins", "common_dtype", "concatenated", "contract", "diagonal", "divide", "every",
     "extreme", "inverted", "is_float", "is_recording", "matmul", "mean", "mirrored", "moved_axis", "namespace",
-    "normalized_axes", "normalized_axis", "origins_of", "power", "product_of_rows", "promoted", "promoted_dtype",
-    "recording", "reduced", "reshape", "root", "scope", "taken", "total", "transforming", "transpose", "variable",
-    "viewed",
+    "normalized_axes", "normalized_axis", "origins_of", "plain_array", "power", "product_of_rows", "promoted",
+    "promoted_dtype", "recording", "reduced", "reshape", "root", "scope", "taken", "total", "transforming", "transpose",
+    "variable", "viewed",
 ]  # fmt: skip
 
 _BOOL = np.dtype(bool)
@@ -161,8 +164,19 @@ def _joined(parts: Sequence[Any]) -> Array:
 
 
 def _checked(x: Any) -> np.ndarray[Any, Any]:
-    array = np.asarray(x)
-    return np.asarray(array, checked_dtype(array.dtype))
+    """An array of its own: values are computed when they are asked for, and `x` may have been changed by then."""
+    array = plain_array(x)
+    return np.array(array, checked_dtype(array.dtype), order="C")
+
+
+def plain_array(x: Any) -> np.ndarray[Any, Any]:
+    """`x` as NumPy's array; DTypeError for a kind whose arithmetic is another, as np.matrix and masked arrays."""
+    kind = type(x)
+    if kind is not np.ndarray and isinstance(x, np.ndarray) and (kind.__mul__, kind.__array_ufunc__) != _ARITHMETIC:
+        raise DTypeError(
+            f"chainrule does not know the arithmetic of {kind.__name__}.", cure="Make it an array with np.asarray(x)."
+        )
+    return np.asarray(x)
 
 
 def promoted(a: Any, b: Any) -> tuple[Array, Array]:
@@ -326,8 +340,11 @@ def is_float(x: Any) -> bool:
 
 def power(base: Any, exponent: Any) -> Array:
     """`base ** exponent`."""
-    if isinstance(exponent, int) and exponent == 2 and isinstance(base, Array):
-        return base * base
+    if isinstance(exponent, int) and isinstance(base, Array) and base.dtype.kind in "iuf":
+        if exponent == 2:
+            return base * base
+        if exponent < 0 and base.dtype.kind == "i":
+            raise ValueError("Integers to negative integer powers are not allowed.")  # as NumPy says it
     return binary(ops.POWER, base, exponent)
 
 
@@ -340,7 +357,10 @@ def _handed_over(name: str, inputs: Any, options: Any, module: str = "numpy") ->
     place = namespace().linalg if module == "numpy.linalg" else namespace()
     function = getattr(place, name, None) if name in place.__all__ else None
     if function is None:
-        raise TracingError(f"{module}.{name} has no derivative in chainrule.", cure="See chainrule.numpy for what has.")
+        raise TracingError(
+            f"{module}.{name} has no derivative in chainrule.",
+            cure="See chainrule.numpy for what has; of x.value it is NumPy's own, and a constant to derivatives.",
+        )
     return function(*inputs, **options)
 
 
@@ -559,10 +579,10 @@ def product_of_rows(x: Array) -> Array:
 
 def root(x: Array) -> Array:
     """`√x` with the derivative 0 at 0, as that of a distance."""
-    one = full(1, x.node.type)
-    nothing = apply(ops.EQUAL, x.node, full(0, x.node.type)).node
+    zero, one = full(0, x.node.type), full(1, x.node.type)
+    nothing = apply(ops.EQUAL, x.node, zero).node
     safe = apply(ops.SELECT, nothing, one, x.node)
-    return apply(ops.SELECT, nothing, x.node, apply(ops.SQRT, safe.node).node)
+    return apply(ops.SELECT, nothing, zero, apply(ops.SQRT, safe.node).node)
 
 
 class Array:
@@ -619,6 +639,12 @@ class Array:
         return bool(self._scalar(bool))
 
     def __float__(self) -> float:
+        if _is_being_stored(sys._getframe(1)):
+            raise TracingError(
+                "an element of a plain array is set to a traced one, and would lose its derivative.",
+                cure="Put the elements together with np.stack or np.array; or begin with np.zeros_like of a traced "
+                "array and write z = z.at[i].set(x).",
+            )
         return float(self._scalar(float))
 
     def __int__(self) -> int:
@@ -642,7 +668,8 @@ class Array:
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray[Any, Any]:
         raise TracingError(
             f"NumPy itself was given a traced array {self!r}, and would lose its derivative.",
-            cure="Use the function of the same name in chainrule.numpy, or x.value for the plain value.",
+            cure="Use the function of the same name in chainrule.numpy, np.take(x, i, axis=0) in place of x[i] for a "
+            "plain x, or x.value for the plain value.",
         )
 
     def __len__(self) -> int:
@@ -652,6 +679,15 @@ class Array:
 
     def __iter__(self) -> Iterator[Array]:
         return (self[n] for n in range(len(self)))
+
+    def __copy__(self) -> Array:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Array:
+        return self  # as none is ever changed
+
+    def __format__(self, form: str) -> str:
+        return format(self.item(), form) if form else str(self)
 
     def __repr__(self) -> str:
         known = np.array2string(self.value, threshold=6) if has_value(self.node) else "…"
@@ -835,4 +871,11 @@ class Array:
         return inverted(self)
 
 
+def _is_being_stored(frame: FrameType) -> bool:
+    """Whether the frame's current instruction is an assignment `z[key] = …`."""
+    return frame.f_code.co_code[frame.f_lasti] == _STORE
+
+
+_ARITHMETIC = (np.ndarray.__mul__, np.ndarray.__array_ufunc__)
+_STORE = opcode.opmap["STORE_SUBSCR"]
 _KNOWN = (Array, *_PLAIN, *_NUMBERS, *_SEQUENCES)

@@ -5,6 +5,7 @@ With plain arguments they are NumPy's own.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -101,18 +102,21 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None) 
 
 @recorded(np.linspace)
 def linspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, *, dtype: Any = None, axis: int = 0, device: Any = None
-) -> Array:
-    """So many numbers from `start` to `stop`, equally far apart."""
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None,
+    axis: int = 0, *, device: Any = None,
+) -> Array | tuple[Array, Array]:  # fmt: skip
+    """So many numbers from `start` to `stop`, equally far apart; and how far, if `retstep`."""
     first, last = core.promoted(*core.as_floats(start, stop))
     count = num - 1 if endpoint else num
     steps = apply(ops.IOTA, attributes=(0, Type((num,), first.dtype)))
     steps = core.reshape(steps, (num, *(1,) * first.ndim))
-    found = first + steps * ((last - first) / float(max(count, 1)))
+    distance = (last - first) / float(max(count, 1))
+    found = first + steps * distance
     if endpoint and num > 1:
         found = core.concatenated([found[:-1], core.reshape(last, (1, *last.shape))], 0)
     found = core.moved_axis(found, 0, core.normalized_axis(axis, found.ndim))
-    return found if dtype is None else core.astype(found, dtype)
+    found = found if dtype is None else core.astype(found, dtype)
+    return (found, distance if count > 0 else distance * math.nan) if retstep else found
 
 
 @recorded(np.arange)

@@ -151,8 +151,8 @@ def _parts_arrays(items: Sequence[Any], place: int) -> bool:
 def _basic(x: Array, keys: Sequence[Any]) -> Array:
     """Integers, slices and new axes."""
     keys = [k for k in keys if not isinstance(k, _Gap)]
-    extents = iter(x.shape)
-    ranges = [_range(next(extents), k) for k in keys if k is not None]
+    indices = (k for k in keys if k is not None)
+    ranges = [_range(x, axis, k) for axis, k in enumerate(indices)]
     spans = [r if isinstance(r, range) else range(r, r + 1) for r in ranges]
     start = tuple(r.start if len(r) else 0 for r in spans)
     size, step = tuple(len(r) for r in spans), tuple(r.step for r in spans)
@@ -163,7 +163,10 @@ def _basic(x: Array, keys: Sequence[Any]) -> Array:
     return reshape(taken, [n for n in shape if n is not None])
 
 
-def _range(extent: int, key: int | slice) -> range | int:
+def _range(x: Array, axis: int, key: int | slice) -> range | int:
+    extent = x.shape[axis]
+    if isinstance(key, int) and not -extent <= key < extent:
+        raise IndexError(f"index {key} is outside axis {axis} of {x.node.type}, which has {extent} elements")
     return range(extent)[key]
 
 

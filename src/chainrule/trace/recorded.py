@@ -50,7 +50,12 @@ def _checked(name: str, taken: frozenset[str], options: Mapping[str, Any]) -> di
     given = {key: option for key, option in options.items() if option is not _NOT_GIVEN}
     foreign = [key for key, option in given.items() if key not in taken and option is not None]
     if foreign:
-        raise OptionError(f"{name} of a traced array does not take {', '.join(foreign)}.")
+        raise OptionError(
+            f"{name} of a traced array does not take {', '.join(foreign)}.",
+            cure="A plain array cannot be changed to a traced one in place: write z = z + x for z += x, and the like."
+            if "out" in foreign
+            else "",
+        )
     return {key: option for key, option in given.items() if key in taken}
 
 

@@ -84,23 +84,33 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False,
     return sum(x, axis, keepdims=keepdims, where=where) / core.total(chosen, axis, bool(keepdims))  # type: ignore[no-any-return]
 
 
+_mean = mean
+
+
 @recorded(np.var)
 def var(
-    a: Any, axis: Any = None, dtype: Any = None, *, ddof: float = 0, keepdims: bool = False, correction: Any = None
-) -> Array:
-    """The mean squared distance from the mean, `Σ (x − mean)² / (n − ddof)`."""
+    a: Any, axis: Any = None, dtype: Any = None, *, ddof: float = 0, keepdims: bool = False, where: Any = None,
+    mean: Any = None, correction: Any = None,
+) -> Array:  # fmt: skip
+    """The mean squared distance from the mean, `Σ (x − mean)² / (n − ddof)`; `mean` may be given, with kept axes."""
     x = core.as_float(as_array(a)) if dtype is None else core.astype(as_array(a), dtype)
-    left = _count(x, axis) - (ddof if correction is None else correction)
-    centred = x - core.mean(x, axis, keepdims=True)
-    return core.total(centred * centred, axis, bool(keepdims)) / float(builtins.max(left, 0))
+    less = ddof if correction is None else correction
+    centred = x - (_mean(x, axis, keepdims=True, where=where) if mean is None else mean)
+    summed = core.total(_only_where(centred * centred, where, 0), axis, bool(keepdims))
+    if where is None or where is True:
+        return summed / float(builtins.max(_count(x, axis) - less, 0))
+    chosen = core.astype(core.broadcast(as_array(where), x.shape), x.dtype)
+    return summed / ew.maximum(core.total(chosen, axis, bool(keepdims)) - less, 0.0)  # type: ignore[no-any-return]
 
 
 @recorded(np.std)
 def std(
-    a: Any, axis: Any = None, dtype: Any = None, *, ddof: float = 0, keepdims: bool = False, correction: Any = None
-) -> Array:
+    a: Any, axis: Any = None, dtype: Any = None, *, ddof: float = 0, keepdims: bool = False, where: Any = None,
+    mean: Any = None, correction: Any = None,
+) -> Array:  # fmt: skip
     """The square root of the variance; where that is 0, so is its derivative."""
-    return core.root(var(a, axis, dtype, ddof=ddof, keepdims=keepdims, correction=correction))
+    found = var(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where, mean=mean, correction=correction)
+    return core.root(found)
 
 
 def _extreme(plain: Function, method: str, combine: Function, neutral: str, doc: str) -> Function:
@@ -134,15 +144,15 @@ def ptp(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
 
 
 @recorded(np.any)
-def any(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
+def any(a: Any, axis: Any = None, *, keepdims: bool = False, where: Any = None) -> Array:
     """Whether any element over axes is true, or not zero."""
-    return core.reduced(ops.SUM, core.astype(as_array(a), bool), axis, bool(keepdims))
+    return core.reduced(ops.SUM, _only_where(core.astype(as_array(a), bool), where, False), axis, bool(keepdims))
 
 
 @recorded(np.all)
-def all(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
+def all(a: Any, axis: Any = None, *, keepdims: bool = False, where: Any = None) -> Array:
     """Whether all elements over axes are true, or not zero."""
-    return core.every(as_array(a), axis, bool(keepdims))
+    return core.every(_only_where(core.astype(as_array(a), bool), where, True), axis, bool(keepdims))
 
 
 @recorded(np.count_nonzero)

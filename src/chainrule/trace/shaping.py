@@ -19,23 +19,26 @@ from chainrule.trace.recorded import Function, known, offered, recorded
 Axes = int | Sequence[int]
 
 
-def _in_rows(name: str, order: Any) -> None:
-    if order not in ("C", "K", "A", None):
-        raise OptionError(f"{name} of a traced array keeps its elements in rows: order='C', not {order!r}.")
+def _in_rows(name: str, order: Any) -> bool:
+    """Whether elements are counted along rows, as they lie, or along columns."""
+    if order not in ("C", "F", "K", "A", None):
+        raise OptionError(f"{name}: the order is 'C', 'F', 'A' or 'K', not {order!r}.")
+    return bool(order != "F")
 
 
 @recorded(np.reshape)
 def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Array:
     """The same elements in another shape; one extent may be −1."""
-    _in_rows("reshape", order)
-    return core.reshape(as_array(a), shape)
+    if _in_rows("reshape", order):
+        return core.reshape(as_array(a), shape)
+    extents = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    return core.transpose(core.reshape(core.transpose(as_array(a)), extents[::-1]))
 
 
 @recorded(np.ravel)
 def ravel(a: Any, order: str = "C") -> Array:
     """All elements along one axis."""
-    _in_rows("ravel", order)
-    return core.reshape(as_array(a), -1)
+    return core.reshape(as_array(a) if _in_rows("ravel", order) else core.transpose(as_array(a)), -1)
 
 
 @recorded(np.transpose)
@@ -174,7 +177,10 @@ concat = concatenate
 @recorded(np.stack)
 def stack(arrays: Sequence[Any], axis: int = 0, *, dtype: Any = None) -> Array:
     """The arrays side by side along a new axis."""
-    return concatenate([expand_dims(p, axis) for p in _parts(arrays, dtype)], axis)  # type: ignore[no-any-return]
+    parts = _parts(arrays, dtype)
+    if len({part.shape for part in parts}) > 1:
+        raise ShapeError(f"stack needs arrays of one shape, not {' and '.join(str(p.node.type) for p in parts)}.")
+    return concatenate([expand_dims(p, axis) for p in parts], axis)  # type: ignore[no-any-return]
 
 
 @recorded(np.hstack)

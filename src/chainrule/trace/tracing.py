@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-import numpy as np
-
 from chainrule.errors import DTypeError
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import input_node
 from chainrule.graph.types import Type, checked_dtype
-from chainrule.trace.array import Array, Recorder, as_array, recording
+from chainrule.trace.array import Array, Recorder, as_array, plain_array, recording
 from chainrule.trace.tree import Structure, flatten, paths, unflatten
 
 __all__ = ["argument_types", "trace"]
@@ -23,8 +21,8 @@ def argument_types(leaves: Sequence[Any], structure: Structure, positions: Seque
 
 
 def _type(leaf: Any, position: int, structure: Structure) -> Type:
-    array = np.asarray(leaf)
     try:
+        array = plain_array(leaf)
         return Type(array.shape, checked_dtype(array.dtype))
     except DTypeError as problem:
         place = paths(structure)[position][len("[0]") :]  # a call is the tree (arguments, options)

@@ -6,6 +6,8 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from chainrule.derive.batching import batch
 from chainrule.errors import ChainruleError, OptionError, ShapeError
 from chainrule.trace.array import Array, as_array, broadcast, moved_axis, normalized_axis, reshape, transforming
@@ -126,13 +128,17 @@ def _batch_of_one(tree: Any) -> Any:
 def _axes(entry: Axes, tree: Any, name: str) -> list[int | None]:
     """The axis of each leaf of a tree: `entry` itself, or what it says of the part that the leaf is in."""
     leaves, structure = flatten(tree)
-    if entry is None or isinstance(entry, int):
+    if _is_axis(entry):
         return [entry] * len(leaves)
     return _spread(entry, structure, name)
 
 
+def _is_axis(entry: Axes) -> bool:
+    return entry is None or isinstance(entry, int | np.integer)
+
+
 def _spread(entry: Axes, structure: Structure, name: str) -> list[int | None]:
-    if entry is None or isinstance(entry, int):
+    if _is_axis(entry):
         return [entry] * structure.leaves
     named = isinstance(entry, dict) and set(entry) == set(structure.keys)
     parts = [entry[key] for key in structure.keys] if named else entry if isinstance(entry, tuple | list) else ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from chainrule.trace.array import Array, transforming
 from chainrule.trace.tracing import argument_types, trace
 from chainrule.trace.tree import Structure, flatten, unflatten
-from chainrule.transform.arguments import Function
+from chainrule.transform.arguments import Function, name_of
 
 __all__ = ["Compiled", "compile"]
 
@@ -49,6 +50,19 @@ class Compiled:
         program, result, dynamic = self._prepared(leaves, structure)
         outputs = program(*(leaves[n] for n in dynamic))
         return unflatten(result, [o[()] if o.ndim == 0 else o for o in outputs])
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """As a method: the instance is the first argument."""
+        return self if instance is None else functools.partial(self, instance)
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """To be copied or pickled by its name, or as the function: its programs are made again."""
+        name = getattr(self.function, "__qualname__", "")
+        known = getattr(sys.modules.get(self.__module__), name, None)
+        return name if known is self else (compile, (self.function,))
+
+    def __repr__(self) -> str:
+        return f"<compiled {name_of(self.function)}>"
 
     def program(self, *arguments: Any, **options: Any) -> Any:
         """The native program for arguments like these; prints as its kernels."""

@@ -18,7 +18,7 @@ from chainrule.graph.types import Type
 from chainrule.trace.array import Array, apply, astype, broadcast, moved_axis, reshape, transforming
 from chainrule.trace.control import placeholders
 from chainrule.trace.tree import Structure, unflatten
-from chainrule.transform.arguments import Function, arrays_of, outcome, place, positions, variables
+from chainrule.transform.arguments import Function, arrays_of, name_of, outcome, place, positions, variables
 from chainrule.transform.derivatives import grad, jvp, vjp
 
 Blocks = Callable[[Sequence[Array], Sequence[Array]], list[list[Array]]]
@@ -92,6 +92,11 @@ def hvp(function: Function, argnums: int = 0) -> Function:
 
     @functools.wraps(function)
     def product(*arguments: Any, **options: Any) -> Any:
+        if len(arguments) < 2:
+            raise OptionError(
+                f"hvp of {name_of(function)} needs an argument and a direction, not {len(arguments)} of the two.",
+                cure="Call it as hvp(function)(w, v).",
+            )
         n = place(arguments[:-1], argnums, function)
         rest = [*arguments[:n], *arguments[n + 2 :]]
 
@@ -157,7 +162,8 @@ def _changes(x: Array, outputs: Sequence[Array]) -> list[Array]:
     """The changes of each output along all directions of one input, of shape `(x.size, *output.shape)`."""
     (t,) = placeholders([x.node.type])
     changes = push_forward([(x.node, t)], [y.node for y in outputs])
-    nodes = [full(0, y.node.type) if c is None else c.node for c, y in zip(changes, outputs, strict=True)]
+    still = [y.node.type if y.node.type.is_float else y.node.type.with_dtype(x.dtype) for y in outputs]
+    nodes = [full(0, type_) if c is None else c.node for c, type_ in zip(changes, still, strict=True)]
     found = batch(nodes, {t.node: _directions(x)}, x.size)
     return [b if wide else broadcast(b, (x.size, *y.shape)) for (b, wide), y in zip(found, outputs, strict=True)]
 

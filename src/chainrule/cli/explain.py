@@ -1,0 +1,50 @@
+"""`chainrule explain`: what the derivatives say about a weight, a neuron, a layer of a saved run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+__all__ = ["explain"]
+
+
+def explain(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a saved run.", show_default=False)],
+    data: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="DATA",
+            help="The examples: a folder as for learn; its training part is used.",
+            show_default="5,000 digits that come along",
+        ),
+    ] = None,
+    weight: Annotated[
+        str | None, typer.Option(metavar="PLACE", help="A weight like 'layers[0].w[3, 407]', a bias 'layers[1].b[2]'.")
+    ] = None,
+    neuron: Annotated[str | None, typer.Option(metavar="PLACE", help="A neuron like 'layers[0][3]'.")] = None,
+    layer: Annotated[int | None, typer.Option(metavar="NUMBER", help="A layer, the first is 0.")] = None,
+    largest: Annotated[
+        int | None, typer.Option(metavar="COUNT", help="So many weights with the largest derivatives.")
+    ] = None,
+    examples: Annotated[
+        int, typer.Option(metavar="COUNT", help="How many examples are asked, drawn at random if there are more.")
+    ] = 10_000,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write all figures to a file.")] = None,
+) -> None:
+    """Say what ∂C/∂w means for a weight, a neuron or a layer of a saved run.
+
+    Name one of --weight, --neuron, --layer and --largest; without any of them: --largest 10.
+    """
+    from chainrule.cli.insights import examples_in, print_insight, write_json
+    from chainrule.insight.explanation import explain
+    from chainrule.learning.run import Run
+
+    asked: dict[str, Any] = {"weight": weight, "neuron": neuron, "layer": layer, "largest": largest}
+    if not any(value is not None for value in asked.values()):
+        asked["largest"] = 10
+    found = explain(Run.load(run), examples_in(data), **asked, examples=examples)
+    if json is not None:
+        write_json(found, json)
+    print_insight(found)

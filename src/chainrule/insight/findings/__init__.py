@@ -1,0 +1,1 @@
+"""What keeps networks from learning: one row for each pathology, with the derivative that shows it."""

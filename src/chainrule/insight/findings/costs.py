@@ -1,0 +1,164 @@
+"""The cost: where it starts, what it is made of, and where the network stands on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.insight.findings.case import Case, rms
+from chainrule.insight.findings.finding import Measure, Outcome, Pathology, Sign
+from chainrule.insight.findings.trials import anew, compared, measured
+from chainrule.insight.presentation import number
+
+__all__ = ["PATHOLOGIES"]
+
+Values = np.ndarray[Any, Any]
+_UNCURVED = 1e-6  # of the cost: a curvature below it is none
+_CURVED_AT = 300  # examples for λ
+
+
+def _undecided(case: Case) -> float:
+    """The cost of outputs that say nothing: z = 0 for classes, the mean for real targets."""
+    classes, activation = case.network.sizes[-1], case.network.layers[-1].activation
+    cost = case.asked.objective.cost
+    if cost == "quadratic":
+        return case.baseline if "targets" in case.has else 0.5 * float(((_middle(activation, classes) - case.targets) ** 2).sum(axis=1).mean())
+    return classes * np.log(2) if activation == "sigmoid" else float(np.log(classes))
+
+
+def _middle(activation: str, classes: int) -> float:
+    return {"sigmoid": 0.5, "softmax": 1 / classes}.get(activation, 0.0)
+
+
+def _initial(case: Case) -> Sign | None:
+    first = float(case.flow.totals["cost"][0]) if "flow" in case.has else case.passed.cost
+    penalty = 0.5 * case.asked.objective.penalty * sum(float((n.w**2).sum()) for n in case.network.layers)
+    expected = _undecided(case)
+    if expected <= 0 or not np.isfinite(first) or first - penalty < 1.2 * expected:
+        return None
+    ratio = first / expected
+    evidence = (
+        Measure("cost at the start", first),
+        Measure("cost of outputs that say nothing", expected),
+        Measure("ratio", ratio),
+    )
+    return Sign(case.graded("warning" if ratio > 4 else "note"), 0.8 if ratio > 2 else 0.5, evidence)
+
+
+def _confirm_initial(case: Case, sign: Sign) -> Outcome:
+    fresh = case.at_network(anew(case)).passed.cost
+    now = sign.evidence[0].value
+    said = f"a start with the initialiser that fits costs {number(fresh)}, not {number(now)}"
+    return measured(fresh < now, f"{said}.")
+
+
+def _penalty(case: Case) -> Sign | None:
+    held = case.asked.objective.penalty
+    if held == 0:
+        return None
+    pull = held * float(np.sqrt(sum((n.w.astype(np.float64) ** 2).sum() for n in case.network.layers)))
+    data = float(np.sqrt(sum((d.dw.astype(np.float64) ** 2).sum() for d in case.passed.layers)))
+    ratio = pull / max(data, 1e-300)
+    collapsed = max(rms(d.a - d.a.mean(axis=0)) for d in case.passed.layers[-1:]) < 0.1
+    if case.learned > 0.4 or not (ratio > (0.5 if case.run else 1.0) or (collapsed and rms(case.network.layers[-1].w) < 1e-2)):
+        return None
+    evidence = (
+        Measure("‖gradient of the penalty‖ / ‖gradient of the data‖", ratio),
+        Measure("share of the cost of knowing nothing that was learnt away", case.learned),
+        Measure("rms weight of the last layer", rms(case.network.layers[-1].w)),
+    )
+    return Sign("alarm", 0.9, evidence)
+
+
+def _confirm_penalty(case: Case, sign: Sign) -> Outcome:
+    from chainrule.insight.findings.trials import Trial, tried
+
+    start = anew(case)
+    ends = [tried(Trial.of(case, network=start, l2=l2))[1] for l2 in (Trial.of(case).l2, 0.0)]
+    if None not in ends:
+        held, free = (float(end or 0) for end in ends)
+        return measured(free > held, f"share of right answers {number(held)} with the penalty, {number(free)} without.")
+    return compared(case, "without the penalty", l2=0.0)
+
+
+def _plateau(case: Case) -> Sign | None:
+    """A small gradient where much of the cost is left; what kind of place it is, the curvature says."""
+    if case.learned > 0.4 or case.baseline <= 0:
+        return None
+    weights = sum(float((n.w.astype(np.float64) ** 2).sum() + (n.b**2).sum()) for n in case.network.layers)
+    gradient = float(np.sqrt(case.squared_gradient))
+    reach = gradient * max(np.sqrt(weights), 1.0) / case.passed.cost
+    if reach > 0.05:
+        return None
+    highest, lowest = _curvatures(case)
+    kind, certainty = _kind(highest, lowest, case.passed.cost)
+    evidence = (
+        Measure("‖∂C/∂w‖ · ‖w‖ / C, the relative change of the cost within reach", reach),
+        Measure("share of the cost of knowing nothing that was learnt away", case.learned),
+        Measure("largest curvature λ_max", highest),
+        Measure("smallest curvature λ_min", lowest),
+    )
+    cures = {
+        "saddle": "A small random step along the direction that curves down leaves it: start from larger random "
+        "weights, or use momentum or Adam.",
+        "flat": "The cost does not feel the weights: look at saturated or dead units, and start again.",
+        "minimum": "This is as low as it gets around here: start elsewhere, or give the network more neurons.",
+    }
+    return Sign("warning", certainty, evidence, f": a {kind}" + (" place" if kind == "flat" else ""), cures[kind])
+
+
+def _curvatures(case: Case) -> tuple[float, float]:
+    from chainrule.insight.eigenvalues import lanczos, settled
+    from chainrule.insight.hessian import hessian_product
+
+    product = hessian_product(case.asked.at_most(_CURVED_AT, case.seed))
+    size = case.network.parameters
+    found = lanczos(product, size, settled(1, True, 0.05), min(25, size), seed=case.seed, dtype=np.float64)
+    return float(found.values[0]), float(found.values[-1])
+
+
+def _kind(highest: float, lowest: float, cost: float) -> tuple[str, float]:
+    largest = max(abs(highest), abs(lowest))
+    if largest < _UNCURVED * cost:
+        return "flat", 0.8
+    return ("saddle", 0.8) if lowest < -0.01 * largest else ("minimum", 0.7)
+
+
+def _confirm_plateau(case: Case, sign: Sign) -> Outcome:
+    return compared(case, "from a fresh start", network=anew(case))
+
+
+PATHOLOGIES = (
+    Pathology(
+        "wrong_initial_cost",
+        "The cost starts far above that of knowing nothing",
+        "Outputs that say nothing cost ln K for K classes with softmax, or half the variance of real targets. A first cost "
+        "far above it says that the outputs are sure of wrong answers: the first steps go into taking that back.",
+        "Start with smaller weights in the last layer (initializer='glorot'), biases of 0, and scaled targets.",
+        "Compute the cost of a start with the initialiser that fits.",
+        _initial,
+        _confirm_initial,
+    ),
+    Pathology(
+        "penalty_overwhelms",
+        "The penalty outweighs the data",
+        "Each step follows ∂C/∂w of the data plus λ/n · w of the penalty. Where the second is the larger from the start, "
+        "the weights go to 0 and the outputs to a constant.",
+        "Make l2 smaller, ten times at first.",
+        "Train the same few steps without the penalty, and compare.",
+        _penalty,
+        _confirm_penalty,
+        explains=frozenset({"plateau", "vanishing_gradient", "bad_initialisation", "redundant_units"}),
+    ),
+    Pathology(
+        "plateau",
+        "The gradient is nearly 0, though little was learnt",
+        "Where ∂C/∂w ≈ 0, the sign of the smallest curvature says what the place is: below 0 it is a saddle, with a way "
+        "down; all above 0, a minimum; all about 0, flat ground.",
+        "Start from other weights.",
+        "Train the same few steps from a fresh start, and compare the costs.",
+        _plateau,
+        _confirm_plateau,
+    ),
+)

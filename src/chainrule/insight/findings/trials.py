@@ -1,0 +1,98 @@
+"""Short experiments: the same few steps of learning, as it is and with one thing changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.insight.findings.case import Case
+from chainrule.insight.findings.finding import Outcome
+from chainrule.insight.presentation import number
+from chainrule.learning.loop import learn
+from chainrule.learning.optimizers import SGD, Optimizer
+from chainrule.nn.network import Network
+
+__all__ = ["Trial", "anew", "compared", "measured", "tried"]
+
+Values = np.ndarray[Any, Any]
+_EXAMPLES, _STEPS = 500, 150
+_BETTER = 0.95  # of the cost as it is
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What is learnt in one arm of an experiment; everything can differ from the case."""
+
+    network: Network
+    x: Values
+    labels: Values
+    cost: str
+    optimizer: Optimizer
+    batch: int
+    l2: float
+    seed: int
+
+    @classmethod
+    def of(cls, case: Case, **changed: Any) -> Trial:
+        """The case as it is, with what is changed."""
+        asked = case.asked.at_most(_EXAMPLES, case.seed)
+        given = {
+            "network": case.network,
+            "x": asked.x,
+            "labels": asked.labels,
+            "cost": asked.objective.cost,
+            "optimizer": case.optimizer or SGD(0.1),
+            "batch": min(case.batch or 10, asked.count),
+            "l2": asked.objective.penalty * asked.count,
+            "seed": case.seed,
+        }
+        return cls(**given | changed)
+
+
+def tried(trial: Trial) -> tuple[float, float | None]:
+    """The cost and the share of right answers after a few steps."""
+    epochs = max(1, round(_STEPS * trial.batch / len(trial.x)))
+    run = learn(
+        trial.network,
+        (trial.x, trial.labels),
+        cost=trial.cost,
+        epochs=min(epochs, 20),
+        batch=trial.batch,
+        optimizer=trial.optimizer,
+        l2=trial.l2,
+        seed=trial.seed,
+        dtype=trial.network.dtype,
+        evaluate_training=True,
+        watch=False,
+        progress=False,
+    )
+    last = run.history[-1]
+    return last.training_cost, last.training_accuracy
+
+
+def compared(case: Case, words: str, first: Trial | None = None, **changed: Any) -> Outcome:
+    """Learn as it is and with the change; borne out if the change makes the cost lower, or more answers right."""
+    before = first or Trial.of(case)
+    after = Trial.of(case, **changed)
+    (cost, right), (new_cost, new_right) = tried(before), tried(after)
+    if before.cost != after.cost and right is not None and new_right is not None:
+        said = f"right answers {number(right)} as it is, {number(new_right)} {words}"
+        return Outcome(new_right > right, f"after the same few steps, share of {said}.")
+    better = not np.isfinite(cost) or new_cost < _BETTER * cost
+    return Outcome(better, f"after the same few steps the cost is {number(cost)} as it is, {number(new_cost)} {words}.")
+
+
+def anew(case: Case, initializer: str | None = None) -> Network:
+    """A fresh network of the same kind, with the initialiser that fits its activation."""
+    names = [layer.activation for layer in case.network.layers]
+    chosen = initializer or ("he" if names[0] == "relu" else "glorot")
+    return Network(
+        case.network.sizes, names[0], output=names[-1], initializer=chosen, seed=case.seed, dtype=case.network.dtype
+    )
+
+
+def measured(confirmed: bool, sentence: str) -> Outcome:
+    """The outcome of an experiment that needs no learning."""
+    return Outcome(bool(confirmed), sentence)

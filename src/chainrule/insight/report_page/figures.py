@@ -1,0 +1,179 @@
+"""All that a page shows, gathered before anything is drawn; and the same as plain data, which the page carries."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from importlib import import_module
+from math import sqrt
+from typing import Any
+
+import numpy as np
+
+from chainrule.data.dataset import DataSet
+from chainrule.insight.presentation import plain
+from chainrule.insight.report_page.pulls import Pulls, pulls_of
+from chainrule.insight.subject import subject_of
+from chainrule.learning.flow import LAYER_QUANTITIES, STEP_QUANTITIES, Flow
+from chainrule.learning.run import Run
+
+__all__ = ["EXAMPLES", "Figures", "NoiseWindow", "figures_of", "is_small", "picture_shape"]
+
+Values = np.ndarray[Any, Any]
+EXAMPLES = 12  # shown
+_RECORDS = 120  # shown; more are narrower than one can point at
+_WINDOWS = 10  # of records, over which signal and noise are averaged
+_EDGES, _NEURONS = 400, 24  # up to which a network is drawn with its edges
+
+
+@dataclass(frozen=True)
+class NoiseWindow:
+    """Some records on end: the noise scale in examples, infinite where noise drowns all, and ‖G‖ over noise by layer.
+
+    `signal_to_noise` is that of the batch: the root of ‖G‖² / (tr Σ / n), 0 where no signal can be told from noise.
+    """
+
+    first: int
+    last: int
+    noise_scale: float
+    signal_to_noise: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Figures:
+    """What is shown of a run: `flow` holds the records that are drawn, `recorded` says how many there are."""
+
+    run: Run
+    flow: Flow | None
+    recorded: int
+    noise: tuple[NoiseWindow, ...]
+    pulls: Pulls | None
+    picture: tuple[int, int] | None
+    findings: tuple[Any, ...]
+
+    @property
+    def steps_per_epoch(self) -> float | None:
+        """How many steps an epoch has; None if the run does not say."""
+        known = self.run.configuration
+        examples, batch = known.get("training_examples"), known.get("batch")
+        numbers = all(type(n) is int and n > 0 for n in (examples, batch))
+        return -(-examples // batch) if numbers else None
+
+    @property
+    def whole_batches(self) -> bool:
+        """Whether every step saw all examples, so that nothing was left to chance."""
+        return self.flow is not None and self.flow.batch == self.run.configuration.get("training_examples")
+
+    def to_dict(self) -> dict[str, Any]:
+        """All numbers on the page as plain lists, numbers and strings."""
+        network = self.run.network
+        return {
+            "format": 1,
+            "verdict": self.run.verdict,
+            "configuration": plain(self.run.configuration),
+            "history": [plain(asdict(record)) for record in self.run.history],
+            "network": {
+                "sizes": network.sizes,
+                "activations": [layer.activation for layer in network.layers],
+                "parameters": network.parameters,
+                "dtype": str(network.dtype),
+                **_weights(self),
+            },
+            "flow": None if self.flow is None else _records(self.flow, self.recorded),
+            "noise": [plain(asdict(window)) for window in self.noise],
+            "examples": None if self.pulls is None else _examples(self.pulls),
+            "findings": [_finding(finding) for finding in self.findings],
+        }
+
+
+def figures_of(run: Run, data: Any = None) -> Figures:
+    """All that is shown of a run, and of examples if they are given; DataError if those do not fit."""
+    flow = run.flow if run.flow is not None and len(run.flow) else None
+    pulls = None if data is None else pulls_of(subject_of(run, data))
+    shown = None if flow is None else chosen(flow, _evenly(len(flow), _RECORDS))
+    noise = () if flow is None or flow.batch < 2 else _noise(flow)
+    found = () if data is None else _findings(run, data)
+    return Figures(run, shown, 0 if flow is None else len(flow), noise, pulls, picture_shape(run, data), found)
+
+
+def chosen(flow: Flow, records: Any) -> Flow:
+    """Some of the records."""
+    return replace(
+        flow,
+        steps=flow.steps[records],
+        layers={name: array[records] for name, array in flow.layers.items()},
+        totals={name: array[records] for name, array in flow.totals.items()},
+        class_shares=flow.class_shares[records],
+    )
+
+
+def is_small(run: Run) -> bool:
+    """Whether the network can be drawn with every one of its edges."""
+    sizes = run.network.sizes
+    return max(sizes) <= _NEURONS and sum(layer.w.size for layer in run.network.layers) <= _EDGES
+
+
+def picture_shape(run: Run, data: Any) -> tuple[int, int] | None:
+    """Height and width, if an example is a picture: where the data say so, or the inputs make a square of 4 or more."""
+    shape = np.shape(data.x)[1:] if isinstance(data, DataSet) else ()
+    if len(shape) == 2:
+        return int(shape[0]), int(shape[1])
+    side = round(sqrt(run.network.sizes[0]))
+    return (side, side) if side >= 4 and side * side == run.network.sizes[0] else None
+
+
+def _evenly(count: int, most: int) -> Values:
+    """So many records from the first to the last, evenly."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.intp))
+
+
+def _noise(flow: Flow) -> tuple[NoiseWindow, ...]:
+    groups = [group for group in np.array_split(np.arange(len(flow)), _WINDOWS) if len(group)]
+    return tuple(_window(chosen(flow, group)) for group in groups)
+
+
+def _window(flow: Flow) -> NoiseWindow:
+    signal, noise = np.maximum(flow.signal.mean(axis=0), 0), flow.noise.mean(axis=0) / flow.batch
+    with np.errstate(divide="ignore", invalid="ignore"):
+        strength = np.sqrt(signal / noise)
+    return NoiseWindow(int(flow.steps[0]), int(flow.steps[-1]), flow.noise_scale(), tuple(map(float, strength)))
+
+
+def _findings(run: Run, data: Any) -> tuple[Any, ...]:
+    """What `diagnose` finds, where this version of chainrule has it."""
+    diagnose = getattr(import_module("chainrule.insight"), "diagnose", None)
+    return () if diagnose is None else tuple(diagnose(run, data).findings)
+
+
+def _weights(figures: Figures) -> dict[str, Any]:
+    """Every weight and derivative of a network that is drawn with its edges."""
+    if not is_small(figures.run):
+        return {}
+    networks = {"weights": figures.run.network}
+    networks |= {} if figures.pulls is None else {"gradient": figures.pulls.gradient}
+    return {name: [plain({"w": n.w, "b": n.b}) for n in network.layers] for name, network in networks.items()}
+
+
+def _records(flow: Flow, recorded: int) -> dict[str, Any]:
+    return {
+        "recorded": recorded,
+        "batch": flow.batch,
+        "steps": plain(flow.steps),
+        "layers": {name: plain(flow.layers[name]) for name in LAYER_QUANTITIES},
+        "totals": {name: plain(flow.totals[name]) for name in STEP_QUANTITIES},
+        "class_shares": plain(flow.class_shares),
+    }
+
+
+def _examples(pulls: Pulls) -> list[dict[str, Any]]:
+    rows = [int(row) for row in pulls.hardest(EXAMPLES)]
+    return [
+        {"row": row, "label": pulls.label(row), "answer": pulls.answer(row), "norm": plain(pulls.norms[row])}
+        for row in rows
+    ]
+
+
+def _finding(finding: Any) -> dict[str, Any]:
+    names = ("title", "severity", "evidence", "reason", "advice")
+    return {name: plain(getattr(finding, name, None)) for name in names}
+
+

@@ -1,0 +1,265 @@
+"""The parts of the page, in the order in which they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.insight.presentation import number
+from chainrule.insight.report_page.drawing import network_drawing
+from chainrule.insight.report_page.figures import EXAMPLES, Figures, is_small
+from chainrule.insight.report_page.graphs import cost_figures, noise_figures
+from chainrule.insight.report_page.markup import Markup, element, joined
+from chainrule.insight.report_page.pictures import grey_picture
+from chainrule.insight.report_page.pulls import Pulls
+from chainrule.insight.report_page.readable import readable
+from chainrule.insight.report_page.strips import Strips, strips
+from chainrule.insight.words import examples_of, percent
+from chainrule.learning.flow import Flow
+
+__all__ = ["SECTIONS", "facts"]
+
+Values = np.ndarray[Any, Any]
+_NOT_RECORDED = "What flowed through the layers was not recorded: learn with watch=True, as learn does unless told."
+
+
+def facts(figures: Figures) -> Markup:
+    """The network, the data and how it learned, as far as the run says."""
+    run, known = figures.run, figures.run.configuration
+    rows = {
+        "Network": "-".join(map(str, run.network.sizes)),
+        "Activations": " → ".join(layer.activation for layer in run.network.layers),
+        "Weights and biases": run.network.parameters,
+        "Data": known.get("data"),
+        "Training examples": known.get("training_examples"),
+        "Cost": known.get("cost"),
+        "Optimiser": known.get("optimizer"),
+        "Batch": known.get("batch"),
+        "Epochs": len(run.history),
+        "Penalty λ": known.get("l2") or None,
+        "Seed": known.get("seed"),
+        "Numbers": run.network.dtype,
+    }
+    return element("dl", *(_fact(name, value) for name, value in rows.items() if value is not None), class_="facts")
+
+
+def _fact(name: str, value: Any) -> Markup:
+    shown = f"{value:,}" if isinstance(value, int) and name != "Seed" else value
+    return element("div", element("dt", name), element("dd", shown))
+
+
+# what was found
+
+
+def _findings(figures: Figures) -> Markup | None:
+    return joined(*(_finding(finding) for finding in figures.findings)) if figures.findings else None
+
+
+def _finding(finding: Any) -> Markup:
+    severity = str(getattr(finding, "severity", "note"))
+    kind = severity if severity in ("alarm", "warning") else "note"
+    said = {"Why": getattr(finding, "reason", None), "What to do": getattr(finding, "advice", None)}
+    paragraphs = [element("p", element("strong", f"{name}. "), text) for name, text in said.items() if text]
+    head = element("h3", element("span", severity, class_="severity"), " ", getattr(finding, "title", ""))
+    return element("article", head, *_evidence(getattr(finding, "evidence", None)), *paragraphs, class_=f"finding {kind}")
+
+
+def _evidence(found: Any) -> Sequence[Markup]:
+    if not found:
+        return []
+    if isinstance(found, str):
+        return [element("p", found)]
+    items = [f"{name}: {number(value)}" for name, value in found.items()] if isinstance(found, Mapping) else found
+    return [element("ul", *(element("li", item) for item in items), class_="evidence")]
+
+
+# the network
+
+
+def _network(figures: Figures) -> Markup:
+    known = {"w": "weight", "∂C/∂w": "gradient"} if figures.pulls is not None else {}
+    choices = [_choice("Colours show", "view", known)] if known else []
+    signs = _choice("Signs", "sign", {"both": "both", "positive only": "positive", "negative only": "negative"})
+    key = element("p", *_key(), class_="legend")
+    controls = element("div", *choices, signs, key, class_="controls")
+    title = "Every weight" if is_small(figures.run) else "The weights of each layer"
+    return readable(title, _how_to_read(figures), controls, network_drawing(figures), wide=True)
+
+
+def _how_to_read(figures: Figures) -> str:
+    if is_small(figures.run):
+        how = (
+            "Each line is a weight, each circle a neuron with its bias: thick or full where the number is large for its "
+            "layer. Above zero it is blue and solid, below zero orange and dashed."
+        )
+    else:
+        tiles = figures.picture is not None and np.prod(figures.picture) == figures.run.network.sizes[0]
+        first = "In the first layer each tile is a neuron, with a pixel for every input. " if tiles else ""
+        how = f"{first}In a block, each row is a neuron and each column one of its inputs: blue above zero, orange below."
+    if figures.pulls is None:
+        return f"{how} Give the data as well to see ∂C/∂w."
+    subject = figures.pulls.subject
+    return f"{how} ∂C/∂w is that of the mean cost of {examples_of(subject.count, subject.count)}, penalty included."
+
+
+def _choice(name: str, group: str, options: Mapping[str, str]) -> Markup:
+    inputs = [
+        element("label", element("input", type="radio", name=group, value=value, checked=n == 0), shown)
+        for n, (shown, value) in enumerate(options.items())
+    ]
+    return element("fieldset", element("legend", name), *inputs)
+
+
+def _key() -> Sequence[Markup]:
+    return [
+        element("span", element("svg", element("line", x1=0, y1=5, x2=28, y2=5, stroke_width=3, class_=f"edge {sign}"),
+                                viewBox="0 0 28 10", aria_hidden="true", class_="sample"), name)
+        for sign, name in (("positive", "above 0"), ("negative", "below 0"))
+    ]  # fmt: skip
+
+
+# the layers
+
+
+_COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
+    "rms a": ("activation", number),
+    "rms z": ("weighted_input", number),
+    "rms δ": ("error", number),
+    "rms ∂C/∂w": ("gradient", number),
+    "rms ∂C/∂b": ("bias_gradient", number),
+    "rms Δw / rms w": ("update_ratio", number),
+    "dead": ("dead", percent),
+    "saturated": ("saturated", percent),
+}
+
+
+def _layers(figures: Figures) -> Markup:
+    network, flow = figures.run.network, figures.flow
+    shown = _COLUMNS if flow is not None else {}
+    head = element("tr", *(element("th", name, scope="col") for name in ("layer", "inputs", "neurons", "activation", *shown)))
+    rows = [_row(figures, n) for n in range(len(network.layers))]
+    table = element("table", element("thead", head), element("tbody", *rows))
+    when = _NOT_RECORDED if flow is None else (
+        f"As they were at step {flow.steps[-1]:,}, the last that was recorded, over its batch of {flow.batch:,}. "
+        "a is what a neuron gives, z its weighted input, δ = ∂C/∂z the error of one example; rms is the root of the mean "
+        "square. Dead neurons are off for every example of the batch, saturated ones on a flat part of their activation."
+    )  # fmt: skip
+    return joined(element("p", when, class_="how"), element("div", table, class_="scroll", tabindex=0, role="region",
+                                                            aria_label="Table of the layers"))  # fmt: skip
+
+
+def _row(figures: Figures, n: int) -> Markup:
+    layer, flow = figures.run.network.layers[n], figures.flow
+    last = [] if flow is None else [said(float(flow.layers[name][-1, n])) for name, said in _COLUMNS.values()]
+    cells = [f"{layer.inputs:,}", f"{layer.outputs:,}", layer.activation, *last]
+    return element("tr", element("th", n, scope="row"), *(element("td", cell) for cell in cells))
+
+
+# over time
+
+
+_OVER_TIME = {
+    "gradient": ("Learning speed: rms ∂C/∂w", "Darker is faster. Rows that pale towards the inputs: the gradient vanishes on its way back.", number, True),
+    "update_ratio": ("Update : weight", "How far a step moves the weights, for their size: rms Δw over rms w. Around 0.001 is common; far above, steps are rash, far below, hardly anything moves.", number, True),
+    "error": ("Error: rms δ", "δ = ∂C/∂z of one example, the thing that is propagated back. Rows should be of similar darkness.", number, True),
+    "saturated": ("Saturated units", "The share of neurons on a flat part of their activation, which hardly learn.", percent, False),
+    "dead": ("Dead units", "The share of neurons that are off for every example of the batch, and then do not learn.", percent, False),
+}  # fmt: skip
+
+
+def _over_time(figures: Figures) -> Markup:
+    flow = figures.flow
+    if flow is None:
+        return element("p", _NOT_RECORDED)
+    drawn = [_strips_of(flow, name) for name in _OVER_TIME if np.any(flow.layers[name])]
+    none = [_OVER_TIME[name][0].lower() for name in ("saturated", "dead") if not np.any(flow.layers[name])]
+    absent = element("p", f"No {' and no '.join(none)} in any recorded step.", class_="good") if none else None
+    return joined(_told_records(figures, flow), element("div", *drawn, class_="figures"), absent)
+
+
+def _told_records(figures: Figures, flow: Flow) -> Markup:
+    some = "" if figures.recorded == len(flow) else f", of which {len(flow)} are drawn"
+    across = "Each row is a layer, each cell a recorded step, from the first at the left to the last at the right."
+    return element("p", f"{figures.recorded:,} steps were recorded{some}. {across} The figure at the right is the last.", class_="how")
+
+
+def _strips_of(flow: Flow, name: str) -> Markup:
+    title, how, said, powers = _OVER_TIME[name]
+    layers = flow.layers[name].shape[1]
+    rows = [f"layer {n}" for n in range(layers)]
+    return readable(title, how, strips(Strips(title, flow.layers[name], rows, flow.steps, said, powers)))
+
+
+# the examples
+
+
+def _classes(figures: Figures) -> Markup | None:
+    flow = figures.flow
+    if flow is None or not flow.class_shares.shape[1]:
+        return None
+    how = (
+        "The share of each class in the lengths of all the gradients of a batch, Σ ‖∂C_x/∂w‖. A class that stays dark "
+        "is not learned yet, or is hard; in small batches a class may be missing."
+    )
+    title = "Which classes pull"
+    names = figures.pulls.subject.named if figures.pulls is not None else str
+    rows = [f"class {names(n)}" for n in range(flow.class_shares.shape[1])]
+    return readable(title, how, strips(Strips(title, flow.class_shares, rows, flow.steps, percent, False)))
+
+
+def _examples(figures: Figures) -> Markup | None:
+    if figures.pulls is None:
+        return None
+    pulls = figures.pulls
+    rows = [int(row) for row in pulls.hardest(EXAMPLES)]
+    share = float(pulls.norms[rows].sum() / pulls.norms.sum()) if pulls.norms.any() else 0.0
+    how = (
+        f"The examples with the longest gradients ‖∂C_x/∂(w, b)‖: each step is drawn towards them most. These {len(rows)} of "
+        f"{pulls.subject.count:,} make up {percent(share)} of the sum of the lengths. Look whether their labels are right."
+    )
+    cards = [_card(pulls, row, figures.picture) for row in rows]
+    return joined(element("p", how, class_="how"), element("ul", *cards, class_="examples"))
+
+
+def _card(pulls: Pulls, row: int, picture: tuple[int, int] | None) -> Markup:
+    label, answer = pulls.label(row), pulls.answer(row)
+    seen = _seen(pulls.subject.x[row], picture, f"Example {row}, labelled {label}")
+    said = [
+        element("dt", "label"), element("dd", label), element("dt", "answer"), element("dd", answer),
+        element("dt", "pull"), element("dd", number(pulls.norms[row])),
+    ]  # fmt: skip
+    wrong = "wrong" if pulls.subject.labels.ndim == 1 and label != answer else None
+    return element("li", seen, element("h3", f"Example {row:,}"), element("dl", *said), class_=wrong)
+
+
+def _seen(x: Values, picture: tuple[int, int] | None, said: str) -> Markup:
+    if picture is None or np.prod(picture) != x.size:
+        few = ", ".join(number(v) for v in x[:8]) + (", …" if x.size > 8 else "")
+        return element("p", f"x = ({few})", class_="inputs")
+    low, high = float(x.min()), float(x.max())
+    return element("img", src=grey_picture(x.reshape(picture), low, high), alt=said, width=84, height=84)
+
+
+def _costs(figures: Figures) -> Markup | None:
+    drawn = cost_figures(figures)
+    return element("div", *drawn, class_="figures") if drawn else None
+
+
+def _noise(figures: Figures) -> Markup:
+    drawn = noise_figures(figures)
+    return drawn if isinstance(drawn, Markup) else element("div", *drawn, class_="figures")
+
+
+#: Title and what makes it; None for a section that has nothing to show.
+SECTIONS: dict[str, Callable[[Figures], Markup | None]] = {
+    "What stands out": _findings,
+    "How the cost went": _costs,
+    "The network": _network,
+    "Its layers": _layers,
+    "How the layers learned": _over_time,
+    "Signal and noise": _noise,
+    "Classes": _classes,
+    "Examples that pull hardest": _examples,
+}
