@@ -375,7 +375,8 @@ def test_a_network_that_went_wrong_is_still_explained(value: float, dtype: Any) 
 
 def test_a_sign_that_is_lost_in_the_noise() -> None:
     network = Network.from_weights([([[1.0]], [0.0])], "identity")
-    found = explained(network, ([[1.0], [1.0]], [[0.0], [2.0 - 1e-9]]), "layers[0].w[0, 0]").anatomy
+    data = np.array([[1.0], [1.0]]), np.array([[0.0], [2.0 - 1e-9]])
+    found = explained(network, data, "layers[0].w[0, 0]").anatomy
     assert "its sign is lost in it" in " ".join(found.sentences())
 
 

@@ -195,7 +195,7 @@ def test_adam_must_have_made_a_step() -> None:
 
 
 def test_a_network_that_has_diverged_is_refused() -> None:
-    network = cr.nn.Network.from_weights([(np.array([[np.nan]]), np.zeros(1))], "identity")
+    network = cr.nn.Network.from_weights([(np.array([[np.nan]]), np.zeros(1))], "tanh")
     for ask in (curvature, cr.insight.gradient_noise, cr.insight.find_rate):
         with pytest.raises(DataError, match="no finite number"):
             ask(network, (np.ones((4, 1)), np.ones((4, 1))))

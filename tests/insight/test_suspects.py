@@ -17,7 +17,7 @@ kinds = pytest.mark.parametrize(("activation", "output", "cost", "dtype"), KINDS
 
 @kinds
 def test_the_three_measures(activation: str, output: str, cost: str, dtype: Any) -> None:
-    subject, near = small(activation, output, cost, dtype, examples=15), tolerance(dtype)
+    subject, near = small(activation, output, cost, dtype, examples=50), tolerance(dtype)
     found = label_suspects(subject.network, data_of(subject), cost=cost)
     outputs, each = subject.network(subject.x), gradients(subject)
     np.testing.assert_allclose(found.el2n, np.linalg.norm(outputs - np.eye(3)[subject.labels], axis=1), atol=near)

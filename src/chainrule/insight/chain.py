@@ -40,8 +40,8 @@ class Term:
 class OutputLink:
     """BP1 for one output: `δ = ∂C/∂a · σ'(z)`.
 
-    `slope`, ∂C/∂a, is None with a cross-entropy, where the two multiply to a − target (`is_difference`; the targets of a
-    softmax add up to 1), and with a softmax, which mixes its neurons.
+    `slope`, ∂C/∂a, is None with a cross-entropy, where the two multiply to a − target (`is_difference`; if the targets
+    of a softmax add up to 1), and with a softmax, which mixes its neurons.
     """
 
     layer: int

@@ -144,18 +144,18 @@ def _alignment(subject: Subject, labels: Values, lengths: Values) -> Values:
     found = np.zeros(subject.count)
     for label in np.unique(labels):
         mine = np.flatnonzero(labels == label)
-        direction = _class_gradient(subject, mine)
+        direction = _class_direction(subject, mine)
         length = float(np.linalg.norm(direction))
         along = slopes_along(_padded(subject, mine)[0], direction)[: len(mine)]
         found[mine] = along / np.maximum(lengths[mine] * length, np.finfo(np.float32).tiny)
     return found
 
 
-def _class_gradient(subject: Subject, rows: Values) -> Values:
-    """The mean of the gradients of some examples."""
+def _class_direction(subject: Subject, rows: Values) -> Values:
+    """The direction of the mean of the gradients of some examples, of whatever length."""
     chosen, weights = _padded(subject, rows)
     found: Values = mean_of(_weighted_gradient, chosen, rows=(weights,))
-    return found * (chosen.count / len(rows))
+    return found
 
 
 def _padded(subject: Subject, rows: Values) -> tuple[Subject, Values]:

@@ -25,6 +25,7 @@ Values = np.ndarray[Any, Any]
 _ACROSS, _DOWN, _EDGE = 170.0, 30.0, 24.0  # between layers and neurons, and around them
 _THICKEST = 5.0
 _PIXELS = 160_000  # of all layers together
+_TALL, _WIDE, _ROW = 300, 320, 14  # of a block on the screen, and of one weight at most
 _FULL = 99  # the percentile of magnitudes that is shown in full colour
 
 
@@ -160,12 +161,20 @@ def _block(figures: Figures, n: int) -> Markup:
     drawing = element(
         "svg", *views, *marks, viewBox=f"0 0 {width} {height}", preserveAspectRatio="none", role="group",
         aria_label=f"Weights of {layer_name(n, len(network.layers))}", data_columns=layout.columns,
-        class_="block-picture " + ("tiles" if layout.gap else "matrix"),
+        class_="block-picture", **_shown_size(layout),
     )  # fmt: skip
     few = "" if layout.shown == layer.outputs else f", the first {layout.shown:,} shown"
     facts = element("p", f"{counted(layer.outputs, 'neuron')}, {layer.activation}{few}")
     scales = [_full_colour(view, other.layers[n]) for view, other in _networks(figures).items()]
     return element("li", element("h3", layer_name(n, len(network.layers))), facts, drawing, *scales, class_="block")
+
+
+def _shown_size(layout: _Block) -> dict[str, int]:
+    """In pixels of the screen: as tall as the page bears, tiles as they are, rows of weights wide enough to point at."""
+    height, width = layout.size
+    if layout.gap:
+        return {"height": _TALL, "width": max(1, round(_TALL * width / height))}
+    return {"height": min(_TALL, _ROW * height), "width": min(_WIDE, _ROW * width)}
 
 
 def _full(w: Values) -> float:

@@ -16,15 +16,15 @@ class Markup(str):
     __slots__ = ()
 
 
-def element(name: str, /, *children: Any, **attributes: Any) -> Markup:
+def element(tag: str, /, *children: Any, **attributes: Any) -> Markup:
     """An element; an attribute that is None or False is left out, `class_` is class, `aria_label` aria-label.
 
     >>> element("p", "1 < 2", class_="note")
     '<p class="note">1 &lt; 2</p>'
     """
     written = "".join(_attribute(key, value) for key, value in attributes.items())
-    end = "" if name in _VOID else f"{joined(*children)}</{name}>"
-    return Markup(f"<{name}{written}>{end}")
+    end = "" if tag in _VOID else f"{joined(*children)}</{tag}>"
+    return Markup(f"<{tag}{written}>{end}")
 
 
 def joined(*parts: Any) -> Markup:

@@ -1,0 +1,37 @@
+"""`chainrule report`: a saved run as one HTML page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["report"]
+
+
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a saved run.", show_default=False)],
+    data: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="DATA",
+            help="The examples: a folder as for learn; its training part is used.",
+            show_default="the digits that come along, if the run learned from them; else none",
+        ),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The page, which replaces a file of that name.")
+    ] = Path("report.html"),
+) -> None:
+    """Write a saved run as one HTML page that any browser opens, without a network.
+
+    With examples the page also shows ∂C/∂w, and the examples that pull hardest.
+    """
+    from chainrule.cli.insights import examples_in
+    from chainrule.insight.report_page.page import report
+    from chainrule.learning.run import Run
+
+    learned = Run.load(run)
+    known = data is not None or learned.configuration.get("data") == "digits"
+    print(report(learned, examples_in(data) if known else None, output))
