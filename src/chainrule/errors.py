@@ -41,9 +41,9 @@ __all__ = [
 
 
 def user_line() -> tuple[str, int] | None:
-    """The file and line, outside this package, that is being executed now; None if there is none."""
+    """The file and line, outside this package and NumPy, that is being executed now; None if there is none."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] == "chainrule":
+    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in ("chainrule", "numpy"):
         frame = frame.f_back
     return None if frame is None else (frame.f_code.co_filename, frame.f_lineno)
 

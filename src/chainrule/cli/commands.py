@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 import chainrule
+from chainrule.cli.diagnose import diagnose
 from chainrule.cli.explain import explain
 from chainrule.cli.learn import learn
+from chainrule.cli.report_page import report
 from chainrule.cli.show import show
 
 __all__ = ["app"]
@@ -21,6 +23,8 @@ app = typer.Typer(
 app.command()(learn)
 app.command()(show)
 app.command()(explain)
+app.command()(diagnose)
+app.command()(report)
 
 
 @app.callback(invoke_without_command=True)

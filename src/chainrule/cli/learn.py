@@ -147,11 +147,12 @@ def learn(
         run = _completed(learned, data, "digits" if folder is None else str(folder))
         if run.interrupted:
             print(f"stopped after {len(run.history)} of {epochs} epochs: keeping what was learnt", file=sys.stderr)
+        saved = None
         try:
             saved = None if no_save else folders.save(run, output, f"{data.name}-{'-'.join(map(str, sizes))}")
         finally:  # what was learnt is told even if it could not be kept
             if not quiet:
-                report.print_result(run)
+                report.print_result(run, saved)
     if saved is not None:
         print(saved if quiet else f"Saved in {saved}")
     return STOPPED if run.interrupted else 0

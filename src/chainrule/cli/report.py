@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -18,8 +20,8 @@ from chainrule.learning.run import Record, Run
 __all__ = ["print_history", "print_result"]
 
 
-def print_result(run: Run) -> None:
-    """What came of learning: the network, the data, the last figures, the verdict."""
+def print_result(run: Run, saved: Path | None) -> None:
+    """What came of learning: the network, the data, the last figures; the verdict, what stands out, what to do next."""
     console = _console()
     if console.is_terminal:  # below the epochs
         console.print()
@@ -29,6 +31,8 @@ def print_result(run: Run) -> None:
         console.print(_figures(run.history[-1], run.configuration))
     console.print()
     console.print(run.verdict, style="bold")
+    console.print(_standing_out(run))
+    console.print(_next(saved))
 
 
 def print_history(run: Run) -> None:
@@ -41,6 +45,22 @@ def print_history(run: Run) -> None:
         console.print(_epochs(run.history))
     console.print()
     console.print(run.verdict, style="bold")
+
+
+def _standing_out(run: Run) -> str:
+    """The worst of what was recorded while it learned, in a sentence."""
+    from chainrule.insight.diagnosis import glance
+
+    found = glance(run)
+    if found is None:
+        return "Nothing that was recorded while it learned stands out."
+    return f"{found.severity.capitalize()}, {found.sure}: {found.title} ({found.evidence[0]})."
+
+
+def _next(saved: Path | None) -> str:
+    if saved is None:
+        return "Next: save a run (without --no-save), then ask chainrule diagnose what keeps it from learning more."
+    return f"Next: chainrule diagnose {shlex.quote(str(saved))}"
 
 
 def _console() -> Console:

@@ -91,7 +91,9 @@ def _no_value(index: int, type_: Type) -> Array:
     )
 
 
-def _no_value_inside(tag: int, type_: Type) -> Array:
+def _no_value_inside(tag: int, index: int, type_: Type) -> Array:
+    if index >= 0:
+        return _no_value(index, type_)
     raise TracingError(
         f"Python needs a value of type {type_} that is different for each example or each round of a loop: "
         "vmap, scan, while_loop and cond look at a function once, knowing shapes and dtypes only.",

@@ -36,9 +36,7 @@ INPUT = Op("input", 0, ("index", "type"))  # argument number `index` of the prog
 CONSTANT = Op("constant", 0, ("data",))  # a captured array
 FULL = Op("full", 0, ("value", "type"))  # one number everywhere; the number as text, so that −0 and nan are themselves
 IOTA = Op("iota", 0, ("axis", "type"))  # 0, 1, 2, … along an axis
-PLACEHOLDER = Op(
-    "placeholder", 0, ("tag", "type")
-)  # an argument of a function that is being looked at: it has no value
+PLACEHOLDER = Op("placeholder", 0, ("tag", "index", "type"))  # an argument of a function that is being looked at
 
 # one input, element by element
 NEGATIVE = Op("negative", 1)

@@ -325,7 +325,7 @@ TYPE_RULES: Mapping[Op, Rule] = MappingProxyType(
         ops.CONSTANT: lambda data: type_of(data.array),
         ops.FULL: _leaf,
         ops.IOTA: _iota,
-        ops.PLACEHOLDER: _leaf,
+        ops.PLACEHOLDER: lambda tag, index, type_: type_,
         **{op: _float_only(op) for op in (*_FLOAT_UNARY, *ops.FUNCTIONS_OF_TWO)},
         **{op: _integers_only(op) for op in ops.BITWISE},
         **{op: _elementwise(op) for op in (ops.ABSOLUTE, ops.STOP_GRADIENT)},

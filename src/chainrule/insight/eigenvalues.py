@@ -97,7 +97,9 @@ def lanczos(
 
 
 def _drawn(random: np.random.Generator, size: int, dtype: Any) -> Values:
-    return random.random(size, dtype) - np.asarray(0.5, dtype)  # faster than a normal deviate, and as good
+    found: Values = random.random(size, dtype)  # faster than normal deviates, and as good
+    found -= np.asarray(0.5, dtype)
+    return found
 
 
 def _orthogonal(rest: Values, basis: Values) -> tuple[Values, Values]:
@@ -131,8 +133,8 @@ def trace(product: Product, known: Ritz, probes: int, *, seed: int = 0) -> tuple
     if len(basis) == basis.shape[1]:
         return inside, 0.0
     random = np.random.default_rng((seed, 1))
-    samples = [_quadratic(product, _orthogonal(signs(random, basis.shape[1], basis.dtype), basis)[0]) for _ in
-               range(probes)]  # fmt: skip
+    drawn = (signs(random, basis.shape[1], basis.dtype) for _ in range(probes))
+    samples = [_quadratic(product, _orthogonal(v, basis)[0]) for v in drawn]
     return inside + float(np.mean(samples)), float(np.std(samples, ddof=1) / np.sqrt(probes))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -159,8 +160,8 @@ def curvature(
 
 
 def _check(top: Any, steps: Any, tolerance: Any, probes: Any, examples: Any) -> None:
-    for name, value, least in (("top", top, 1), ("lanczos_steps", steps, 1), ("probes", probes, 0),
-                               ("examples", examples, 1)):  # fmt: skip
+    counts = {"top": (top, 1), "lanczos_steps": (steps, 1), "probes": (probes, 0), "examples": (examples, 1)}
+    for name, (value, least) in counts.items():
         if not isinstance(value, int | np.integer) or value < least:
             raise OptionError(f"{name} must be a whole number of at least {least}, not {value!r}.")
     if probes == 1:
@@ -210,7 +211,7 @@ class HessianMatrix(Insight):
     matrix: Values
     examples: int
 
-    @property
+    @cached_property
     def eigenvalues(self) -> Values:
         """All of them, the largest first."""
         return np.linalg.eigvalsh(self.matrix)[::-1]

@@ -225,8 +225,8 @@ def _scaled(direction: Values, network: Network, scale: str) -> Values:
 
 def _like_filters(direction: Dense, layer: Dense) -> tuple[Values, Values]:
     """The direction with as long a change of each neuron's weights and bias as they are themselves."""
-    long, given = (np.sqrt((part.w.astype(float) ** 2).sum(axis=1) + part.b.astype(float) ** 2) for part in
-                   (layer, direction))  # fmt: skip
+    filters = (np.column_stack([part.w, part.b]).astype(np.float64) for part in (layer, direction))
+    long, given = (np.linalg.norm(rows, axis=1) for rows in filters)
     ratio = long / np.maximum(given, np.finfo(float).tiny)
     return direction.w * ratio[:, None], direction.b * ratio
 

@@ -184,8 +184,8 @@ class _Moments:
     def without(self, part: _Moments) -> _Moments:
         """Those of the other examples."""
         left = self.count - part.count
-        squares, mean = ((self.count * a - part.count * b) / left for a, b in
-                         ((self.squares, part.squares), (self.mean, part.mean)))  # fmt: skip
+        pairs = ((self.squares, part.squares), (self.mean, part.mean))
+        squares, mean = ((self.count * a - part.count * b) / left for a, b in pairs)
         return _Moments(left, squares, mean)
 
 

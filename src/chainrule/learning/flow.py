@@ -4,7 +4,7 @@ For each layer, over the examples of the batch (n of them), with the error of a 
 
     activation, weighted_input, error   rms of a, z, δ
     gradient, bias_gradient             rms of ∂C/∂w and ∂C/∂b, of the mean cost
-    update_ratio                        rms of the step's Δw, over rms of w
+    update_ratio                        rms of the step's Δw, as the optimiser makes it, over rms of w
     dead                                fraction of units that are off (σ'(z) = 0) for every example of the batch
     saturated                           fraction of units whose mean σ'(z) is below 1/20 of the largest that σ' can be
     example_norm                        mean over the examples of ‖∂C_x/∂(w, b)‖²

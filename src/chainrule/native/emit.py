@@ -33,6 +33,7 @@ from chainrule.native.kernel import (
     View,
     axes_of,
     below,
+    walk,
 )
 
 __all__ = ["emit"]
@@ -46,6 +47,7 @@ class Cell:
     lanes: int = 1
 
 
+_DEEP = 60  # operations above each other, each of which calls the next while it is written
 _WORTH_ASKING = 64  # rounds of a reduction, in which memory has time to answer
 Place = tuple[Cell, ...]  # one cell for each axis
 
@@ -78,6 +80,7 @@ class _Writer:
                 self.users.setdefault(operand, []).append(e)
         self.results: dict[tuple[int, Place], Value] = {}
         self.panels: set[Load] = set()
+        self.deep = _every_so_deep(walk([store.expression for store in kernel.stores]))
 
     def write(self) -> None:
         self.function.comment(self.kernel.heading)
@@ -309,6 +312,8 @@ class _Writer:
         folds = [store for store in self.kernel.stores if store.folding]
         sums: dict[tuple[Store, int, int], Value] = {}
         for cell, place in enumerate(places):
+            for e in self.deep:
+                self._value(e, place)
             values = [self._value(store.expression, place) for store in stores]
             for store in folds:
                 self._fold(store, place, cell % FOLD_CELLS, sums)
@@ -501,6 +506,18 @@ class _Writer:
                 scaled = self.function.mul(scaled, self.function.like(scaled, factor))
             total = self.function.add(total, self._wide(scaled, lanes))
         return elementwise.cast(self.function, total, np.dtype(np.int64), e.dtype)
+
+
+def _every_so_deep(expressions: Sequence[Expression]) -> list[Expression]:
+    """Expressions to be computed first, so that none is far above what is known when its turn comes."""
+    above: dict[Expression, int] = {}
+    chosen: list[Expression] = []
+    for e in expressions:
+        above[e] = 1 + max((above[operand] for operand in below(e)), default=0)
+        if above[e] >= _DEEP:
+            above[e] = 0
+            chosen.append(e)
+    return chosen
 
 
 def _power_of_two(n: int) -> int:

@@ -315,15 +315,14 @@ class _Spelling:
 def walk(roots: list[Expression]) -> list[Expression]:
     """Every expression below the roots, once, operands first."""
     seen: dict[Expression, None] = {}
-
-    def visit(e: Expression) -> None:
-        if e not in seen:
-            for operand in below(e):
-                visit(operand)
+    stack = [(root, False) for root in reversed(roots)]  # long chains are deeper than Python may call itself
+    while stack:
+        e, ready = stack.pop()
+        if ready:
             seen[e] = None
-
-    for root in roots:
-        visit(root)
+        elif e not in seen:
+            stack.append((e, True))
+            stack.extend((operand, False) for operand in reversed(list(below(e))))
     return list(seen)
 
 
@@ -361,12 +360,7 @@ def rebuilt(
     known: dict[Expression, Expression] = {}
 
     def view(v: View) -> View:
-        return View(v.offset, strides(v.strides), tuple((expression(e), s) for e, s in v.indirect))
-
-    def expression(e: Expression) -> Expression:
-        if e not in known:
-            known[e] = changed(e)
-        return known[e]
+        return View(v.offset, strides(v.strides), tuple((known[e], s) for e, s in v.indirect))
 
     def changed(e: Expression) -> Expression:
         match e:
@@ -375,14 +369,17 @@ def rebuilt(
             case Position():
                 return Position(e.dtype, view(e.view))
             case Apply():
-                return Apply(e.dtype, e.op, tuple(expression(operand) for operand in e.operands))
+                return Apply(e.dtype, e.op, tuple(known[operand] for operand in e.operands))
         return e
+
+    for e in kernel.walk():
+        known[e] = changed(e)
 
     return replace(
         kernel,
-        reductions=tuple(replace(r, expression=expression(r.expression)) for r in kernel.reductions),
+        reductions=tuple(replace(r, expression=known[r.expression]) for r in kernel.reductions),
         stores=tuple(
-            replace(s, buffer=buffer(s.buffer), view=view(s.view), expression=expression(s.expression))
+            replace(s, buffer=buffer(s.buffer), view=view(s.view), expression=known[s.expression])
             for s in kernel.stores
         ),
     )

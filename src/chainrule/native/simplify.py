@@ -185,8 +185,10 @@ def _transposed_contraction(node: Node) -> Node:
     return Node(ops.CONTRACT, product.inputs, (product.a, product.b, out))
 
 
-def _turns_freely(node: Node, used: Mapping[Node, int]) -> bool:
-    """Whether a transpose can go into the contractions that an elementwise result is made of."""
+def _turns_freely(node: Node, used: Mapping[Node, int], most: int = 8) -> bool:
+    """Whether a transpose can go into the contractions that an elementwise result is made of, not too far below."""
+    if most == 0:
+        return False
     if node.op in (ops.FULL, ops.TRANSPOSE):
         return True
     if used.get(node, 0) > 1:
@@ -194,7 +196,7 @@ def _turns_freely(node: Node, used: Mapping[Node, int]) -> bool:
     return node.op is ops.CONTRACT or (
         node.op in ops.ELEMENTWISE
         and any(n.op is not ops.FULL for n in node.inputs)
-        and all(_turns_freely(n, used) for n in node.inputs)
+        and all(_turns_freely(n, used, most - 1) for n in node.inputs)
     )
 
 

@@ -314,10 +314,14 @@ def inverted(x: Array) -> Array:
     return mirrored(x)
 
 
-def as_float(x: Any) -> Any:
-    """Integers and booleans as float64, as NumPy does it before a division."""
+def as_float(x: Any, narrow: bool = False) -> Any:
+    """Integers and booleans as float64, as NumPy does it before a division.
+
+    With `narrow`, integers of 16 bits as float32, as NumPy does it before a function of floating-point numbers.
+    """
     if isinstance(x, Array) and not x.node.type.is_float:
-        return apply(ops.CAST, x.node, attributes=("float64",))
+        short = narrow and x.dtype.kind in "iu" and x.dtype.itemsize == 2
+        return apply(ops.CAST, x.node, attributes=("float32" if short else "float64",))
     return x
 
 

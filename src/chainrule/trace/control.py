@@ -8,12 +8,13 @@ trees being left to those who call them.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from chainrule.graph import ops
-from chainrule.graph.graph import Graph
-from chainrule.graph.node import Node, between, input_node, replaced
+from chainrule.graph.graph import Graph, Origin
+from chainrule.graph.node import Node, between, in_order, input_node, replaced
 from chainrule.graph.types import Type
 from chainrule.trace.array import Array, apply, carry_origins, origins_of
 
@@ -23,9 +24,10 @@ Function = Callable[..., Sequence[Array]]
 _TAGS = itertools.count()
 
 
-def placeholders(types: Sequence[Type]) -> list[Array]:
+def placeholders(types: Sequence[Type], *, compiling: bool = False) -> list[Array]:
     """Arrays without values, each different from all others, that stand for a function's arguments."""
-    return [Array(Node(ops.PLACEHOLDER, (), (next(_TAGS), type_))) for type_ in types]
+    numbers = itertools.count() if compiling else itertools.repeat(-1)
+    return [Array(Node(ops.PLACEHOLDER, (), (next(_TAGS), n, type_))) for n, type_ in zip(numbers, types, strict=False)]
 
 
 def closed(outputs: Sequence[Array], arguments: Sequence[Array], outside: Sequence[Node] | None = None) -> Graph:
@@ -37,8 +39,16 @@ def closed(outputs: Sequence[Array], arguments: Sequence[Array], outside: Sequen
     for node in between([a.node for a in arguments], [o.node for o in outputs]):
         if node not in found:
             found[node] = replaced(node, tuple(found.get(n, n) for n in node.inputs))
-    origins = {found[node]: origins_of(node) for node in found}
+    nodes = in_order([o.node for o in outputs])
+    origins = {found.get(node, node): _moved(origins_of(node), found) for node in nodes if origins_of(node)}
     return Graph(inputs, tuple(found.get(o.node, o.node) for o in outputs), origins)
+
+
+def _moved(origins: tuple[Origin, ...], found: Mapping[Node, Node]) -> tuple[Origin, ...]:
+    """The origins, in which a forward node that has moved is the one that it has become."""
+    return tuple(
+        replace(o, backward_of=found[o.backward_of]) if o.backward_of and o.backward_of in found else o for o in origins
+    )
 
 
 def captured(outputs: Sequence[Array], arguments: Sequence[Array]) -> list[Node]:

@@ -23,7 +23,7 @@ _BITS = {4: np.int32, 8: np.int64}  # the integers as wide as the floating-point
 def _unary(op: Op, plain: Function, formula: str, *, on_floats: bool = True) -> Function:
     def record(x: Any, /) -> Array:
         operand = as_array(x)
-        return apply(op, (core.as_float(operand) if on_floats else operand).node)
+        return apply(op, (core.as_float(operand, narrow=True) if on_floats else operand).node)
 
     return as_recorded(plain.__name__, plain, record, f"`{formula}`, element by element.")
 

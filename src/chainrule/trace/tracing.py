@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from chainrule.errors import DTypeError
+from chainrule.errors import DTypeError, TracingError
+from chainrule.graph import ops
 from chainrule.graph.graph import Graph
-from chainrule.graph.node import input_node
 from chainrule.graph.types import Type, checked_dtype
 from chainrule.trace.array import Array, Recorder, as_array, plain_array, recording
+from chainrule.trace.control import closed, placeholders
 from chainrule.trace.tree import Structure, flatten, paths, unflatten
 
 __all__ = ["argument_types", "trace"]
@@ -37,9 +38,20 @@ def trace(
     The arguments at the positions in `weak` stand for Python floats.
     """
     recorder = Recorder()
-    inputs = tuple(input_node(n, type_) for n, type_ in enumerate(types))
+    arguments = [Array(x.node, n in weak) for n, x in enumerate(placeholders(types, compiling=True))]
     with recording(recorder):
-        result = function(*unflatten(structure, [Array(node, n in weak) for n, node in enumerate(inputs)]))
+        result = function(*unflatten(structure, arguments))
         leaves, result_structure = flatten(result)
-        outputs = tuple(as_array(leaf).node for leaf in leaves)
-    return Graph(inputs, outputs, recorder.origins), result_structure
+        graph = closed([as_array(leaf) for leaf in leaves], arguments, ())
+    _check_own(graph)
+    return graph, result_structure
+
+
+def _check_own(graph: Graph) -> None:
+    """Refuse what stands for an argument of another function, kept from when that was looked at."""
+    foreign = next((node for node in graph.nodes() if node.op is ops.PLACEHOLDER), None)
+    if foreign is not None:
+        raise TracingError(
+            f"an array, {foreign.type}, that stood for an argument of another function or of an earlier call is used.",
+            cure="It has no value outside that call: return it from the function, and pass it as an argument here.",
+        )

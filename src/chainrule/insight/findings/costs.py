@@ -23,7 +23,11 @@ def _undecided(case: Case) -> float:
     classes, activation = case.network.sizes[-1], case.network.layers[-1].activation
     cost = case.asked.objective.cost
     if cost == "quadratic":
-        return case.baseline if "targets" in case.has else 0.5 * float(((_middle(activation, classes) - case.targets) ** 2).sum(axis=1).mean())
+        return (
+            case.baseline
+            if "targets" in case.has
+            else 0.5 * float(((_middle(activation, classes) - case.targets) ** 2).sum(axis=1).mean())
+        )
     return classes * np.log(2) if activation == "sigmoid" else float(np.log(classes))
 
 
@@ -61,7 +65,9 @@ def _penalty(case: Case) -> Sign | None:
     data = float(np.sqrt(sum((d.dw.astype(np.float64) ** 2).sum() for d in case.passed.layers)))
     ratio = pull / max(data, 1e-300)
     collapsed = max(rms(d.a - d.a.mean(axis=0)) for d in case.passed.layers[-1:]) < 0.1
-    if case.learned > 0.4 or not (ratio > (0.5 if case.run else 1.0) or (collapsed and rms(case.network.layers[-1].w) < 1e-2)):
+    if case.learned > 0.4 or not (
+        ratio > (0.5 if case.run else 1.0) or (collapsed and rms(case.network.layers[-1].w) < 1e-2)
+    ):
         return None
     evidence = (
         Measure("‖gradient of the penalty‖ / ‖gradient of the data‖", ratio),

@@ -15,15 +15,15 @@ from chainrule.insight.words import percent
 __all__ = ["PATHOLOGIES"]
 
 Values = np.ndarray[Any, Any]
-_FEW = 64  # columns: more of them are taken for an image, whose edge may be dark
+_FEW = 32  # columns: more of them are taken for an image, whose edge may be dark
 
 
 def _spread(scales: Values) -> float:
-    """How far the largest column is above the middle one; among few, above the smallest."""
+    """How far the largest column is above the middle one; among few, above the lower ones."""
     scales = scales[scales > 0]
     if len(scales) < 2:
         return 1.0
-    return float(scales.max() / (scales.min() if len(scales) < _FEW else np.median(scales)))
+    return float(scales.max() / np.quantile(scales, 0.25 if len(scales) <= _FEW else 0.5))
 
 
 def _unscaled_inputs(case: Case) -> Sign | None:
@@ -215,7 +215,9 @@ def _confirm_overfitting(case: Case, sign: Sign) -> Outcome:
     shrunk = type(case.network).from_weights(pairs, [n.activation for n in case.network.layers])
     before = _validation_cost(case)
     after = _validation_cost(replace(case, network=shrunk))
-    said = f"with all weights {percent(1 - smaller)} smaller the validation cost is {number(after)}, now {number(before)}"
+    said = (
+        f"with all weights {percent(1 - smaller)} smaller the validation cost is {number(after)}, now {number(before)}"
+    )
     return measured(after < before, f"{said}.")
 
 

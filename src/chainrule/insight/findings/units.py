@@ -32,7 +32,9 @@ def _dead(case: Case) -> Sign | None:
     neurons = case.network.layers[worst].outputs
     severity = "alarm" if shares[worst] >= 0.4 else "warning" if shares[worst] >= 0.1 else "note"
     evidence = (
-        Measure(f"units of layer {worst} with σ'(z) = 0 on all examples", round(shares[worst] * neurons), f"of {neurons}"),
+        Measure(
+            f"units of layer {worst} with σ'(z) = 0 on all examples", round(shares[worst] * neurons), f"of {neurons}"
+        ),
         Measure("examples", case.asked.count),
     )
     whole = shares[worst] == 1

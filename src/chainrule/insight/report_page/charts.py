@@ -4,40 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, floor, isfinite, log10
+from math import asinh, ceil, floor, isfinite, log10
 from typing import Any
 
-from chainrule.insight.presentation import number
 from chainrule.insight.report_page.markup import Markup, element, joined
 
-__all__ = ["Axis", "Series", "chart", "guide", "legend", "linear", "logarithmic"]
+__all__ = ["Axis", "Series", "chart", "guide", "legend", "linear", "logarithmic", "signed"]
 
 _WIDTH, _HEIGHT = 440.0, 270.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58.0, 430.0, 12.0, 228.0
 _SHAPES = ("circle", "square", "triangle", "diamond", "cross")
 _SIZE = 3.6
+_FAR_OUT = 20  # times the median size
 
 
 @dataclass(frozen=True)
 class Axis:
-    """What one axis shows, from `low` to `high`, evenly or in powers."""
+    """What one axis shows, from `low` to `high`: evenly, in powers of ten, or in such outwards from 0 on both sides.
+
+    In the last case numbers of about the size `near` are still told apart.
+    """
 
     name: str
     low: float
     high: float
-    powers: bool = False
+    scale: str = "even"  # or "powers", or "signed"
+    near: float = 1.0
 
     def place(self, value: float) -> float:
         """Where a value stands, from 0 at the low end to 1; nan where it has no place."""
-        if not isfinite(value) or (self.powers and value <= 0):
+        if not isfinite(value) or (self.scale == "powers" and value <= 0):
             return float("nan")
-        low, high, here = (log10(v) if self.powers else v for v in (self.low, self.high, value))
+        low, high, here = map(self._scaled, (self.low, self.high, value))
         return (here - low) / (high - low)
+
+    def _scaled(self, value: float) -> float:
+        if self.scale == "signed":
+            return asinh(value / self.near)
+        return log10(value) if self.scale == "powers" else value
 
     def ticks(self) -> list[float]:
         """Round numbers within the axis, about five."""
-        if not self.powers:
+        if self.scale == "even":
             return _round_numbers(self.low, self.high)
+        if self.scale == "signed":
+            return _signed_powers(self.low, self.high, self.near)
         exponents = range(floor(log10(self.low)), ceil(log10(self.high)) + 1)
         few = len(exponents) <= 3
         steps = (1, 2, 5) if few else (1,)
@@ -59,7 +70,25 @@ def logarithmic(name: str, values: Sequence[float]) -> Axis:
     known = [v for v in values if isfinite(v) and v > 0] or [0.1, 10.0]
     low, high = min(known), max(known)
     room = max((high / low) ** 0.05, 1.25)
-    return Axis(name, low / room, high * room, powers=True)
+    return Axis(name, low / room, high * room, "powers")
+
+
+def signed(name: str, values: Sequence[float]) -> Axis:
+    """An axis that holds the values and 0: even, or if a few values are far out, in powers of ten on both sides of 0."""
+    sizes = sorted(abs(v) for v in values if isfinite(v) and v)
+    if not sizes or sizes[-1] < _FAR_OUT * sizes[len(sizes) // 2]:
+        return linear(name, values, zero=True)
+    low, high = min([*values, 0.0]), max([*values, 0.0])
+    return Axis(name, 1.6 * low, 1.6 * high, "signed", sizes[len(sizes) // 2])
+
+
+def _signed_powers(low: float, high: float, near: float) -> list[float]:
+    """0, and powers of ten on both sides of it, from about the size `near` on."""
+    farthest = floor(log10(max(-low, high)))
+    powers = [10.0**n for n in range(ceil(log10(near) - 0.3), farthest + 1)]
+    every = max(1, round(len(powers) / 3))
+    chosen = powers[::-1][::every]
+    return sorted(tick for tick in [0.0, *chosen, *(-p for p in chosen)] if low <= tick <= high)
 
 
 def _round_numbers(low: float, high: float) -> list[float]:
@@ -120,13 +149,17 @@ def _axes(across: Axis, up: Axis) -> Markup:
 def _horizontal_tick(up: Axis, value: float) -> Markup:
     y = _BOTTOM - up.place(value) * (_BOTTOM - _TOP)
     line = element("line", x1=_LEFT, y1=y, x2=_RIGHT, y2=y, class_="grid")
-    return joined(line, element("text", number(value), x=_LEFT - 8, y=y + 4, class_="tick", text_anchor="end"))
+    return joined(line, element("text", _tick(value), x=_LEFT - 8, y=y + 4, class_="tick", text_anchor="end"))
 
 
 def _vertical_tick(across: Axis, value: float) -> Markup:
     x = _LEFT + across.place(value) * (_RIGHT - _LEFT)
     line = element("line", x1=x, y1=_BOTTOM, x2=x, y2=_BOTTOM + 4, class_="axis")
-    return joined(line, element("text", number(value), x=x, y=_BOTTOM + 18, class_="tick", text_anchor="middle"))
+    return joined(line, element("text", _tick(value), x=x, y=_BOTTOM + 18, class_="tick", text_anchor="middle"))
+
+
+def _tick(value: float) -> str:
+    return f"{value:,.4g}".replace("-", "−")
 
 
 def _point(across: Axis, up: Axis, x: float, y: float) -> tuple[float, float]:

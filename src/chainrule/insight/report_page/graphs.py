@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.insight.presentation import number
-from chainrule.insight.report_page.charts import Axis, Series, chart, guide, legend, linear, logarithmic
+from chainrule.insight.report_page.charts import Axis, Series, chart, guide, legend, linear, logarithmic, signed
 from chainrule.insight.report_page.figures import Figures
 from chainrule.insight.report_page.markup import Markup, element
 from chainrule.insight.report_page.readable import readable
@@ -29,12 +29,13 @@ def cost_figures(figures: Figures) -> list[Markup]:
 
 
 def _costs(figures: Figures) -> Markup | None:
-    series = [*_batch_costs(figures), *_by_epoch(figures, "cost", number)]
+    batches, epochs = _batch_costs(figures), _by_epoch(figures, "cost", number)
+    series = [*epochs, *batches]
     values = [y for one in series for y in one.ys if isfinite(y)]
     if not values:
         return None
     how = "The mean cost of an example. Training is the average over an epoch, shown at its end."
-    if series[0].faint:
+    if batches:
         how += " The pale dots are single batches, before the step that was taken on them."
     if any(one.name == "validation" for one in series):
         how += " Where validation rises while training falls, the network learns the examples by heart."
@@ -77,7 +78,7 @@ def _batch_costs(figures: Figures) -> list[Series]:
         return []
     costs = [float(cost) for cost in flow.totals["cost"]]
     told = [f"cost of the batch at step {step:,}: {number(cost)}" for step, cost in zip(flow.steps, costs, strict=True)]
-    return [Series("recorded batches", [int(s) / each for s in flow.steps], costs, told, 2, line=False, faint=True)]
+    return [Series("recorded batches", [int(s) / each for s in flow.steps], costs, told, 5, line=False, faint=True)]
 
 
 def _predictions(figures: Figures) -> Markup | None:
@@ -91,11 +92,12 @@ def _predictions(figures: Figures) -> Markup | None:
     told = [
         f"step {step:,}: predicted {number(x)}, measured {number(y)}" for step, x, y in zip(steps, xs, ys, strict=True)
     ]
-    across, up = (linear(name, xs + ys, zero=True) for name in ("predicted change of the cost", "measured change"))
-    low, high = max(across.low, up.low), min(across.high, up.high)
-    diagonal = guide(across, up, (low, low), (high, high), "as predicted")
+    across, up = (signed(name, xs + ys) for name in ("predicted change of the cost", "measured change"))
+    diagonal = guide(across, up, (up.low, up.low), (up.high, up.high), "as predicted")
     series = Series("recorded steps", xs, ys, told, 0, line=False)
     how = f"What a step did to the cost of its own batch, against what the derivatives predict, Σ ∂C/∂w · Δw. {_fit(xs, ys)}"
+    if up.scale == "signed":
+        how += " Both axes go by powers of ten, outwards from 0."
     return readable("Predicted and measured", how, chart("Predicted and measured", across, up, [series], diagonal))
 
 

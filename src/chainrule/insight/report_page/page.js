@@ -9,7 +9,6 @@ function tellTheme() {
   theme.setAttribute("aria-label", dark() ? "Show the page in light colours" : "Show the page in dark colours");
 }
 theme.hidden = false;
-theme.removeAttribute("aria-pressed");
 theme.addEventListener("click", () => {
   root.dataset.theme = dark() ? "light" : "dark";
   tellTheme();
@@ -61,12 +60,13 @@ for (const drawing of drawings) {
     const focused = drawing.querySelector(":focus");
     const readout = drawing.closest("figure")?.querySelector(".readout");
     if (focused) tell(focused);
-    else if (readout) readout.textContent = readout.dataset.hint;
+    else if (readout) readout.textContent = "";
   });
 }
 
 // What is hidden cannot be reached: when another view is chosen, its first mark is.
 document.addEventListener("change", (event) => {
-  const drawing = event.target.closest("figure")?.querySelector("svg[role=group]");
-  if (drawing) for (const one of event.target.closest("figure").querySelectorAll("svg[role=group]")) offer(one, marksOf(one)[0]);
+  for (const drawing of event.target.closest("figure")?.querySelectorAll("svg[role=group]") ?? []) {
+    offer(drawing, marksOf(drawing)[0]);
+  }
 });

@@ -20,6 +20,11 @@ from chainrule.learning.run import Run
 
 __all__ = ["page", "report"]
 
+_HINT = (
+    "Point at any mark and the line below the drawing says what it is. With the keyboard: Tab goes from drawing to "
+    "drawing, the arrow keys from mark to mark."
+)
+
 
 def report(run: Run, data: Any = None, path: str | os.PathLike[str] = "report.html") -> Path:
     """Write a run as one HTML page: the verdict, the network, its layers and costs over time, noise, examples.
@@ -58,8 +63,8 @@ def page(figures: Figures) -> str:
         "head",
         element("meta", charset="utf-8"),
         element("meta", http_equiv="Content-Security-Policy", content=_policy(style, script)),
-        element("meta", name_="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name_="color-scheme", content="light dark"),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="color-scheme", content="light dark"),
         element("title", title),
         element("style", Markup(style)),
     )
@@ -86,11 +91,12 @@ def _hatching() -> Markup:
 
 
 def _header(figures: Figures) -> Markup:
-    theme = element("button", "Dark", type="button", id="theme", class_="theme", aria_pressed="false", hidden=True)
+    theme = element("button", "Dark", type="button", id="theme", class_="theme", hidden=True)
     top = element("div", element("p", "chainrule report", class_="kicker"), theme, class_="top")
     name = element("h1", "-".join(map(str, figures.run.network.sizes)))
     stopped = element("p", "Learning was stopped early.", class_="note") if figures.run.interrupted else None
-    return element("header", top, name, element("p", figures.run.verdict, class_="verdict"), stopped, facts(figures))
+    verdict = element("p", figures.run.verdict, class_="verdict")
+    return element("header", top, name, verdict, stopped, facts(figures), element("p", _HINT, class_="note"))
 
 
 def _sections(figures: Figures) -> list[Markup]:

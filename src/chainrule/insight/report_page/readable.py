@@ -12,6 +12,5 @@ __all__ = ["readable"]
 def readable(title: str, how: str, *parts: Any, wide: bool = False) -> Markup:
     """A figure under its title: how to read it, the drawing, and the line that says which mark one points at."""
     head = element("figcaption", element("h3", title), element("p", how, class_="how"))
-    hint = "Point at a mark, or press Tab and the arrow keys."
-    told = element("p", hint, class_="readout", aria_live="polite", data_hint=hint)
-    return element("figure", head, *parts, told, class_="wide" if wide else None)
+    told = element("p", class_="readout", aria_live="polite")
+    return element("figure", head, element("div", *parts, class_="drawn"), told, class_="wide" if wide else None)

@@ -29,12 +29,11 @@ def facts(figures: Figures) -> Markup:
     """The network, the data and how it learned, as far as the run says."""
     run, known = figures.run, figures.run.configuration
     rows = {
-        "Network": "-".join(map(str, run.network.sizes)),
         "Activations": " → ".join(layer.activation for layer in run.network.layers),
         "Weights and biases": run.network.parameters,
         "Data": known.get("data"),
         "Training examples": known.get("training_examples"),
-        "Cost": known.get("cost"),
+        "Cost": str(known["cost"]).replace("_", "-") if "cost" in known else None,
         "Optimiser": known.get("optimizer"),
         "Batch": known.get("batch"),
         "Epochs": len(run.history),
@@ -200,7 +199,7 @@ def _classes(figures: Figures) -> Markup | None:
     if flow is None or not flow.class_shares.shape[1]:
         return None
     how = (
-        "The share of each class in the lengths of all the gradients of a batch, Σ ‖∂C_x/∂w‖. A class that stays dark "
+        "The share of each class in the lengths of all the gradients of a batch, Σ ‖∂Cₓ/∂(w, b)‖. A class that stays dark "
         "is not learned yet, or is hard; in small batches a class may be missing."
     )
     title = "Which classes pull"
@@ -216,7 +215,7 @@ def _examples(figures: Figures) -> Markup | None:
     rows = [int(row) for row in pulls.hardest(EXAMPLES)]
     share = float(pulls.norms[rows].sum() / pulls.norms.sum()) if pulls.norms.any() else 0.0
     how = (
-        f"The examples with the longest gradients ‖∂C_x/∂(w, b)‖: each step is drawn towards them most. These {len(rows)} of "
+        f"The examples with the longest gradients ‖∂Cₓ/∂(w, b)‖: each step is drawn towards them most. These {len(rows)} of "
         f"{pulls.subject.count:,} make up {percent(share)} of the sum of the lengths. Look whether their labels are right."
     )
     cards = [_card(pulls, row, figures.picture) for row in rows]
@@ -244,7 +243,7 @@ def _seen(x: Values, picture: tuple[int, int] | None, said: str) -> Markup:
 
 def _costs(figures: Figures) -> Markup | None:
     drawn = cost_figures(figures)
-    return element("div", *drawn, class_="figures") if drawn else None
+    return element("div", *drawn, class_=f"figures of-{len(drawn)}") if drawn else None
 
 
 def _noise(figures: Figures) -> Markup:

@@ -1,0 +1,43 @@
+"""`chainrule diagnose`: what keeps a saved run from learning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["diagnose"]
+
+
+def diagnose(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a saved run.", show_default=False)],
+    data: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="DATA",
+            help="The examples: a folder as for learn; its training part is used.",
+            show_default="those that the run learned from",
+        ),
+    ] = None,
+    confirm: Annotated[
+        bool, typer.Option("--confirm", metavar="", help="Make each finding's experiment, and say what it gave.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Decides which examples are asked, and the experiments.")] = 0,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write all figures to a file.")] = None,
+) -> None:
+    """Say what keeps a run from learning: at most five findings, with the derivatives that show them."""
+    from chainrule.cli.insights import examples_in, print_insight, write_json
+    from chainrule.insight.diagnosis import diagnose
+    from chainrule.learning.run import Run
+
+    loaded = Run.load(run)
+    found = diagnose(loaded, examples_in(data or _source(loaded.configuration.get("data"))), confirm=confirm, seed=seed)
+    if json is not None:
+        write_json(found, json)
+    print_insight(found)
+
+
+def _source(name: object) -> Path | None:
+    """Where the run's examples came from; None for the digits that come along."""
+    return Path(name) if isinstance(name, str) and name != "digits" else None

@@ -1,0 +1,270 @@
+"""The steps: too long, too short, too noisy, too costly; and numbers that stop being finite."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from chainrule.insight.findings.case import Case
+from chainrule.insight.findings.finding import Measure, Outcome, Pathology, Sign
+from chainrule.insight.findings.trials import Trial, anew, compared, measured, tried
+from chainrule.insight.presentation import number
+from chainrule.learning.optimizers import SGD, Optimizer
+from chainrule.trace.tree import flatten
+
+__all__ = ["PATHOLOGIES"]
+
+Values = np.ndarray[Any, Any]
+_SMALL, _LARGE = 0.1, 10.0  # of the noise scale, in examples
+_CURVED_AT = 300  # examples for λ_max
+
+
+def _too_high(case: Case) -> Sign | None:
+    costs, totals = case.costs, case.flow.totals
+    downhill = totals["predicted"] < 0
+    finite = np.isfinite(totals["measured"]) & downhill
+    overshoot = float(np.mean(totals["measured"][finite] > 0)) if finite.any() else 0.0
+    broken = not np.isfinite(totals["cost"]).all() or not np.isfinite(costs).all()
+    first, last = float(totals["cost"][0]), float(costs[-1])
+    rise = last / max(float(np.nanmin(costs)), 1e-300) if np.isfinite(costs).any() else np.inf
+    jump = _largest_jump(totals)
+    if not broken and not (_overshoots(overshoot, jump) and (last > 0.9 * first or rise > 1.3)):
+        return None
+    wild = broken or jump > 1 or last > first
+    evidence = (
+        Measure("share of the steps that raise the cost of their own batch, where ∂C/∂w says it falls", overshoot),
+        Measure("largest rise of the cost in a step, over the cost", jump),
+        Measure("cost at the start", first),
+        Measure("cost at the end", last),
+    )
+    return Sign("alarm" if broken or last > 0.9 * first else case.graded("warning"), 0.9 if wild else 0.7, evidence)
+
+
+def _overshoots(share: float, jump: float) -> bool:
+    return share > 0.3 or jump > 1
+
+
+def _largest_jump(totals: dict[str, Values]) -> float:
+    rises = totals["measured"] / np.maximum(totals["cost"], 1e-300)
+    rises = rises[np.isfinite(rises) & (totals["predicted"] < 0)]
+    return float(max(rises.max(initial=0.0), 0.0))
+
+
+def _slower(case: Case, factor: float) -> Optimizer:
+    known = case.optimizer or SGD(0.1)
+    return replace(known, rate=known.rate * factor)  # type: ignore[call-arg, attr-defined, no-any-return]
+
+
+def _other_rate(case: Case, factor: float) -> Outcome:
+    if case.subject is None:
+        return measured(False, "without the examples there is nothing to try it on.")
+    start = anew(case)
+    first = Trial.of(case, network=start)
+    return compared(case, f"with {factor:g} times the rate", first, network=start, optimizer=_slower(case, factor))
+
+
+def _too_low(case: Case) -> Sign | None:
+    totals, ratios = case.flow.totals, case.early("update_ratio")
+    fitting = np.isfinite(totals["measured"]) & (totals["predicted"] < 0)
+    if not fitting.any() or not np.isfinite(ratios).all() or case.learned > 0.6:
+        return None
+    straight = float(np.median(totals["measured"][fitting] / totals["predicted"][fitting]))
+    costs = case.costs
+    fallen = float(1 - costs[-1] / costs[0]) if len(costs) > 1 and costs[0] > 0 else 0.0
+    largest = float(ratios.max())
+    if not (largest < 1e-3 and 0.9 < straight < 1.1 and fallen < 0.2):
+        return None
+    evidence = [
+        Measure("update : weight, of the fastest layer", largest),
+        Measure("measured over predicted change of the cost in a step (1: the slope still holds)", straight),
+        Measure("share by which the cost fell", fallen),
+    ]
+    if "network" in case.has and isinstance(case.optimizer, SGD):
+        evidence.append(Measure("rate · λ_max (2 is too high)", case.optimizer.rate * _sharpest(case)))
+    return Sign("warning", 0.85 if largest < 1e-4 else 0.65, tuple(evidence))
+
+
+def _sharpest(case: Case) -> float:
+    from chainrule.insight.hessian import sharpest
+
+    found = sharpest(case.asked.at_most(_CURVED_AT, case.seed), tolerance=0.1, most=10, seed=case.seed)
+    return float(found.values[0])
+
+
+def _noise_scale(case: Case) -> float:
+    """tr Σ / ‖G‖² where the most of the learning is done, the first half of what was watched."""
+    flow = case.flow
+    if flow.batch == 1:
+        return float("nan") if "network" not in case.has else _noise_now(case)
+    half = slice(0, max(1, len(flow) // 2))
+    signal, noise = (float(np.mean(q[half].sum(axis=1))) for q in (flow.signal, flow.noise))
+    return noise / signal if signal > 0 else float("inf")
+
+
+def _noise_now(case: Case) -> float:
+    n = case.asked.count
+    noise = (float(case.example_norms.mean()) - case.squared_gradient) * n / (n - 1)
+    signal = case.squared_gradient - noise / n
+    return noise / signal if signal > 0 else float("inf")
+
+
+def _too_noisy(case: Case) -> Sign | None:
+    scale, batch = _noise_scale(case), case.flow.batch
+    if not scale > batch / _SMALL:
+        return None
+    noisy = case.learned < 0.6 and _restless(case) > 0.3
+    severity = "warning" if noisy and (scale > 10 * batch / _SMALL or batch == 1) else "note"
+    evidence = (
+        Measure("batch", batch, "examples"),
+        Measure("noise scale tr Σ / ‖G‖², where noise and signal are equal", scale, "examples"),
+        Measure("spread of the batches' costs over their mean, at the end", _restless(case)),
+    )
+    return Sign(severity, 0.8 if noisy else 0.6, evidence)
+
+
+def _restless(case: Case) -> float:
+    costs = case.flow.totals["cost"]
+    last = costs[-max(1, len(costs) // 3) :]
+    return float(last.std() / max(abs(last.mean()), 1e-300))
+
+
+def _confirm_noisy(case: Case, sign: Sign) -> Outcome:
+    batch = min(16 * (case.batch or case.flow.batch), case.asked.at_most(500).count)
+    return compared(case, f"with batches of {batch}", Trial.of(case), batch=batch)
+
+
+def _too_many(case: Case) -> Sign | None:
+    scale, batch = _noise_scale(case), case.flow.batch
+    if not (0 <= scale < batch / _LARGE) or batch < 20:
+        return None
+    evidence = (
+        Measure("batch", batch, "examples"),
+        Measure("noise scale tr Σ / ‖G‖², where noise and signal are equal", scale, "examples"),
+    )
+    return Sign("note", 0.8, evidence)
+
+
+def _confirm_many(case: Case, sign: Sign) -> Outcome:
+    start, asked = anew(case), case.asked.at_most(500)
+    batch = min(case.batch or case.flow.batch, asked.count)
+    less = max(1, batch // 8)
+    costs = [tried(Trial.of(case, network=start, batch=b))[0] for b in (batch, less)]
+    said = f"as many steps reach {number(costs[0])} with batches of {batch}, {number(costs[1])} with {less}"
+    return measured(costs[1] < 1.1 * costs[0], f"{said}, which is an eighth of the work.")
+
+
+def _not_finite(case: Case) -> Sign | None:
+    in_run = _broken_step(case)
+    where, evidence = "", []
+    if in_run is not None:
+        evidence.append(Measure("first watched step whose cost is not finite", in_run))
+    if "numbers" in case.has and not case.finite:
+        layer, row, what = _first_broken(case)
+        where = f": {what} of layer {layer}" + ("" if row is None else f", example {row}")
+        evidence += [Measure("layer", layer), *([] if row is None else [Measure("example", row)])]
+    elif not all(np.isfinite(leaf).all() for leaf in flatten(case.network)[0]):
+        layer = next(
+            n for n, x in enumerate(case.network.layers) if not (np.isfinite(x.w).all() and np.isfinite(x.b).all())
+        )
+        where, evidence = f": weights of layer {layer}", [*evidence, Measure("layer", layer)]
+    if not evidence and not any(not np.isfinite(r.training_cost) for r in case.history):
+        return None
+    return Sign("alarm", 0.99, tuple(evidence) or (Measure("epochs with a finite cost", _finite_epochs(case)),), where)
+
+
+def _finite_epochs(case: Case) -> int:
+    return sum(np.isfinite(r.training_cost) for r in case.history)
+
+
+def _broken_step(case: Case) -> int | None:
+    if "flow" not in case.has:
+        return None
+    broken = np.flatnonzero(~np.isfinite(case.flow.totals["cost"]))
+    return int(case.flow.steps[broken[0]]) if len(broken) else None
+
+
+def _first_broken(case: Case) -> tuple[int, int | None, str]:
+    """The first layer and example where w, b, z, a stop being finite, going forward; else δ, going backward."""
+    for n, (layer, passed) in enumerate(case.layers):
+        if not (np.isfinite(layer.w).all() and np.isfinite(layer.b).all()):
+            return n, None, "weights"
+        for name, values in (("z", passed.z), ("a", passed.a)):
+            if not np.isfinite(values).all():
+                return n, int(np.argmax(~np.isfinite(values).all(axis=1))), name
+    for n, (_, passed) in reversed(list(enumerate(case.layers))):
+        if not np.isfinite(passed.delta).all():
+            return n, int(np.argmax(~np.isfinite(passed.delta).all(axis=1))), "δ"
+    return len(case.layers) - 1, None, "gradient"
+
+
+def _confirm_not_finite(case: Case, sign: Sign) -> Outcome:
+    if case.subject is None or case.optimizer is None:
+        return measured(True, "the recorded numbers show it.")
+    return _other_rate(case, 0.1)
+
+
+_RATE = "Train the same few steps from a fresh start with a tenth of the rate, and compare the costs."
+
+PATHOLOGIES = (
+    Pathology(
+        "not_finite",
+        "Numbers are not finite",
+        "A weight, activation or error became infinite or nan, and everything computed from it is nan: from there on the "
+        "derivatives say nothing. Usually a step was too long, or weights or inputs too large.",
+        "Lower the rate (a tenth), scale inputs and targets, start with smaller weights.",
+        _RATE,
+        _not_finite,
+        _confirm_not_finite,
+        needs=frozenset(),
+    ),
+    Pathology(
+        "rate_too_high",
+        "The rate is too high",
+        "A step lowers the cost only as far as the slope holds: ΔC ≈ −η‖∂C/∂w‖² + ½η² λ ‖∂C/∂w‖². With η λ_max above 2 "
+        "it overshoots. Steps that raise their own batch's cost at a fallen slope do so.",
+        "Lower the rate to a third or a tenth; chainrule.insight.find_rate tries them.",
+        _RATE,
+        _too_high,
+        lambda case, sign: _other_rate(case, 0.1),
+        needs=frozenset({"flow"}),
+        explains=frozenset(
+            {"batch_too_small", "wrong_initial_cost", "redundant_units", "overfitting", "uneven_layers"}
+        ),
+    ),
+    Pathology(
+        "rate_too_low",
+        "The rate is too low",
+        "Each step's measured change of the cost equals the one that ∂C/∂w predicts, so the slope would hold for far "
+        "longer steps; and the weights hardly change.",
+        "Raise the rate tenfold, as long as the cost falls; chainrule.insight.find_rate tries them.",
+        "Train the same few steps from a fresh start with ten times the rate, and compare the costs.",
+        _too_low,
+        lambda case, sign: _other_rate(case, 10.0),
+        needs=frozenset({"flow"}),
+        explains=frozenset({"plateau"}),
+    ),
+    Pathology(
+        "batch_too_small",
+        "Steps are mostly noise: the batch is small",
+        "A batch of B examples gives G with a noise of variance tr Σ / B. Far below the noise scale tr Σ / ‖G‖² a step "
+        "goes mostly where chance points.",
+        "Use larger batches, or a lower rate towards the end; as a rule none is needed while the cost still falls.",
+        "Train a few steps from here with larger batches, and compare the costs.",
+        _too_noisy,
+        _confirm_noisy,
+        needs=frozenset({"flow"}),
+    ),
+    Pathology(
+        "batch_too_large",
+        "Most of each batch is wasted",
+        "Far above the noise scale tr Σ / ‖G‖² the mean of a batch hardly changes with more examples: its derivatives are "
+        "known well enough with a fraction of them.",
+        "Use smaller batches: nearly the same step for less work, so more steps in the same time.",
+        "Train as many steps with an eighth of the batch, and compare the costs.",
+        _too_many,
+        _confirm_many,
+        needs=frozenset({"flow", "network"}),
+    ),
+)
