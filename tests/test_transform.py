@@ -867,3 +867,25 @@ def test_the_jacobian_of_whole_numbers_is_zeros_of_the_arguments_dtype(mode: str
     zeros, _ = cr.jacobian(lambda x: (cnp.argmax(x), x), mode=mode)(X)
     assert zeros.dtype == X.dtype
     assert zeros.tolist() == [0.0, 0.0, 0.0]
+
+
+def test_an_argument_kept_from_another_function_is_refused() -> None:
+    kept: list[Any] = []
+    cr.compile(lambda a: (kept.append(a), a)[1])(np.ones(3))
+    with pytest.raises(cr.errors.TracingError, match="stood for an argument of another function") as raised:
+        cr.compile(lambda b: b + kept[0])(np.ones(3))
+    assert raised.value.where is not None
+    assert raised.value.where[0] == __file__
+
+
+@pytest.mark.parametrize("length", [10, 400])
+def test_a_chain_of_any_length_compiles(length: int) -> None:
+    def chain(x: Any) -> Any:
+        for _ in range(length):
+            x = cnp.tanh(x) * 1.01
+        return cnp.sum(x)
+
+    x = np.array([0.5, -2.0])
+    rounding = length * 1e-14  # each link may differ by a few units in the last place
+    np.testing.assert_allclose(cr.compile(chain)(x), chain(x), rtol=rounding)
+    np.testing.assert_allclose(cr.compile(cr.grad(chain))(x), cr.grad(chain)(x), rtol=100 * rounding)

@@ -82,7 +82,9 @@ class Browser:
 
     def _ask(self, method: str, place: str, body: dict[str, Any] | None = None) -> Any:
         content = None if method != "POST" else json.dumps(body or {}).encode()
-        request = urllib.request.Request(self._address + place, content, {"Content-Type": "application/json"}, method=method)
+        request = urllib.request.Request(
+            self._address + place, content, {"Content-Type": "application/json"}, method=method
+        )
         try:
             with urllib.request.urlopen(request, timeout=2 * _PATIENCE) as answer:
                 return json.load(answer)["value"]

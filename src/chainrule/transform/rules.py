@@ -37,13 +37,16 @@ def stop_gradient(x: Any) -> Any:
     return unflatten(structure, stopped)
 
 
-def custom_derivative(function: Function, pull: Function | None = None, push: Function | None = None) -> Function:
+def custom_derivative(
+    function: Function | None = None, pull: Function | None = None, push: Function | None = None
+) -> Function:
     """`function` with derivatives that you give.
 
     `pull(δ, y, *arguments)` returns the errors of the arguments for the error δ of the result y: one for a function of
     one argument, else a tuple. `push(tangents, y, *arguments)` returns the change of the result for the changes of the
     arguments, a tuple with one for each. One of the two is enough: the other is its transpose. Check them with
-    `chainrule.testing.check_gradient`. Arguments that the function closes over count as constants.
+    `chainrule.testing.check_gradient`. Arguments that the function closes over count as constants. Without `function` it
+    is a decorator: `@cr.custom_derivative(pull=…)`.
 
     Raises DifferentiationError if neither rule is given; ShapeError if a rule returns something that does not fit.
 
@@ -53,6 +56,8 @@ def custom_derivative(function: Function, pull: Function | None = None, push: Fu
     >>> float(cr.grad(lambda x: 5 * clipped(x))(2.0))
     1.0
     """
+    if function is None:
+        return functools.partial(custom_derivative, pull=pull, push=push)
     if pull is None and push is None:
         raise DifferentiationError(
             f"custom_derivative of {name_of(function)}: neither pull nor push is given.",

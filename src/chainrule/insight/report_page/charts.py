@@ -12,9 +12,10 @@ from chainrule.insight.report_page.markup import Markup, element, joined
 __all__ = ["Axis", "Series", "chart", "guide", "legend", "linear", "logarithmic", "signed"]
 
 _WIDTH, _HEIGHT = 440.0, 270.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58.0, 430.0, 12.0, 228.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58.0, 430.0, 26.0, 228.0
 _SHAPES = ("circle", "square", "triangle", "diamond", "cross")
-_SIZE = 3.6
+_SIZE, _SMALL = 3.6, 2.4
+_MANY = 60  # marks, from which they are small
 _FAR_OUT = 20  # times the median size
 
 
@@ -140,8 +141,11 @@ def _sample(one: Series) -> Markup:
 
 
 def _axes(across: Axis, up: Axis) -> Markup:
-    parts = [_horizontal_tick(up, tick) for tick in up.ticks()] + [_vertical_tick(across, tick) for tick in across.ticks()]
+    parts = [_horizontal_tick(up, tick) for tick in up.ticks()] + [
+        _vertical_tick(across, tick) for tick in across.ticks()
+    ]
     parts.append(element("line", x1=_LEFT, y1=_BOTTOM, x2=_RIGHT, y2=_BOTTOM, class_="axis"))
+    parts.append(element("text", up.name, x=_LEFT - 8, y=12, text_anchor="end" if len(up.name) < 8 else None))
     parts.append(element("text", across.name, x=(_LEFT + _RIGHT) / 2, y=_HEIGHT - 4, class_="axis-name"))
     return element("g", *parts, aria_hidden="true")
 
@@ -168,9 +172,14 @@ def _point(across: Axis, up: Axis, x: float, y: float) -> tuple[float, float]:
 
 def _series(one: Series, across: Axis, up: Axis) -> Markup:
     points = [_point(across, up, x, y) for x, y in zip(one.xs, one.ys, strict=True)]
-    marks = [_mark(*point, one.style, said) for point, said in zip(points, one.said, strict=True) if _seen(point)]
+    size = _SMALL if len(one.xs) > _MANY else _SIZE
+    marks = [_mark(*point, one.style, said, size) for point, said in zip(points, one.said, strict=True) if _seen(point)]
     line = element("path", d=_path(points), class_="line") if one.line else None
-    return element("g", line, *marks, class_=f"series-{one.style % 6}" + (" faint" if one.faint else ""))
+    return element("g", line, *marks, class_=f"series-{one.style % 6}{_manner(one)}")
+
+
+def _manner(one: Series) -> str:
+    return (" faint" if one.faint else "") + (" many" if len(one.xs) > _MANY else "")
 
 
 def _seen(point: tuple[float, float]) -> bool:
@@ -187,13 +196,12 @@ def _path(points: Sequence[tuple[float, float]]) -> str:
     return "".join(found)
 
 
-def _mark(x: float, y: float, style: int, said: str | None) -> Markup:
+def _mark(x: float, y: float, style: int, said: str | None, size: float = _SIZE) -> Markup:
     told: dict[str, Any] = {} if said is None else {"role": "img", "aria_label": said, "tabindex": -1}
-    return element("path", d=_outline(_SHAPES[style % len(_SHAPES)], x, y), class_="mark", **told)
+    return element("path", d=_outline(_SHAPES[style % len(_SHAPES)], x, y, size), class_="mark", **told)
 
 
-def _outline(shape: str, x: float, y: float) -> str:
-    r = _SIZE
+def _outline(shape: str, x: float, y: float, r: float) -> str:
     if shape == "circle":
         return f"M{x - r:.1f} {y:.1f}a{r} {r} 0 1 0 {2 * r} 0a{r} {r} 0 1 0 {-2 * r} 0"
     corners = {

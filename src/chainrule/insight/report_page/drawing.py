@@ -22,7 +22,7 @@ from chainrule.nn.network import Dense, Network
 __all__ = ["network_drawing"]
 
 Values = np.ndarray[Any, Any]
-_ACROSS, _DOWN, _EDGE = 170.0, 30.0, 24.0  # between layers and neurons, and around them
+_ACROSS, _EDGE, _RADIUS = 260.0, 24.0, 9.0  # between layers, around the drawing, of a neuron
 _THICKEST = 5.0
 _PIXELS = 160_000  # of all layers together
 _TALL, _WIDE, _ROW = 300, 320, 14  # of a block on the screen, and of one weight at most
@@ -44,7 +44,7 @@ def _networks(figures: Figures) -> dict[str, Network]:
 
 def _with_edges(figures: Figures) -> Markup:
     sizes = figures.run.network.sizes
-    width, height = _ACROSS * (len(sizes) - 1) + 2 * _EDGE, _DOWN * (max(sizes) - 1) + 2 * _EDGE
+    width, height = _ACROSS * (len(sizes) - 1) + 2 * _EDGE, _down(sizes) * (max(sizes) - 1) + 2 * _EDGE
     views = [_edges(view, network, figures) for view, network in _networks(figures).items()]
     drawing = element(
         "svg", _inputs(sizes), *views, viewBox=f"0 0 {width:g} {height:g}", width=width, height=height, role="group",
@@ -54,13 +54,18 @@ def _with_edges(figures: Figures) -> Markup:
 
 
 def _at(sizes: list[int], column: int, neuron: int) -> tuple[float, float]:
-    middle = _EDGE + _DOWN * (max(sizes) - 1) / 2
-    return _EDGE + column * _ACROSS, middle + _DOWN * (neuron - (sizes[column] - 1) / 2)
+    middle = _EDGE + _down(sizes) * (max(sizes) - 1) / 2
+    return _EDGE + column * _ACROSS, middle + _down(sizes) * (neuron - (sizes[column] - 1) / 2)
+
+
+def _down(sizes: list[int]) -> float:
+    """Between two neurons: a few may stand farther apart."""
+    return 56.0 if max(sizes) <= 8 else 30.0
 
 
 def _inputs(sizes: list[int]) -> Markup:
     places = [_at(sizes, 0, n) for n in range(sizes[0])]
-    return joined(*(element("circle", cx=x, cy=y, r=6, class_="input") for x, y in places))
+    return joined(*(element("circle", cx=x, cy=y, r=_RADIUS - 2, class_="input") for x, y in places))
 
 
 def _edges(view: str, network: Network, figures: Figures) -> Markup:
@@ -82,21 +87,23 @@ def _sign(value: float) -> str:
 def _edge(place: Place, ends: tuple[float, float, float, float], share: float, figures: Figures) -> Markup:
     x1, y1, x2, y2 = ends
     return element(
-        "line", x1=x1 + 7, y1=y1, x2=x2 - 8, y2=y2, stroke_width=0.5 + _THICKEST * abs(share), role="img", tabindex=-1,
+        "line", x1=x1 + _RADIUS, y1=y1, x2=x2 - _RADIUS, y2=y2, stroke_width=0.5 + _THICKEST * abs(share), role="img", tabindex=-1,
         aria_label=_said(place, figures), class_=f"mark edge {_sign(share)}",
     )  # fmt: skip
 
 
 def _neuron(place: Place, at: tuple[float, float], share: float, figures: Figures) -> Markup:
     return element(
-        "circle", cx=at[0], cy=at[1], r=7, role="img", tabindex=-1, aria_label=_said(place, figures),
+        "circle", cx=at[0], cy=at[1], r=_RADIUS, role="img", tabindex=-1, aria_label=_said(place, figures),
         class_=f"mark neuron {_sign(share)}", fill_opacity=abs(share),
     )  # fmt: skip
 
 
 def _said(place: Place, figures: Figures) -> str:
     what = f"{place.kind} = {number(place.value(figures.run.network))}"
-    where = f"to neuron {place.neuron} from {source_name(place)}" if place.kind == "w" else f"bias of neuron {place.neuron}"
+    where = (
+        f"to neuron {place.neuron} from {source_name(place)}" if place.kind == "w" else f"bias of neuron {place.neuron}"
+    )
     slope = "" if figures.pulls is None else f", {derivative(place)} = {number(place.value(figures.pulls.gradient))}"
     return f"{place} ({where}): {what}{slope}"
 

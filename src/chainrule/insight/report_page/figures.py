@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from importlib import import_module
 from math import sqrt
 from typing import Any
 
 import numpy as np
 
 from chainrule.data.dataset import DataSet
+from chainrule.insight.diagnosis import Diagnosis, diagnose
 from chainrule.insight.presentation import plain
 from chainrule.insight.report_page.pulls import Pulls, pulls_of
 from chainrule.insight.subject import subject_of
 from chainrule.learning.flow import LAYER_QUANTITIES, STEP_QUANTITIES, Flow
-from chainrule.learning.run import Run
+from chainrule.learning.run import Record, Run
 
 __all__ = ["EXAMPLES", "Figures", "NoiseWindow", "figures_of", "is_small", "picture_shape"]
 
 Values = np.ndarray[Any, Any]
 EXAMPLES = 12  # shown
 _RECORDS = 120  # shown; more are narrower than one can point at
+_EPOCHS = 120
 _WINDOWS = 10  # of records, over which signal and noise are averaged
 _EDGES, _NEURONS = 400, 24  # up to which a network is drawn with its edges
 
@@ -48,7 +49,13 @@ class Figures:
     noise: tuple[NoiseWindow, ...]
     pulls: Pulls | None
     picture: tuple[int, int] | None
-    findings: tuple[Any, ...]
+    diagnosis: Diagnosis | None
+
+    @property
+    def history(self) -> list[Record]:
+        """The epochs that are drawn: all, or so many evenly from the first to the last."""
+        epochs = self.run.history
+        return [epochs[n] for n in _evenly(len(epochs), _EPOCHS)] if epochs else []
 
     @property
     def steps_per_epoch(self) -> float | None:
@@ -70,7 +77,8 @@ class Figures:
             "format": 1,
             "verdict": self.run.verdict,
             "configuration": plain(self.run.configuration),
-            "history": [plain(asdict(record)) for record in self.run.history],
+            "epochs": len(self.run.history),
+            "history": [plain(asdict(record)) for record in self.history],
             "network": {
                 "sizes": network.sizes,
                 "activations": [layer.activation for layer in network.layers],
@@ -81,7 +89,7 @@ class Figures:
             "flow": None if self.flow is None else _records(self.flow, self.recorded),
             "noise": [plain(asdict(window)) for window in self.noise],
             "examples": None if self.pulls is None else _examples(self.pulls),
-            "findings": [_finding(finding) for finding in self.findings],
+            "findings": [] if self.diagnosis is None else plain(list(self.diagnosis.findings)),
         }
 
 
@@ -91,8 +99,8 @@ def figures_of(run: Run, data: Any = None) -> Figures:
     pulls = None if data is None else pulls_of(subject_of(run, data))
     shown = None if flow is None else chosen(flow, _evenly(len(flow), _RECORDS))
     noise = () if flow is None or flow.batch < 2 else _noise(flow)
-    found = () if data is None else _findings(run, data)
-    return Figures(run, shown, 0 if flow is None else len(flow), noise, pulls, picture_shape(run, data), found)
+    diagnosis = None if data is None else diagnose(run, data)
+    return Figures(run, shown, 0 if flow is None else len(flow), noise, pulls, picture_shape(run, data), diagnosis)
 
 
 def chosen(flow: Flow, records: Any) -> Flow:
@@ -138,12 +146,6 @@ def _window(flow: Flow) -> NoiseWindow:
     return NoiseWindow(int(flow.steps[0]), int(flow.steps[-1]), flow.noise_scale(), tuple(map(float, strength)))
 
 
-def _findings(run: Run, data: Any) -> tuple[Any, ...]:
-    """What `diagnose` finds, where this version of chainrule has it."""
-    diagnose = getattr(import_module("chainrule.insight"), "diagnose", None)
-    return () if diagnose is None else tuple(diagnose(run, data).findings)
-
-
 def _weights(figures: Figures) -> dict[str, Any]:
     """Every weight and derivative of a network that is drawn with its edges."""
     if not is_small(figures.run):
@@ -170,10 +172,3 @@ def _examples(pulls: Pulls) -> list[dict[str, Any]]:
         {"row": row, "label": pulls.label(row), "answer": pulls.answer(row), "norm": plain(pulls.norms[row])}
         for row in rows
     ]
-
-
-def _finding(finding: Any) -> dict[str, Any]:
-    names = ("title", "severity", "evidence", "reason", "advice")
-    return {name: plain(getattr(finding, name, None)) for name in names}
-
-

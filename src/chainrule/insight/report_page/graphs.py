@@ -34,11 +34,13 @@ def _costs(figures: Figures) -> Markup | None:
     values = [y for one in series for y in one.ys if isfinite(y)]
     if not values:
         return None
-    how = "The mean cost of an example. Training is the average over an epoch, shown at its end."
+    how = "The mean cost of an example; for training, the average over an epoch."
+    if len(figures.history) < len(figures.run.history):
+        how += f" Of {len(figures.run.history):,} epochs, {len(figures.history)} are drawn."
     if batches:
-        how += " The pale dots are single batches, before the step that was taken on them."
+        how += " Pale dots are single batches, before the step on them."
     if any(one.name == "validation" for one in series):
-        how += " Where validation rises while training falls, the network learns the examples by heart."
+        how += " Where validation rises while training falls, examples are learned by heart."
     wide = min(values) > 0 and max(values) > _WIDE_RANGE * min(values)
     up = logarithmic("cost", values) if wide else linear("cost", values, zero=min(values) >= 0)
     return _with_legend("Cost", how, linear("epochs", _xs(series), zero=True), up, series)
@@ -64,7 +66,7 @@ def _xs(series: Sequence[Series]) -> list[float]:
 def _by_epoch(figures: Figures, what: str, said: Any) -> list[Series]:
     found = []
     for style, part in enumerate(("training", "validation")):
-        records = [(r.epoch, getattr(r, f"{part}_{what}")) for r in figures.run.history]
+        records = [(r.epoch, getattr(r, f"{part}_{what}")) for r in figures.history]
         known = [(epoch, float(value)) for epoch, value in records if value is not None]
         if known:
             told = [f"{part} {what} in epoch {epoch}: {said(value)}" for epoch, value in known]
@@ -95,9 +97,9 @@ def _predictions(figures: Figures) -> Markup | None:
     across, up = (signed(name, xs + ys) for name in ("predicted change of the cost", "measured change"))
     diagonal = guide(across, up, (up.low, up.low), (up.high, up.high), "as predicted")
     series = Series("recorded steps", xs, ys, told, 0, line=False)
-    how = f"What a step did to the cost of its own batch, against what the derivatives predict, Σ ∂C/∂w · Δw. {_fit(xs, ys)}"
+    how = f"What a step did to the cost of its batch, against what the derivatives predict, Σ ∂C/∂w·Δw. {_fit(xs, ys)}"
     if up.scale == "signed":
-        how += " Both axes go by powers of ten, outwards from 0."
+        how += " Axes go by powers of ten, outwards from 0."
     return readable("Predicted and measured", how, chart("Predicted and measured", across, up, [series], diagonal))
 
 
@@ -106,8 +108,8 @@ def _fit(predicted: Sequence[float], measured: Sequence[float]) -> str:
     far = sum(y > 0 for y in measured)
     raised = f"; {far} raised the cost" if far else ""
     return (
-        f"On the diagonal a step is small enough for the slope to tell all; far above it, the rate is too high for how "
-        f"the cost curves. {near} of {counted(len(predicted), 'step')} came within {_MARGIN:.0%} of the prediction{raised}."
+        f"Far above the diagonal, the rate is too high for how the cost curves. {near} of "
+        f"{counted(len(predicted), 'step')} came within {_MARGIN:.0%} of the prediction{raised}."
     )
 
 
@@ -173,5 +175,3 @@ def _of_layer(figures: Figures, n: int) -> Series:
 
 def _ends(figures: Figures) -> list[float]:
     return [float(step) for window in figures.noise for step in (window.first, window.last)]
-
-

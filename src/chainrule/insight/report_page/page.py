@@ -94,9 +94,9 @@ def _header(figures: Figures) -> Markup:
     theme = element("button", "Dark", type="button", id="theme", class_="theme", hidden=True)
     top = element("div", element("p", "chainrule report", class_="kicker"), theme, class_="top")
     name = element("h1", "-".join(map(str, figures.run.network.sizes)))
-    stopped = element("p", "Learning was stopped early.", class_="note") if figures.run.interrupted else None
+    stopped = element("p", "Learning was stopped early.", class_="stopped") if figures.run.interrupted else None
     verdict = element("p", figures.run.verdict, class_="verdict")
-    return element("header", top, name, verdict, stopped, facts(figures), element("p", _HINT, class_="note"))
+    return element("header", top, name, verdict, stopped, facts(figures), element("p", _HINT, class_="hint"))
 
 
 def _sections(figures: Figures) -> list[Markup]:
@@ -137,5 +137,3 @@ def _write(target: Path, text: str) -> None:
         with suppress(OSError):
             os.unlink(temporary)
         raise
-
-

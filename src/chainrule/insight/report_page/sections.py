@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.insight.findings.finding import Finding
 from chainrule.insight.presentation import number
 from chainrule.insight.report_page.drawing import network_drawing
 from chainrule.insight.report_page.figures import EXAMPLES, Figures, is_small
@@ -53,25 +54,21 @@ def _fact(name: str, value: Any) -> Markup:
 
 
 def _findings(figures: Figures) -> Markup | None:
-    return joined(*(_finding(finding) for finding in figures.findings)) if figures.findings else None
+    if figures.diagnosis is None:
+        return None
+    found = [_finding(finding) for finding in figures.diagnosis.findings]
+    looked, blind = figures.diagnosis.sentences()[-2:]
+    said = looked if found else f"{looked} None of them shows."
+    return joined(*found, element("p", f"{said} {blind}", class_="how after"))
 
 
-def _finding(finding: Any) -> Markup:
-    severity = str(getattr(finding, "severity", "note"))
-    kind = severity if severity in ("alarm", "warning") else "note"
-    said = {"Why": getattr(finding, "reason", None), "What to do": getattr(finding, "advice", None)}
-    paragraphs = [element("p", element("strong", f"{name}. "), text) for name, text in said.items() if text]
-    head = element("h3", element("span", severity, class_="severity"), " ", getattr(finding, "title", ""))
-    return element("article", head, *_evidence(getattr(finding, "evidence", None)), *paragraphs, class_=f"finding {kind}")
-
-
-def _evidence(found: Any) -> Sequence[Markup]:
-    if not found:
-        return []
-    if isinstance(found, str):
-        return [element("p", found)]
-    items = [f"{name}: {number(value)}" for name, value in found.items()] if isinstance(found, Mapping) else found
-    return [element("ul", *(element("li", item) for item in items), class_="evidence")]
+def _finding(finding: Finding) -> Markup:
+    head = element("h3", element("span", f"{finding.severity}, {finding.sure}", class_="severity"), " ", finding.title)
+    evidence = element("ul", *(element("li", measure) for measure in finding.evidence), class_="evidence")
+    last = ("Tried", finding.outcome.sentence) if finding.outcome else ("To be sure", finding.experiment)
+    said = [("Why", finding.reason), ("What to do", finding.cure), last]
+    paragraphs = [element("p", element("strong", f"{name}. "), text) for name, text in said]
+    return element("article", head, evidence, *paragraphs, class_=f"finding {finding.severity}")
 
 
 # the network
@@ -80,7 +77,7 @@ def _evidence(found: Any) -> Sequence[Markup]:
 def _network(figures: Figures) -> Markup:
     known = {"w": "weight", "∂C/∂w": "gradient"} if figures.pulls is not None else {}
     choices = [_choice("Colours show", "view", known)] if known else []
-    signs = _choice("Signs", "sign", {"both": "both", "positive only": "positive", "negative only": "negative"})
+    signs = _choice("Signs", "sign", {"both": "both", "positive": "positive", "negative": "negative"})
     key = element("p", *_key(), class_="legend")
     controls = element("div", *choices, signs, key, class_="controls")
     title = "Every weight" if is_small(figures.run) else "The weights of each layer"
@@ -96,7 +93,9 @@ def _how_to_read(figures: Figures) -> str:
     else:
         tiles = figures.picture is not None and np.prod(figures.picture) == figures.run.network.sizes[0]
         first = "In the first layer each tile is a neuron, with a pixel for every input. " if tiles else ""
-        how = f"{first}In a block, each row is a neuron and each column one of its inputs: blue above zero, orange below."
+        how = (
+            f"{first}In a block, each row is a neuron and each column one of its inputs: blue above zero, orange below."
+        )
     if figures.pulls is None:
         return f"{how} Give the data as well to see ∂C/∂w."
     subject = figures.pulls.subject
@@ -137,7 +136,9 @@ _COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
 def _layers(figures: Figures) -> Markup:
     network, flow = figures.run.network, figures.flow
     shown = _COLUMNS if flow is not None else {}
-    head = element("tr", *(element("th", name, scope="col") for name in ("layer", "inputs", "neurons", "activation", *shown)))
+    head = element(
+        "tr", *(element("th", name, scope="col") for name in ("layer", "inputs", "neurons", "activation", *shown))
+    )
     rows = [_row(figures, n) for n in range(len(network.layers))]
     table = element("table", element("thead", head), element("tbody", *rows))
     when = _NOT_RECORDED if flow is None else (
@@ -181,7 +182,11 @@ def _over_time(figures: Figures) -> Markup:
 def _told_records(figures: Figures, flow: Flow) -> Markup:
     some = "" if figures.recorded == len(flow) else f", of which {len(flow)} are drawn"
     across = "Each row is a layer, each cell a recorded step, from the first at the left to the last at the right."
-    return element("p", f"{figures.recorded:,} steps were recorded{some}. {across} The figure at the right is the last.", class_="how")
+    return element(
+        "p",
+        f"{figures.recorded:,} steps were recorded{some}. {across} The figure at the right is the last.",
+        class_="how",
+    )
 
 
 def _strips_of(flow: Flow, name: str) -> Markup:

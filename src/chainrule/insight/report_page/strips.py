@@ -37,7 +37,9 @@ def strips(shown: Strips) -> Markup:
     strength = _strength(shown)
     columns = len(shown.steps)
     names = element("ul", *(element("li", name) for name in shown.rows), class_="strip-names", aria_hidden="true")
-    last = element("ul", *(element("li", shown.said(v)) for v in shown.values[-1]), class_="strip-last", aria_hidden="true")
+    last = element(
+        "ul", *(element("li", shown.said(v)) for v in shown.values[-1]), class_="strip-last", aria_hidden="true"
+    )
     cells = [_cell(shown, strength, record, row) for row in range(len(shown.rows)) for record in range(columns)]
     drawing = element(
         "svg", *cells, viewBox=f"0 0 {columns} {len(shown.rows)}", preserveAspectRatio="none", role="group",
