@@ -175,12 +175,13 @@ def too_low(seed: int, faulty: bool) -> Diagnosis:
 def too_small(seed: int, faulty: bool) -> Diagnosis:
     x, labels = blobs(seed, 0.5)
     network = cr.nn.Network([2, 8, 2], "tanh", output="softmax", seed=seed)
-    return learned(network, (x, labels), batch=1 if faulty else 50, epochs=10, optimizer=cr.optim.SGD(0.5))
+    return learned(network, (x, labels), batch=1 if faulty else 50, optimizer=cr.optim.SGD(0.05))
 
 
 def too_large(seed: int, faulty: bool) -> Diagnosis:
-    batch = 400 if faulty else 10
-    return learned(tanh(seed), digits(seed), batch=batch, epochs=60 if faulty else 5)
+    network = cr.nn.Network([5, 16, 1], "tanh", output="identity", seed=seed)
+    options: dict[str, Any] = {"batch": 200, "epochs": 30} if faulty else {"batch": 10}
+    return learned(network, table(seed), cost="quadratic", optimizer=cr.optim.SGD(0.05), **options)
 
 
 def inputs(seed: int, faulty: bool) -> Diagnosis:
@@ -266,7 +267,8 @@ def redundant(seed: int, faulty: bool) -> Diagnosis:
             w[8:], b[8:] = -w[:8], -b[:8]
         return w, b
 
-    return learned(changed(tanh(seed), doubled), digits(seed), epochs=1)
+    network = train(tanh(seed), digits(seed)).network
+    return diagnose(changed(network, doubled), digits(seed))
 
 
 def sorted_batches(seed: int, faulty: bool) -> Diagnosis:
@@ -340,7 +342,7 @@ PROGRAMS = (
     Program(8, "rate_too_high", "SGD(30)", too_high),
     Program(9, "rate_too_low", "SGD(0.0001)", too_low),
     Program(10, "batch_too_small", "batches of 1, classes that overlap", too_small),
-    Program(11, "batch_too_large", "all 400 examples in a batch", too_large),
+    Program(11, "batch_too_large", "all 200 examples in a batch", too_large),
     Program(12, "unscaled_inputs", "one column times 1000", inputs),
     Program(13, "unscaled_targets", "targets times 1000", targets),
     Program(14, "class_imbalance", "4 % of one class", imbalance),

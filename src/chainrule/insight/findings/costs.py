@@ -36,10 +36,10 @@ def _middle(activation: str, classes: int) -> float:
 
 
 def _initial(case: Case) -> Sign | None:
-    first = float(case.flow.totals["cost"][0]) if "flow" in case.has else case.passed.cost
-    penalty = 0.5 * case.asked.objective.penalty * sum(float((n.w**2).sum()) for n in case.network.layers)
-    expected = _undecided(case)
-    if expected <= 0 or not np.isfinite(first) or first - penalty < 1.2 * expected:
+    watched, expected = "flow" in case.has, _undecided(case)
+    first = float(case.flow.totals["cost"][0]) if watched else case.passed.cost
+    mixed = watched and case.asked.objective.penalty > 0  # the first weights' penalty is in it, and not known apart
+    if mixed or expected <= 0 or not np.isfinite(first) or first < 1.2 * expected:
         return None
     ratio = first / expected
     evidence = (
@@ -95,7 +95,7 @@ def _plateau(case: Case) -> Sign | None:
     weights = sum(float((n.w.astype(np.float64) ** 2).sum() + (n.b**2).sum()) for n in case.network.layers)
     gradient = float(np.sqrt(case.squared_gradient))
     reach = gradient * max(np.sqrt(weights), 1.0) / case.passed.cost
-    if reach > 0.05:
+    if reach > 0.1:
         return None
     highest, lowest = _curvatures(case)
     kind, certainty = _kind(highest, lowest, case.passed.cost)
@@ -111,7 +111,8 @@ def _plateau(case: Case) -> Sign | None:
         "flat": "The cost does not feel the weights: look at saturated or dead units, and start again.",
         "minimum": "This is as low as it gets around here: start elsewhere, or give the network more neurons.",
     }
-    return Sign("warning", certainty, evidence, f": a {kind}" + (" place" if kind == "flat" else ""), cures[kind])
+    severity = "note" if kind == "minimum" else "warning"  # what is left may be noise in the data
+    return Sign(severity, certainty, evidence, f": a {kind}" + (" place" if kind == "flat" else ""), cures[kind])
 
 
 def _curvatures(case: Case) -> tuple[float, float]:
@@ -128,7 +129,7 @@ def _kind(highest: float, lowest: float, cost: float) -> tuple[str, float]:
     largest = max(abs(highest), abs(lowest))
     if largest < _UNCURVED * cost:
         return "flat", 0.8
-    return ("saddle", 0.8) if lowest < -0.01 * largest else ("minimum", 0.7)
+    return ("saddle", 0.8) if lowest < -0.1 * largest else ("minimum", 0.7)
 
 
 def _confirm_plateau(case: Case, sign: Sign) -> Outcome:

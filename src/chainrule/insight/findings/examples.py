@@ -147,14 +147,22 @@ def _labels(case: Case) -> Sign | None:
     rows = _suspects(case)
     if right < 0.6 or not len(rows):
         return None
-    share = len(rows) / case.asked.count
+    share, certain = len(rows) / case.asked.count, _certain_mistakes(case)
     norms = np.sqrt(case.example_norms)
     evidence = (
         Measure("labels that the network contradicts and is sure of it", len(rows), f"of {case.asked.count}"),
         Measure("‖∂C_x/∂w‖ of these over that of all (medians)", float(np.median(norms[rows]) / np.median(norms))),
+        Measure("share of all its wrong answers that it is sure of", certain),
         *(Measure("row", int(row)) for row in rows[:5]),
     )
-    return Sign("warning" if share > 0.04 else "note", 0.5 + min(0.4, 4 * share), evidence)
+    many = share > 0.04 and certain > 0.5 and right > 0.75
+    return Sign("warning" if many else "note", 0.7 if many else 0.5, evidence)
+
+
+def _certain_mistakes(case: Case) -> float:
+    """Of the wrong answers, the share with an output above 0.85: of hard examples few, of wrong labels many."""
+    outputs = case.passed.layers[-1].a[~_right(case)]
+    return float((outputs.max(axis=1) > 0.85).mean()) if len(outputs) else 0.0
 
 
 def _confirm_labels(case: Case, sign: Sign) -> Outcome:

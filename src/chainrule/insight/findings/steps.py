@@ -115,7 +115,7 @@ def _too_noisy(case: Case) -> Sign | None:
     if not scale > batch / _SMALL:
         return None
     noisy = case.learned < 0.6 and _restless(case) > 0.3
-    severity = "warning" if noisy and (scale > 10 * batch / _SMALL or batch == 1) else "note"
+    severity = "warning" if noisy and scale > 10 * batch / _SMALL else "note"
     evidence = (
         Measure("batch", batch, "examples"),
         Measure("noise scale tr Σ / ‖G‖², where noise and signal are equal", scale, "examples"),

@@ -75,7 +75,7 @@ def logarithmic(name: str, values: Sequence[float]) -> Axis:
 
 
 def signed(name: str, values: Sequence[float]) -> Axis:
-    """An axis that holds the values and 0: even, or if a few values are far out, in powers of ten on both sides of 0."""
+    """An axis that holds the values and 0: even, or if a few are far out, in powers of ten on both sides of 0."""
     sizes = sorted(abs(v) for v in values if isfinite(v) and v)
     if not sizes or sizes[-1] < _FAR_OUT * sizes[len(sizes) // 2]:
         return linear(name, values, zero=True)

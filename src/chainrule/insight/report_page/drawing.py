@@ -87,8 +87,8 @@ def _sign(value: float) -> str:
 def _edge(place: Place, ends: tuple[float, float, float, float], share: float, figures: Figures) -> Markup:
     x1, y1, x2, y2 = ends
     return element(
-        "line", x1=x1 + _RADIUS, y1=y1, x2=x2 - _RADIUS, y2=y2, stroke_width=0.5 + _THICKEST * abs(share), role="img", tabindex=-1,
-        aria_label=_said(place, figures), class_=f"mark edge {_sign(share)}",
+        "line", x1=x1 + _RADIUS, y1=y1, x2=x2 - _RADIUS, y2=y2, stroke_width=0.5 + _THICKEST * abs(share), role="img",
+        tabindex=-1, aria_label=_said(place, figures), class_=f"mark edge {_sign(share)}",
     )  # fmt: skip
 
 
@@ -177,7 +177,7 @@ def _block(figures: Figures, n: int) -> Markup:
 
 
 def _shown_size(layout: _Block) -> dict[str, int]:
-    """In pixels of the screen: as tall as the page bears, tiles as they are, rows of weights wide enough to point at."""
+    """In pixels of the screen: as tall as the page bears, rows of weights tall enough to point at."""
     height, width = layout.size
     if layout.gap:
         return {"height": _TALL, "width": max(1, round(_TALL * width / height))}

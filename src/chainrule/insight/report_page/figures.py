@@ -62,8 +62,9 @@ class Figures:
         """How many steps an epoch has; None if the run does not say."""
         known = self.run.configuration
         examples, batch = known.get("training_examples"), known.get("batch")
-        numbers = all(type(n) is int and n > 0 for n in (examples, batch))
-        return -(-examples // batch) if numbers else None
+        if not (isinstance(examples, int) and isinstance(batch, int) and min(examples, batch) > 0):
+            return None  # a configuration from a file may hold anything
+        return -(-examples // batch)
 
     @property
     def whole_batches(self) -> bool:

@@ -117,7 +117,7 @@ def _fit(predicted: Sequence[float], measured: Sequence[float]) -> str:
 
 
 def noise_figures(figures: Figures) -> Markup | list[Markup]:
-    """The noise scale beside the batch, and signal to noise of each layer; or a sentence that says why there is none."""
+    """The noise scale beside the batch, and signal to noise of each layer; or why there is none."""
     if figures.flow is None:
         return element("p", "Signal and noise are taken from recorded steps, and none were recorded.")
     if figures.flow.batch < 2:
@@ -147,9 +147,9 @@ def _noise_scale(figures: Figures) -> Markup:
     drowned = sum(not isfinite(scale) for scale in scales)
     more = f" In {drowned} of {len(scales)} stretches noise drowned the signal altogether." if drowned else ""
     how = (
-        "The batch size at which signal and noise in the gradient are equally strong, over stretches of recorded steps. "
-        "Far above the batch line, a step is mostly noise and larger batches would pay; far below it, smaller ones would "
-        f"do.{more}"
+        "The batch size at which signal and noise in the gradient are equally strong, over stretches of recorded "
+        "steps. Far above the batch line, a step is mostly noise and larger batches would pay; far below it, smaller "
+        f"ones would do.{more}"
     )
     return readable("Noise scale and batch size", how, chart("Noise scale and batch size", across, up, [series], line))
 
@@ -161,8 +161,8 @@ def _signal_to_noise(figures: Figures) -> Markup:
     up, across = logarithmic("signal / noise", [*values, 1.0]), linear("step", _ends(figures), zero=True)
     line = guide(across, up, (across.low, 1.0), (across.high, 1.0), "as much noise as signal")
     how = (
-        "How long the true gradient of a layer is, for the noise that a batch adds to it. Below 1 a layer's step is more "
-        "chance than direction. Where a mark is missing, no signal could be told from the noise."
+        "How long the true gradient of a layer is, for the noise that a batch adds to it. Below 1 a layer's step is "
+        "more chance than direction. Where a mark is missing, no signal could be told from the noise."
     )
     return _with_legend("Signal to noise of a batch, by layer", how, across, up, series, line)
 

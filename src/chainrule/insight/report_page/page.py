@@ -110,9 +110,9 @@ def _section(number: int, title: str, body: Markup) -> Markup:
 
 def _footer() -> Markup:
     told = (
-        "C is the cost, the mean over examples; w a weight, b a bias, a the activation of a neuron, z its weighted input, "
-        "δ = ∂C/∂z its error. Layers, neurons and steps are counted from 0. All figures are in this file as JSON, in "
-        "the element report-data."
+        "C is the cost, the mean over examples; w a weight, b a bias, a the activation of a neuron, z its weighted "
+        "input, δ = ∂C/∂z its error. Layers, neurons and steps are counted from 0. All figures are in this file as "
+        "JSON, in the element report-data."
     )
     return element("footer", element("p", told))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -87,8 +88,8 @@ def _network(figures: Figures) -> Markup:
 def _how_to_read(figures: Figures) -> str:
     if is_small(figures.run):
         how = (
-            "Each line is a weight, each circle a neuron with its bias: thick or full where the number is large for its "
-            "layer. Above zero it is blue and solid, below zero orange and dashed."
+            "Each line is a weight, each circle a neuron with its bias: thick or full where the number is large for "
+            "its layer. Above zero it is blue and solid, below zero orange and dashed."
         )
     else:
         tiles = figures.picture is not None and np.prod(figures.picture) == figures.run.network.sizes[0]
@@ -143,8 +144,9 @@ def _layers(figures: Figures) -> Markup:
     table = element("table", element("thead", head), element("tbody", *rows))
     when = _NOT_RECORDED if flow is None else (
         f"As they were at step {flow.steps[-1]:,}, the last that was recorded, over its batch of {flow.batch:,}. "
-        "a is what a neuron gives, z its weighted input, δ = ∂C/∂z the error of one example; rms is the root of the mean "
-        "square. Dead neurons are off for every example of the batch, saturated ones on a flat part of their activation."
+        "a is what a neuron gives, z its weighted input, δ = ∂C/∂z the error of one example; rms is the root of the "
+        "mean square. Dead neurons are off for every example of the batch, saturated ones on a flat part of their "
+        "activation."
     )  # fmt: skip
     return joined(element("p", when, class_="how"), element("div", table, class_="scroll", tabindex=0, role="region",
                                                             aria_label="Table of the layers"))  # fmt: skip
@@ -160,13 +162,43 @@ def _row(figures: Figures, n: int) -> Markup:
 # over time
 
 
+@dataclass(frozen=True)
+class _OverTime:
+    """A quantity of the layers that is shown over time: its title, how to read it, how it is said and scaled."""
+
+    title: str
+    how: str
+    said: Callable[[float], str] = number
+    powers: bool = True
+
+
 _OVER_TIME = {
-    "gradient": ("Learning speed: rms ∂C/∂w", "Darker is faster. Rows that pale towards the inputs: the gradient vanishes on its way back.", number, True),
-    "update_ratio": ("Update : weight", "How far a step moves the weights, for their size: rms Δw over rms w. Around 0.001 is common; far above, steps are rash, far below, hardly anything moves.", number, True),
-    "error": ("Error: rms δ", "δ = ∂C/∂z of one example, the thing that is propagated back. Rows should be of similar darkness.", number, True),
-    "saturated": ("Saturated units", "The share of neurons on a flat part of their activation, which hardly learn.", percent, False),
-    "dead": ("Dead units", "The share of neurons that are off for every example of the batch, and then do not learn.", percent, False),
-}  # fmt: skip
+    "gradient": _OverTime(
+        "Learning speed: rms ∂C/∂w",
+        "Darker is faster. Rows that pale towards the inputs: the gradient vanishes on its way back.",
+    ),
+    "update_ratio": _OverTime(
+        "Update : weight",
+        "How far a step moves the weights, for their size: rms Δw over rms w. Around 0.001 is common; far above, steps "
+        "are rash, far below, hardly anything moves.",
+    ),
+    "error": _OverTime(
+        "Error: rms δ",
+        "δ = ∂C/∂z of one example, the thing that is propagated back. Rows should be of similar darkness.",
+    ),
+    "saturated": _OverTime(
+        "Saturated units",
+        "The share of neurons on a flat part of their activation, which hardly learn.",
+        percent,
+        powers=False,
+    ),
+    "dead": _OverTime(
+        "Dead units",
+        "The share of neurons that are off for every example of the batch, and then do not learn.",
+        percent,
+        powers=False,
+    ),
+}
 
 
 def _over_time(figures: Figures) -> Markup:
@@ -174,7 +206,7 @@ def _over_time(figures: Figures) -> Markup:
     if flow is None:
         return element("p", _NOT_RECORDED)
     drawn = [_strips_of(flow, name) for name in _OVER_TIME if np.any(flow.layers[name])]
-    none = [_OVER_TIME[name][0].lower() for name in ("saturated", "dead") if not np.any(flow.layers[name])]
+    none = [_OVER_TIME[name].title.lower() for name in ("saturated", "dead") if not np.any(flow.layers[name])]
     absent = element("p", f"No {' and no '.join(none)} in any recorded step.", class_="good") if none else None
     return joined(_told_records(figures, flow), element("div", *drawn, class_="figures"), absent)
 
@@ -190,10 +222,11 @@ def _told_records(figures: Figures, flow: Flow) -> Markup:
 
 
 def _strips_of(flow: Flow, name: str) -> Markup:
-    title, how, said, powers = _OVER_TIME[name]
+    shown = _OVER_TIME[name]
     layers = flow.layers[name].shape[1]
     rows = [f"layer {n}" for n in range(layers)]
-    return readable(title, how, strips(Strips(title, flow.layers[name], rows, flow.steps, said, powers)))
+    drawn = Strips(shown.title, flow.layers[name], rows, flow.steps, shown.said, shown.powers)
+    return readable(shown.title, shown.how, strips(drawn))
 
 
 # the examples
@@ -204,8 +237,8 @@ def _classes(figures: Figures) -> Markup | None:
     if flow is None or not flow.class_shares.shape[1]:
         return None
     how = (
-        "The share of each class in the lengths of all the gradients of a batch, Σ ‖∂Cₓ/∂(w, b)‖. A class that stays dark "
-        "is not learned yet, or is hard; in small batches a class may be missing."
+        "The share of each class in the lengths of all the gradients of a batch, Σ ‖∂Cₓ/∂(w, b)‖. A class that stays "
+        "dark is not learned yet, or is hard; in small batches a class may be missing."
     )
     title = "Which classes pull"
     names = figures.pulls.subject.named if figures.pulls is not None else str
@@ -220,8 +253,9 @@ def _examples(figures: Figures) -> Markup | None:
     rows = [int(row) for row in pulls.hardest(EXAMPLES)]
     share = float(pulls.norms[rows].sum() / pulls.norms.sum()) if pulls.norms.any() else 0.0
     how = (
-        f"The examples with the longest gradients ‖∂Cₓ/∂(w, b)‖: each step is drawn towards them most. These {len(rows)} of "
-        f"{pulls.subject.count:,} make up {percent(share)} of the sum of the lengths. Look whether their labels are right."
+        "The examples with the longest gradients ‖∂Cₓ/∂(w, b)‖: each step is drawn towards them most. These "
+        f"{len(rows)} of {pulls.subject.count:,} make up {percent(share)} of the sum of the lengths. Look whether "
+        "their labels are right."
     )
     cards = [_card(pulls, row, figures.picture) for row in rows]
     return joined(element("p", how, class_="how"), element("ul", *cards, class_="examples"))
