@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.native.test_native_equals_interpreter import FLOATS, TARGETS, assert_native_agrees, of_dtypes, on
+from tests.native.test_native_equals_interpreter import FLOATS, OTHERS, TARGETS, assert_native_agrees, of_dtypes, on
 from tests.programs import assert_agrees, in_rounds
 
 from chainrule.graph.graph import Graph, parse
@@ -24,7 +24,7 @@ PARTS = FOLD_LANES * FOLD_CELLS
 
 
 def spelled(text: str, dtype: Any) -> Graph:
-    """The graph of a text in which `f` stands for the dtype, and names in capitals for extents that are filled in."""
+    """The graph of a text in which `f` stands for the dtype."""
     return parse(text.replace(" f[", f" f{8 * np.dtype(dtype).itemsize}["))
 
 
@@ -81,9 +81,9 @@ def test_sums_beside_an_elementwise_operation(shape: str, dtype: Any) -> None:
     assert_native_agrees(graph, given(graph))
 
 
-@on(TARGETS)
+@on(OTHERS)
 def test_on_processors_with_narrow_and_with_wide_vectors(target: Target) -> None:
-    for dtype, shape in itertools.product(FLOATS, ("4097", "3 1367", "1367 3")):
+    for dtype, shape in itertools.product(FLOATS, ("4111", "1367 3")):
         graph = elementwise(shape, dtype)
         assert_native_agrees(graph, given(graph), target)
 
@@ -91,9 +91,7 @@ def test_on_processors_with_narrow_and_with_wide_vectors(target: Target) -> None
 # matrix products
 
 
-PRODUCTS = [
-    (64, 64, 3), (65, 67, 1), (100, 784, 10), (3, 1500, 40), (1, 4097, 7), (4097, 1, 5), (70, 59, 300), (16, 256, 2),
-]  # fmt: skip
+PRODUCTS = [(64, 64, 3), (65, 67, 1), (3, 1500, 40), (70, 59, 300), (1, 4097, 7), (4097, 1, 5)]
 LAYOUTS = {
     "rows and columns": ("M,K", "0 1", "K,N", "1 2", "M,N", "0 2"),
     "both along the summed axis": ("M,K", "0 1", "N,K", "2 1", "M,N", "0 2"),
@@ -125,7 +123,7 @@ def product(layout: str, sizes: Sequence[int], dtype: Any, ending: str = "return
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_sums_beside_a_matrix_product(layout: str, dtype: Any) -> None:
     """Also where the vectors run along the summed axis, and their lanes are added up at the end."""
-    for sizes in PRODUCTS:
+    for sizes in PRODUCTS[FLOATS.index(dtype) :: 2]:
         graph = product(layout, sizes, dtype)
         made = scheduled(graph)
         (over,) = (k for k in made.kernels if folds(k))
@@ -134,17 +132,16 @@ def test_sums_beside_a_matrix_product(layout: str, dtype: Any) -> None:
         assert_native_agrees(graph, given(graph))
 
 
-@on(TARGETS)
+@on(OTHERS)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_sums_beside_products_on_other_processors(layout: str, target: Target) -> None:
-    for sizes in ((65, 67, 1), (70, 59, 300)):
-        graph = product(layout, sizes, np.float32)
-        assert_native_agrees(graph, given(graph), target)
+    graph = product(layout, (65, 67, 50), np.float32)
+    assert_native_agrees(graph, given(graph), target)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_product_that_nobody_wants_but_its_sums_is_not_stored(layout: str) -> None:
-    for sizes in PRODUCTS:
+    for sizes in PRODUCTS[1:3]:
         graph = product(layout, sizes, np.float32, "return %4, %8")
         made = scheduled(graph)
         assert sizes[0] * sizes[1] > PARTS

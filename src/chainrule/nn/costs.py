@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+import numpy
+
 from chainrule.errors import OptionError
 from chainrule.graph import ops
 from chainrule.graph.types import Type
@@ -82,6 +84,11 @@ def targets(labels: Any, network: Network) -> Any:
     return _one_hot(labels, network.sizes[-1], network.dtype) if labels.ndim == 1 else labels
 
 
-def _one_hot(labels: Array, classes: int, dtype: Any) -> Array:
-    positions = apply(ops.IOTA, attributes=(1, Type((labels.shape[0], classes), labels.dtype)))
-    return (np.expand_dims(labels, 1) == positions).astype(dtype)  # type: ignore[no-any-return]
+def _one_hot(labels: Any, classes: int, dtype: Any) -> Any:
+    return (np.expand_dims(labels, 1) == _positions(labels, classes)).astype(dtype)
+
+
+def _positions(labels: Any, classes: int) -> Any:
+    if not isinstance(labels, Array):
+        return numpy.arange(classes)
+    return apply(ops.IOTA, attributes=(1, Type((labels.shape[0], classes), labels.dtype)))

@@ -47,7 +47,7 @@ def _initial(case: Case) -> Sign | None:
         Measure("cost of outputs that say nothing", expected),
         Measure("ratio", ratio),
     )
-    return Sign(case.graded("warning" if ratio > 4 else "note"), 0.8 if ratio > 2 else 0.5, evidence)
+    return Sign(case.graded("warning" if ratio > 5 else "note"), 0.8 if ratio > 2 else 0.5, evidence)
 
 
 def _confirm_initial(case: Case, sign: Sign) -> Outcome:

@@ -71,13 +71,20 @@ def _inputs(sizes: list[int]) -> Markup:
 def _edges(view: str, network: Network, figures: Figures) -> Markup:
     sizes, marks = network.sizes, []
     for n, layer in enumerate(network.layers):
-        largest = max(float(np.abs(layer.w).max()), float(np.abs(layer.b).max())) or 1.0
+        w, b = _shares(layer)
         for j, k in np.ndindex(layer.w.shape):
             ends = (*_at(sizes, n, k), *_at(sizes, n + 1, j))
-            marks.append(_edge(Place(n, "w", (j, k)), ends, float(layer.w[j, k]) / largest, figures))
+            marks.append(_edge(Place(n, "w", (j, k)), ends, float(w[j, k]), figures))
         for j in range(layer.outputs):
-            marks.append(_neuron(Place(n, "b", (j,)), _at(sizes, n + 1, j), float(layer.b[j]) / largest, figures))
+            marks.append(_neuron(Place(n, "b", (j,)), _at(sizes, n + 1, j), float(b[j]), figures))
     return element("g", *marks, class_=f"of-{view}")
+
+
+def _shares(layer: Dense) -> tuple[Values, Values]:
+    """Weights and biases as parts of the largest magnitude of the layer; 0 for what is no finite number."""
+    w, b = np.nan_to_num(layer.w, posinf=0, neginf=0), np.nan_to_num(layer.b, posinf=0, neginf=0)
+    largest = max(np.abs(w).max(), np.abs(b).max()) or 1.0
+    return w / largest, b / largest
 
 
 def _sign(value: float) -> str:
@@ -185,7 +192,8 @@ def _shown_size(layout: _Block) -> dict[str, int]:
 
 
 def _full(w: Values) -> float:
-    return float(np.percentile(np.abs(w), _FULL))
+    known = np.abs(w[np.isfinite(w)])
+    return float(np.percentile(known, _FULL)) if known.size else 0.0
 
 
 def _full_colour(view: str, layer: Dense) -> Markup:

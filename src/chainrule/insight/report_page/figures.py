@@ -20,8 +20,9 @@ __all__ = ["EXAMPLES", "Figures", "NoiseWindow", "figures_of", "is_small", "pict
 
 Values = np.ndarray[Any, Any]
 EXAMPLES = 12  # shown
-_RECORDS = 120  # shown; more are narrower than one can point at
-_EPOCHS = 120
+_RECORDS = 120  # shown, as of epochs; more are narrower than one can point at
+_CELLS = 2400  # of records and layers, shown
+_CLASSES = 20
 _WINDOWS = 10  # of records, over which signal and noise are averaged
 _EDGES, _NEURONS = 400, 24  # up to which a network is drawn with its edges
 
@@ -55,7 +56,15 @@ class Figures:
     def history(self) -> list[Record]:
         """The epochs that are drawn: all, or so many evenly from the first to the last."""
         epochs = self.run.history
-        return [epochs[n] for n in _evenly(len(epochs), _EPOCHS)] if epochs else []
+        return [epochs[n] for n in _evenly(len(epochs), _RECORDS)] if epochs else []
+
+    @property
+    def classes(self) -> list[int]:
+        """The classes that are shown: all, or those that pull hardest."""
+        if self.flow is None:
+            return []
+        order = np.argsort(-np.nan_to_num(self.flow.class_shares).mean(axis=0), kind="stable")
+        return sorted(int(n) for n in order[:_CLASSES])
 
     @property
     def steps_per_epoch(self) -> float | None:
@@ -70,6 +79,10 @@ class Figures:
     def whole_batches(self) -> bool:
         """Whether every step saw all examples, so that nothing was left to chance."""
         return self.flow is not None and self.flow.batch == self.run.configuration.get("training_examples")
+
+    def _shares(self) -> dict[str, Any]:
+        assert self.flow is not None
+        return {"classes": self.classes, "class_shares": plain(self.flow.class_shares[:, self.classes])}
 
     def to_dict(self) -> dict[str, Any]:
         """All numbers on the page as plain lists, numbers and strings."""
@@ -87,7 +100,7 @@ class Figures:
                 "dtype": str(network.dtype),
                 **_weights(self),
             },
-            "flow": None if self.flow is None else _records(self.flow, self.recorded),
+            "flow": None if self.flow is None else {**_records(self.flow, self.recorded), **self._shares()},
             "noise": [plain(asdict(window)) for window in self.noise],
             "examples": None if self.pulls is None else _examples(self.pulls),
             "findings": [] if self.diagnosis is None else plain(list(self.diagnosis.findings)),
@@ -98,10 +111,14 @@ def figures_of(run: Run, data: Any = None) -> Figures:
     """All that is shown of a run, and of examples if they are given; DataError if those do not fit."""
     flow = run.flow if run.flow is not None and len(run.flow) else None
     pulls = None if data is None else pulls_of(subject_of(run, data))
-    shown = None if flow is None else chosen(flow, _evenly(len(flow), _RECORDS))
+    shown = None if flow is None else chosen(flow, _evenly(len(flow), _most(run)))
     noise = () if flow is None or flow.batch < 2 else _noise(flow)
     diagnosis = None if data is None else diagnose(run, data)
     return Figures(run, shown, 0 if flow is None else len(flow), noise, pulls, picture_shape(run, data), diagnosis)
+
+
+def _most(run: Run) -> int:
+    return min(_RECORDS, max(_CELLS // len(run.network.layers), 20))
 
 
 def chosen(flow: Flow, records: Any) -> Flow:
@@ -124,8 +141,8 @@ def is_small(run: Run) -> bool:
 def picture_shape(run: Run, data: Any) -> tuple[int, int] | None:
     """Height and width, if an example is a picture: where the data say so, or the inputs make a square of 4 or more."""
     shape = np.shape(data.x)[1:] if isinstance(data, DataSet) else ()
-    if len(shape) == 2:
-        return int(shape[0]), int(shape[1])
+    if len(shape) > 1:
+        return (int(shape[0]), int(shape[1])) if len(shape) == 2 else None
     side = round(sqrt(run.network.sizes[0]))
     return (side, side) if side >= 4 and side * side == run.network.sizes[0] else None
 
@@ -163,7 +180,6 @@ def _records(flow: Flow, recorded: int) -> dict[str, Any]:
         "steps": plain(flow.steps),
         "layers": {name: plain(flow.layers[name]) for name in LAYER_QUANTITIES},
         "totals": {name: plain(flow.totals[name]) for name in STEP_QUANTITIES},
-        "class_shares": plain(flow.class_shares),
     }
 
 

@@ -79,7 +79,7 @@ def _network(figures: Figures) -> Markup:
     known = {"w": "weight", "∂C/∂w": "gradient"} if figures.pulls is not None else {}
     choices = [_choice("Colours show", "view", known)] if known else []
     signs = _choice("Signs", "sign", {"both": "both", "positive": "positive", "negative": "negative"})
-    key = element("p", *_key(), class_="legend")
+    key = element("p", *_key(is_small(figures.run)), class_="legend")
     controls = element("div", *choices, signs, key, class_="controls")
     title = "Every weight" if is_small(figures.run) else "The weights of each layer"
     return readable(title, _how_to_read(figures), controls, network_drawing(figures), wide=True)
@@ -111,12 +111,17 @@ def _choice(name: str, group: str, options: Mapping[str, str]) -> Markup:
     return element("fieldset", element("legend", name), *inputs)
 
 
-def _key() -> Sequence[Markup]:
+def _key(edges: bool) -> Sequence[Markup]:
     return [
-        element("span", element("svg", element("line", x1=0, y1=5, x2=28, y2=5, stroke_width=3, class_=f"edge {sign}"),
-                                viewBox="0 0 28 10", aria_hidden="true", class_="sample"), name)
-        for sign, name in (("positive", "above 0"), ("negative", "below 0"))
-    ]  # fmt: skip
+        element("span", _sample(sign, edges), f"{name} 0")
+        for sign, name in (("positive", "above"), ("negative", "below"))
+    ]
+
+
+def _sample(sign: str, edges: bool) -> Markup:
+    line = element("line", x1=0, y1=5, x2=28, y2=5, stroke_width=3, class_=f"edge {sign}")
+    swatch = element("rect", x=14, y=0, width=14, height=10, class_=f"swatch {sign}")
+    return element("svg", line if edges else swatch, viewBox="0 0 28 10", aria_hidden="true", class_="sample")
 
 
 # the layers
@@ -242,8 +247,12 @@ def _classes(figures: Figures) -> Markup | None:
     )
     title = "Which classes pull"
     names = figures.pulls.subject.named if figures.pulls is not None else str
-    rows = [f"class {names(n)}" for n in range(flow.class_shares.shape[1])]
-    return readable(title, how, strips(Strips(title, flow.class_shares, rows, flow.steps, percent, False)))
+    rows = [f"class {names(n)}" for n in figures.classes]
+    if len(rows) < flow.class_shares.shape[1]:
+        how += f" Shown are the {len(rows)} of {flow.class_shares.shape[1]:,} classes that pull hardest."
+    return readable(
+        title, how, strips(Strips(title, flow.class_shares[:, figures.classes], rows, flow.steps, percent, False))
+    )
 
 
 def _examples(figures: Figures) -> Markup | None:
@@ -251,14 +260,20 @@ def _examples(figures: Figures) -> Markup | None:
         return None
     pulls = figures.pulls
     rows = [int(row) for row in pulls.hardest(EXAMPLES)]
-    share = float(pulls.norms[rows].sum() / pulls.norms.sum()) if pulls.norms.any() else 0.0
     how = (
-        "The examples with the longest gradients ‖∂Cₓ/∂(w, b)‖: each step is drawn towards them most. These "
-        f"{len(rows)} of {pulls.subject.count:,} make up {percent(share)} of the sum of the lengths. Look whether "
-        "their labels are right."
+        f"The {len(rows)} of {pulls.subject.count:,} examples with the longest gradients ‖∂Cₓ/∂(w, b)‖, the first the "
+        f"longest: each step is drawn towards them most.{_part(pulls, rows)} Look whether their labels are right."
     )
     cards = [_card(pulls, row, figures.picture) for row in rows]
     return joined(element("p", how, class_="how"), element("ul", *cards, class_="examples"))
+
+
+def _part(pulls: Pulls, rows: Sequence[int]) -> str:
+    whole = float(pulls.norms.sum(dtype=np.float64))
+    known = np.isfinite(whole) and whole > 0
+    return (
+        f" They make up {percent(float(pulls.norms[rows].sum()) / whole)} of the sum of the lengths." if known else ""
+    )
 
 
 def _card(pulls: Pulls, row: int, picture: tuple[int, int] | None) -> Markup:

@@ -17,6 +17,7 @@ __all__ = ["Strips", "strips"]
 Values = np.ndarray[Any, Any]
 _PALEST = 0.05
 _SAMPLES = 6
+_LONG = 60  # cells
 _ROW = 24  # pixels, as in the style sheet
 
 
@@ -46,7 +47,12 @@ def strips(shown: Strips) -> Markup:
         aria_label=shown.title, data_columns=columns, class_="strip", height=_ROW * len(shown.rows),
     )  # fmt: skip
     time = element("p", element("span", f"step {shown.steps[0]:,}"), element("span", f"step {shown.steps[-1]:,}"))
-    scrolled = element("div", element("div", drawing, time, class_="strip-wide"), class_="strip-scroll", tabindex=-1)
+    scrolled = element(
+        "div",
+        element("div", drawing, time, class_="strip-wide long" if columns > _LONG else "strip-wide"),
+        class_="strip-scroll",
+        tabindex=-1,
+    )
     return element("div", names, scrolled, last, _scale(shown), class_="strips")
 
 
