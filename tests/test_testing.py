@@ -49,7 +49,6 @@ class Pair(NamedTuple):
         (cr.compile(lambda x: np_.sum(np_.tanh(x) * x)), (X,)),
         (cr.vmap(lambda x, w: np_.tanh(x @ w), in_axes=(0, None)), (M, M[0])),
     ],
-    ids=str,
 )
 def test_right_derivatives_pass(function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     check_gradient(function, *arguments)
@@ -172,7 +171,6 @@ def test_a_derivative_that_is_not_a_number_is_wrong() -> None:
         (lambda x: np_.sign(x), 0.0, "jumps"),
         (lambda x: np_.floor(x) + x, 2.0, "jumps"),
     ],
-    ids=str,
 )
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_kink_is_reported_as_one_with_the_cure(function: Any, at: Any, told: str, dtype: Any) -> None:
@@ -273,7 +271,6 @@ def test_close_trees_are_close() -> None:
         ((1.0,), [1.0], "trees differ"),
         ({"a": 1.0}, {"b": 1.0}, "trees differ"),
     ],
-    ids=str,
 )
 def test_what_is_not_close_is_named(a: Any, b: Any, told: str) -> None:
     with pytest.raises(AssertionError, match=told):

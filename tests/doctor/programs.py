@@ -98,7 +98,7 @@ def relu(seed: int, *hidden: int) -> cr.nn.Network:
 def changed(network: cr.nn.Network, change: Callable[[int, Values, Values], tuple[Values, Values]]) -> cr.nn.Network:
     """The network with other weights and biases in each layer."""
     pairs = [change(n, layer.w.copy(), layer.b.copy()) for n, layer in enumerate(network.layers)]
-    pairs = [(np.float32(w), np.float32(b)) for w, b in pairs]
+    pairs = [(np.asarray(w, np.float32), np.asarray(b, np.float32)) for w, b in pairs]
     return cr.nn.Network.from_weights(pairs, [layer.activation for layer in network.layers])
 
 
@@ -124,7 +124,7 @@ def learned(network: cr.nn.Network, data: Data, **options: Any) -> Diagnosis:
 
 
 def vanishing(seed: int, faulty: bool) -> Diagnosis:
-    sizes = [64, 16, 16, 16, 16, 16, 10]
+    sizes = [64, 16, 16, 16, 16, 10]
     name = "sigmoid" if faulty else "tanh"
     return learned(cr.nn.Network(sizes, name, output="softmax", initializer="glorot", seed=seed), digits(seed))
 
@@ -186,7 +186,7 @@ def too_large(seed: int, faulty: bool) -> Diagnosis:
 
 def inputs(seed: int, faulty: bool) -> Diagnosis:
     x, y = table(seed)
-    x = x * np.float32([1000, 1, 1, 1, 1]) if faulty else x
+    x = x * np.array([1000, 1, 1, 1, 1], np.float32) if faulty else x
     network = cr.nn.Network([5, 16, 1], "tanh", output="identity", seed=seed)
     return learned(network, (x, y), cost="quadratic", optimizer=cr.optim.SGD(0.05))
 
@@ -230,12 +230,12 @@ def overfitting(seed: int, faulty: bool) -> Diagnosis:
 
 def frozen(seed: int, faulty: bool) -> Diagnosis:
     optimizer = LayerRates(0.1, 0.0) if faulty else cr.optim.SGD(0.1)
-    return learned(tanh(seed, 16, 16), digits(seed), optimizer=optimizer)
+    return learned(tanh(seed), digits(seed), optimizer=optimizer)
 
 
 def uneven(seed: int, faulty: bool) -> Diagnosis:
     optimizer = LayerRates(0.1, 1e-5) if faulty else cr.optim.SGD(0.1)
-    return learned(tanh(seed, 16, 16), digits(seed), optimizer=optimizer)
+    return learned(tanh(seed), digits(seed), optimizer=optimizer)
 
 
 def penalty(seed: int, faulty: bool) -> Diagnosis:
@@ -254,7 +254,7 @@ def not_finite(seed: int, faulty: bool) -> Diagnosis:
 
 def plateau(seed: int, faulty: bool) -> Diagnosis:
     x, y = moons(seed)
-    y = (np.float32(y)[:, None] - 0.5) * 2
+    y = (np.asarray(y, np.float32)[:, None] - 0.5) * 2
     x = x - x.mean(axis=0)
     network = cr.nn.Network([2, 8, 1], "tanh", output="identity", seed=seed)
     small = scaled(network, 1e-4 if faulty else 1.0)
@@ -320,9 +320,7 @@ def summed(seed: int, faulty: bool) -> Diagnosis:
 
 
 def wrong_rule(seed: int, faulty: bool) -> Diagnosis:
-    own = cr.custom_derivative(
-        lambda z: cnp.tanh(z), pull=lambda error, a, z: error * (1 - a if faulty else 1 - a * a)
-    )
+    own = cr.custom_derivative(lambda z: cnp.tanh(z), pull=lambda error, a, z: error * (1 - a if faulty else 1 - a * a))
 
     def cost(parameters: Any, x: Any, y: Any) -> Any:
         w, b, v, c = parameters
@@ -332,7 +330,7 @@ def wrong_rule(seed: int, faulty: bool) -> Diagnosis:
 
 
 PROGRAMS = (
-    Program(1, "vanishing_gradient", "five hidden layers of sigmoid, Glorot's start", vanishing),
+    Program(1, "vanishing_gradient", "four hidden layers of sigmoid, Glorot's start", vanishing),
     Program(2, "exploding_gradient", "five hidden layers of relu, weights 4 times too large", exploding),
     Program(3, "bad_initialisation", "weights 30 times too large or 50 times too small", initialisation),
     Program(4, "symmetric_initialisation", "all weights 0.1", symmetric),

@@ -61,7 +61,7 @@ class Diagnosis(Insight):
 
     def sentences(self) -> Sequence[str]:
         """Each finding with its numbers, its reason and what to do; and what derivatives cannot see."""
-        looked = f"{self.rows} things that keep networks from learning were looked for, on {counted(self.examples, 'example')}."
+        looked = f"{self.rows} pathologies were looked for, on {counted(self.examples, 'example')}."
         return [*(s for finding in self.findings for s in finding.sentences()), looked, _BLIND]
 
     def table(self) -> Table:
@@ -115,7 +115,9 @@ def diagnose(
     al. 2018; Cohen et al. 2021; Paul et al. 2021; the rules of TheDeepChecker, AutoTrainer and UMLAUT.
     """
     _check(batch, optimizer)
-    subject = subject_of(network_or_run, data, cost, l2).at_most(_EXAMPLES, seed)
+    whole = subject_of(network_or_run, data, cost, l2)
+    rows = _drawn(whole.count, seed)
+    subject = whole.taking(rows)
     run = network_or_run if isinstance(network_or_run, Run) else None
     held_out = validation if validation is not None else getattr(data, "validation", None)
     case = Case(
@@ -126,8 +128,16 @@ def diagnose(
         batch or (int(run.configuration["batch"]) if run and "batch" in run.configuration else None),
         None if held_out is None else _checked(subject, held_out, seed),
         seed,
+        rows,
     )
     return Diagnosis(findings_in(case, NETWORKS, _MOST, confirm=confirm), len(NETWORKS), subject.count)
+
+
+def _drawn(count: int, seed: int) -> Values:
+    """The rows of the examples that are looked at: all, or as many as are enough."""
+    if count <= _EXAMPLES:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).choice(count, _EXAMPLES, replace=False))
 
 
 def _checked(subject: Subject, data: Any, seed: int) -> Subject:
@@ -150,7 +160,7 @@ def glance(run: Run) -> Finding | None:
     True
     """
     case = Case(run.network, None, run, chosen_optimizer(run, None), run.configuration.get("batch"))
-    found = findings_in(case, [row for row in NETWORKS if row.needs <= {"flow", "history"}], 1)
+    found = findings_in(case, [row for row in NETWORKS if row.needs <= {"flow", "levels", "history"}], 1)
     return found[0] if found and found[0].severity != "note" else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -32,8 +33,11 @@ def rms(values: Any) -> float:
 class Case:
     """A network or a run, with examples or without; optimiser and batch where they are known.
 
+    `rows` says where the examples stand in the data, if they were drawn from them.
+
     What the rows need is named in `has`: "network" (with examples, all numbers finite), "numbers" (with examples),
-    "run", "flow" (a run that was watched), "classes", "targets" (that are no classes), "validation", "optimizer".
+    "flow" (a run that was watched), "levels" (one of the two), "history", "classes", "targets" (that are no classes),
+    "validation", "optimizer".
     """
 
     network: Network
@@ -43,6 +47,7 @@ class Case:
     batch: int | None = None
     validation: Subject | None = None
     seed: int = 0
+    rows: Values | None = None
 
     @cached_property
     def has(self) -> frozenset[str]:
@@ -51,7 +56,6 @@ class Case:
         known = {
             "network": examples and self.finite,
             "numbers": examples,
-            "run": self.run is not None,
             "history": bool(self.history),
             "flow": self.run is not None and self.run.flow is not None and len(self.run.flow) > 0,
             "classes": self.subject is not None and self.subject.examples.classes,
@@ -59,7 +63,12 @@ class Case:
             "validation": self.validation is not None,
             "optimizer": self.optimizer is not None,
         }
+        known["levels"] = known["flow"] or known["network"]
         return frozenset(name for name, here in known.items() if here)
+
+    def row(self, example: int) -> int:
+        """Where an example stands in the data."""
+        return example if self.rows is None else int(self.rows[example])
 
     @property
     def asked(self) -> Subject:
@@ -70,7 +79,8 @@ class Case:
     @property
     def flow(self) -> Flow:
         """What flowed, where it was watched."""
-        assert self.run is not None and self.run.flow is not None
+        assert self.run is not None
+        assert self.run.flow is not None
         return self.run.flow
 
     @property
@@ -138,14 +148,14 @@ class Case:
 
     def _now(self, name: str) -> Values:
         n = self.asked.count
-        take = {
+        take: dict[str, Callable[[LayerDerivatives], float]] = {
             "activation": lambda d: rms(d.a),
             "weighted_input": lambda d: rms(d.z),
             "error": lambda d: n * rms(d.delta),
             "gradient": lambda d: rms(d.dw),
             "bias_gradient": lambda d: rms(d.db),
-        }[name]
-        return np.array([take(d) for d in self.passed.layers])
+        }
+        return np.array([take[name](d) for d in self.passed.layers])
 
     @cached_property
     def baseline(self) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.insight.findings.case import Case, rms
 from chainrule.insight.findings.finding import Measure, Outcome, Pathology, Sign
-from chainrule.insight.findings.trials import Trial, anew, compared, measured
+from chainrule.insight.findings.trials import Trial, anew, compared, falls, measured
 from chainrule.insight.presentation import number
 from chainrule.learning.optimizers import Adam
 
@@ -52,7 +52,7 @@ def _confirm_vanishing(case: Case, sign: Sign) -> Outcome:
         sizes, last = case.network.sizes, case.network.layers[-1].activation
         other = Network(sizes, "tanh", output=last, seed=case.seed, dtype=case.network.dtype)
         return compared(case, "with tanh in the hidden layers", Trial.of(case, network=anew(case)), network=other)
-    return compared(case, "from a fresh start whose errors keep their size", network=anew(case))
+    return falls(case, "from a fresh start whose errors keep their size", network=anew(case))
 
 
 def _exploding(case: Case) -> Sign | None:
@@ -105,7 +105,8 @@ def _initialisation(case: Case) -> Sign | None:
 
 def _first(case: Case, name: str) -> Values:
     """At the first step that was watched, or as the network is now."""
-    return np.asarray(case.flow.layers[name][0]) if "flow" in case.has else case.early(name)
+    found: Values = case.flow.layers[name][0] if "flow" in case.has else case.early(name)
+    return found
 
 
 def _too_large(activation: str, largest: float, product: float) -> str | None:
@@ -123,7 +124,7 @@ def _too_small(smallest: float, product: float) -> str | None:
 
 
 def _start_again(case: Case, sign: Sign) -> Outcome:
-    return compared(case, "from a start that fits the activation", network=anew(case))
+    return falls(case, "from a start that fits the activation", network=anew(case))
 
 
 def _twins(rows: Values) -> int:
@@ -177,11 +178,10 @@ def _updates(case: Case) -> Values:
 
 def _still(case: Case) -> Values:
     """The layers that never moved in the run, or whose gradient is exactly 0."""
-    unmoved = _updates(case) == 0
-    if "network" not in case.has:
-        return unmoved
-    zero = [not passed.dw.any() and not passed.db.any() for _, passed in case.layers]
-    return unmoved | np.array(zero)
+    still: Values = _updates(case) == 0
+    if "network" in case.has:
+        still = still | np.array([not passed.dw.any() and not passed.db.any() for _, passed in case.layers])
+    return still
 
 
 def _confirm_frozen(case: Case, sign: Sign) -> Outcome:
@@ -215,47 +215,49 @@ def _uneven(case: Case) -> Sign | None:
     return Sign(case.graded("warning"), 0.8, evidence, f": layer {slow} is the slow one")
 
 
-_FRESH = "Train the same few steps from a start whose initialiser fits, and compare the costs."
+_FRESH = "Train the same few steps from a start whose initialiser fits, and compare how far the cost falls."
 
 PATHOLOGIES = (
     Pathology(
         "vanishing_gradient",
         "The error vanishes on its way back to the first layers",
-        "Each layer multiplies the error by its weights and by σ'(z): δ^l = (wᵀ δ^{l+1}) ⊙ σ'(z^l). Where that product is "
-        "below 1 in every layer, ∂C/∂w of the first layers is a product of many small numbers.",
+        "Each layer multiplies the error by its weights and by σ'(z): δ^l = (wᵀ δ^{l+1}) ⊙ σ'(z^l). Where that product "
+        "is below 1 in every layer, ∂C/∂w of the first layers is a product of many small numbers.",
         "Use relu or tanh instead of sigmoid in the hidden layers, an initialiser that fits, or fewer layers.",
         "Train the same few steps with tanh or a fitting start, and compare the costs.",
         _vanishing,
         _confirm_vanishing,
-        needs=frozenset({"network"}),
+        needs=frozenset({"levels"}),
     ),
     Pathology(
         "exploding_gradient",
         "The error grows on its way back, or from step to step",
-        "δ^l = (wᵀ δ^{l+1}) ⊙ σ'(z^l): where weights are large, each layer multiplies the error by more than 1, and steps "
-        "of the first layers are too long for the cost's slope to hold.",
+        "δ^l = (wᵀ δ^{l+1}) ⊙ σ'(z^l): where weights are large, each layer multiplies the error by more than 1, and "
+        "steps of the first layers are too long for the cost's slope to hold.",
         "Start with smaller weights (an initialiser that fits), lower the rate, or clip the gradient's length.",
         _FRESH,
         _exploding,
         _start_again,
+        needs=frozenset({"levels"}),
     ),
     Pathology(
         "bad_initialisation",
         "The first weights are of the wrong size",
-        "The variance of z and of δ is multiplied in each layer by the number of inputs times the variance of the weights: "
-        "far from 1, activations saturate or fade, and ∂C/∂w = a·δ with them.",
+        "The variance of z and of δ is multiplied in each layer by the number of inputs times the variance of the "
+        "weights: far from 1, activations saturate or fade, and ∂C/∂w = a·δ with them.",
         "Start with an initialiser that fits the activation.",
         _FRESH,
         _initialisation,
         _start_again,
+        needs=frozenset({"levels"}),
     ),
     Pathology(
         "symmetric_initialisation",
         "Neurons are copies of each other",
-        "Neurons with equal weights have equal a and equal δ, so equal ∂C/∂w: every step keeps them equal, and the layer "
-        "learns as if it had fewer neurons.",
+        "Neurons with equal weights have equal a and equal δ, so equal ∂C/∂w: every step keeps them equal, and the "
+        "layer learns as if it had fewer neurons.",
         "Start with random weights: any of the initialisers; never a constant.",
-        "Train the same few steps from random weights, and compare the costs.",
+        "Train the same few steps from random weights, and compare how far the cost falls.",
         _symmetric,
         _start_again,
         explains=frozenset({"redundant_units", "plateau", "bad_initialisation", "rate_too_low"}),
@@ -269,17 +271,18 @@ PATHOLOGIES = (
         "Move the layer's weights a little at random, and see whether the cost changes.",
         _frozen,
         _confirm_frozen,
+        needs=frozenset({"levels"}),
         explains=frozenset({"uneven_layers"}),
     ),
     Pathology(
         "uneven_layers",
         "One layer learns far slower than another",
-        "A step changes each weight by rate × ∂C/∂w. Where that is a thousandth of the weight in one layer and a millionth "
-        "in another, no single rate suits both.",
+        "A step changes each weight by rate × ∂C/∂w. Where that is a thousandth of the weight in one layer and a "
+        "millionth in another, no single rate suits both.",
         "Use Adam, which scales each weight's step by its own gradient, or an initialiser that fits.",
         "Train the same few steps with Adam, and compare the costs.",
         _uneven,
         lambda case, sign: compared(case, "with Adam", optimizer=Adam(0.01)),
-        needs=frozenset({"network", "flow"}),
+        needs=frozenset({"flow"}),
     ),
 )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from chainrule.insight.findings.case import Case, rms
 from chainrule.insight.findings.finding import Measure, Outcome, Pathology, Sign
-from chainrule.insight.findings.trials import Trial, compared, measured
+from chainrule.insight.findings.trials import Trial, anew, compared, measured, run_of, tried
 from chainrule.insight.presentation import number
 from chainrule.insight.words import percent
 
@@ -71,8 +72,6 @@ def _unscaled_targets(case: Case) -> Sign | None:
 def _confirm_targets(case: Case, sign: Sign) -> Outcome:
     given = Trial.of(case)
     labels = _standardised(given.labels)
-    from chainrule.insight.findings.trials import tried
-
     raw, scaled = tried(given)[0], tried(Trial.of(case, labels=labels))[0]
     before = raw / max(0.5 * float(given.labels.var(axis=0).sum()), 1e-300)
     after = scaled / (0.5 * given.labels.shape[1])
@@ -122,8 +121,6 @@ def _confirm_imbalance(case: Case, sign: Sign) -> Outcome:
     classes, counts = np.unique(labels, return_counts=True)
     random = np.random.default_rng(case.seed)
     rows = np.concatenate([random.choice(np.flatnonzero(labels == c), counts.max()) for c in classes])
-    from chainrule.insight.findings.trials import tried
-
     balanced = tried(Trial.of(case, x=given.x[rows], labels=given.labels[rows]))[1]
     before = np.mean([_right(case)[case.asked.classes == c].mean() for c in np.unique(case.asked.classes)])
     said = f"{percent(float(before))} of the answers are right as the mean over classes"
@@ -153,7 +150,7 @@ def _labels(case: Case) -> Sign | None:
         Measure("labels that the network contradicts and is sure of it", len(rows), f"of {case.asked.count}"),
         Measure("‖∂C_x/∂w‖ of these over that of all (medians)", float(np.median(norms[rows]) / np.median(norms))),
         Measure("share of all its wrong answers that it is sure of", certain),
-        *(Measure("row", int(row)) for row in rows[:5]),
+        *(Measure("row", case.row(int(row))) for row in rows[:5]),
     )
     many = share > 0.04 and certain > 0.5 and right > 0.75
     return Sign("warning" if many else "note", 0.7 if many else 0.5, evidence)
@@ -166,13 +163,13 @@ def _certain_mistakes(case: Case) -> float:
 
 
 def _confirm_labels(case: Case, sign: Sign) -> Outcome:
-    keep = np.setdiff1d(np.arange(case.asked.count), _suspects(case))
-    asked = case.asked.taking(keep)
-    from dataclasses import replace
-
-    length = replace(case, subject=asked).squared_gradient
-    said = f"‖∂C/∂w‖² is {number(case.squared_gradient)} with them, {number(length)} without"
-    return measured(length < case.squared_gradient, f"{said}: look at these rows of the data.")
+    """Whether a network that never saw these examples contradicts their labels too."""
+    suspects = _suspects(case)
+    rest = case.asked.taking(np.setdiff1d(np.arange(case.asked.count), suspects)).at_most(500, case.seed)
+    other = run_of(Trial.of(case, network=anew(case), x=rest.x, labels=rest.labels)).network
+    against = float(np.mean(other(case.asked.x[suspects]).argmax(axis=1) != case.asked.classes[suspects]))
+    said = f"a network that learned from the others alone contradicts {percent(against)} of these labels"
+    return measured(against > 0.5, f"{said}: look at these rows of the data.")
 
 
 def _overfitting(case: Case) -> Sign | None:
@@ -216,8 +213,6 @@ def _whole(case: Case) -> Values:
 def _confirm_overfitting(case: Case, sign: Sign) -> Outcome:
     if case.validation is None or not case.finite:
         return measured(True, "the validation costs of the run show it; no validation examples were given to try more.")
-    from dataclasses import replace
-
     smaller = 0.8
     pairs = [(n.w * n.w.dtype.type(smaller), n.b) for n in case.network.layers]
     shrunk = type(case.network).from_weights(pairs, [n.activation for n in case.network.layers])
@@ -276,15 +271,17 @@ def _unlike_batches(case: Case) -> Sign | None:
 
 
 def _confirm_sorted(case: Case, sign: Sign) -> Outcome:
-    return compared(case, "in random order, from where it stands")
+    start = anew(case)
+    first = Trial.of(case, network=start, sorted=True)
+    return compared(case, "shuffled, where as it is means sorted by class or target", first, network=start)
 
 
 PATHOLOGIES = (
     Pathology(
         "unscaled_inputs",
         "The inputs are not scaled",
-        "∂C/∂w_jk = a_k δ_j: the gradient of a weight is proportional to its input. Columns of very different size give "
-        "slopes of very different size, and no rate suits all; large inputs saturate the units.",
+        "∂C/∂w_jk = a_k δ_j: the gradient of a weight is proportional to its input. Columns of very different size "
+        "give slopes of very different size, and no rate suits all; large inputs saturate the units.",
         "Subtract each column's mean and divide by its standard deviation (those of the training data).",
         "Train the same few steps with standardised inputs, and compare the costs.",
         _unscaled_inputs,
@@ -294,14 +291,14 @@ PATHOLOGIES = (
     Pathology(
         "unscaled_targets",
         "The targets are not scaled",
-        "For real targets δ^L = a − y: large targets make large errors and steps that the network's other weights do not "
-        "survive; among several targets the largest has nearly all of the gradient.",
+        "For real targets δ^L = a − y: large targets make large errors and steps that the network's other weights do "
+        "not survive; among several targets the largest has nearly all of the gradient.",
         "Subtract each target's mean and divide by its standard deviation; scale the answers back.",
         "Train the same few steps with standardised targets, and compare the shares of the cost that are left.",
         _unscaled_targets,
         _confirm_targets,
         needs=frozenset({"network", "targets"}),
-        explains=frozenset({"wrong_initial_cost", "exploding_gradient"}),
+        explains=frozenset({"wrong_initial_cost", "exploding_gradient", "plateau"}),
     ),
     Pathology(
         "class_imbalance",
@@ -320,7 +317,7 @@ PATHOLOGIES = (
         "‖∂C_x/∂w‖ is how hard an example pulls at the weights. Where the network has learnt the rest, those that pull "
         "hardest against it are hard, or wrongly labelled.",
         "Look at these rows; chainrule.insight.label_suspects ranks them all.",
-        "Leave these examples out, and see how much of the gradient goes.",
+        "Train a fresh network on the other examples, and see whether it contradicts these labels too.",
         _labels,
         _confirm_labels,
         needs=frozenset({"network", "classes"}),
@@ -328,21 +325,21 @@ PATHOLOGIES = (
     Pathology(
         "overfitting",
         "It learns its examples by heart",
-        "The training gradient no longer points where the validation gradient points: steps that lower the training cost "
-        "raise that of examples the network has not seen.",
+        "The training gradient no longer points where the validation gradient points: steps that lower the training "
+        "cost raise that of examples the network has not seen.",
         "Stop where the validation cost was lowest, or use l2, fewer neurons, more examples.",
         "Make all weights a little smaller, and see whether the validation cost falls.",
         _overfitting,
         _confirm_overfitting,
-        needs=frozenset({"network"}),
+        needs=frozenset(),
     ),
     Pathology(
         "sorted_batches",
         "Batches are no random samples of the examples",
-        "Where a batch holds one kind of examples, its gradient is the slope of another cost than the whole: successive "
-        "steps undo each other, and the variance between batches is far above tr Σ / n.",
+        "Where a batch holds one kind of examples, its gradient is the slope of another cost than the whole: "
+        "successive steps undo each other, and the variance between batches is far above tr Σ / n.",
         "Shuffle: leave `order` out, so that each epoch has a fresh random order.",
-        "Train a few steps from here in random order, and compare the costs.",
+        "Train the same few steps with the examples sorted and with them shuffled, and compare the costs.",
         _sorted_batches,
         _confirm_sorted,
         needs=frozenset({"flow"}),

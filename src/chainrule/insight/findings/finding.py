@@ -28,7 +28,10 @@ class Measure:
 
 @dataclass(frozen=True)
 class Sign:
-    """That a pathology shows: how severe, how sure (0 to 1), by which numbers, where, and a cure with numbers in it."""
+    """That a pathology shows: how severe, how sure (0 to 1), by which numbers; where, and a cure, if they can be told.
+
+    `where` goes on from the title: " in layer 0" without its space, or ": layer 0".
+    """
 
     severity: str
     certainty: float
@@ -109,7 +112,8 @@ class Pathology:
 
     def finding(self, sign: Sign, outcome: Outcome | None = None) -> Finding:
         """The finding for a sign."""
-        title = f"{self.title}{sign.where and ' ' + sign.where}"
+        gap = "" if sign.where.startswith(":") or not sign.where else " "
+        title = f"{self.title}{gap}{sign.where}"
         cure = sign.cure or self.cure
         return Finding(
             self.name, title, sign.severity, sign.evidence, self.reason, sign.certainty, cure, self.experiment, outcome

@@ -106,7 +106,7 @@ def _softmax_twice(case: FunctionCase) -> Sign | None:
 def _cross_entropy(outputs: Values, y: Values) -> Values:
     targets = np.eye(outputs.shape[1])[y] if y.ndim == 1 else y
     shifted = outputs - outputs.max(axis=1, keepdims=True)
-    return np.asarray((np.log(np.exp(shifted).sum(axis=1)) - (targets * shifted).sum(axis=1)))
+    return np.asarray(np.log(np.exp(shifted).sum(axis=1)) - (targets * shifted).sum(axis=1))
 
 
 def _floor(classes: int) -> float:
@@ -191,7 +191,9 @@ def _worst_direction(case: FunctionCase) -> tuple[float, float, float]:
     gradient = case.whole[1]
     found = []
     for chosen in [None, *range(len(gradient))]:
-        directions = [random.standard_normal(g.shape) * (chosen in (None, n)) for n, g in enumerate(gradient)]
+        directions = [
+            np.asarray(random.standard_normal(g.shape) * (chosen in (None, n))) for n, g in enumerate(gradient)
+        ]
         found.append(_error_along(case, directions))
     return max(found)
 
@@ -236,7 +238,7 @@ def _disconnected(case: FunctionCase) -> Sign | None:
 def _confirm_disconnected(case: FunctionCase, sign: Sign) -> Outcome:
     still = [not leaf.any() for leaf in case.whole[1]]
     random = np.random.default_rng(case.seed)
-    directions = [random.standard_normal(g.shape) * s for g, s in zip(case.whole[1], still, strict=True)]
+    directions = [np.asarray(random.standard_normal(g.shape) * s) for g, s in zip(case.whole[1], still, strict=True)]
     change = case.at(case.moved(directions, 0.1)) - case.whole[0]
     verdict = "the cost depends on them: a gradient is stopped" if change else "nothing depends on them"
     return measured(True, f"moving them at random changes the cost by {number(change)}: {verdict}.")
@@ -253,12 +255,17 @@ def _not_finite(case: FunctionCase) -> Sign | None:
     return Sign("alarm", 0.99, tuple(evidence), where)
 
 
+def _confirm_not_finite(case: FunctionCase, sign: Sign) -> Outcome:
+    broken = int((~np.isfinite(case.each)).sum())
+    return measured(True, f"of {len(case.each)} examples looked at, {broken} have a cost that is not finite.")
+
+
 PATHOLOGIES = (
     Pathology(
         "softmax_twice",
         "Softmax is applied twice",
-        "The cost applies a softmax to outputs that are one already. These lie between 0 and 1, so that the second softmax "
-        "cannot be sure: the cost has a floor, and δ stays far from 0 on right answers.",
+        "The cost applies a softmax to outputs that are one already. These lie between 0 and 1, so that the second "
+        "softmax cannot be sure: the cost has a floor, and δ stays far from 0 on right answers.",
         "Give the cost the weighted inputs z of the last layer, not their softmax.",
         "Make the parameters 10,000 times as large: the cost of no example falls below the floor.",
         _softmax_twice,
@@ -268,8 +275,8 @@ PATHOLOGIES = (
     Pathology(
         "sum_instead_of_mean",
         "The cost is a sum over the examples, not a mean",
-        "The derivative of a sum grows with the number of examples: the rate that suits one batch size is too high for a "
-        "larger one, and a last, shorter batch makes a shorter step.",
+        "The derivative of a sum grows with the number of examples: the rate that suits one batch size is too high for "
+        "a larger one, and a last, shorter batch makes a shorter step.",
         "Use the mean over the examples, and a rate that is as many times as large.",
         "Compute the cost of two halves of the examples: they add up if it is a sum.",
         _summed,
@@ -300,15 +307,12 @@ PATHOLOGIES = (
     Pathology(
         "not_finite",
         "Numbers are not finite",
-        "The cost or a derivative is infinite or nan: a logarithm or root of 0, a division by 0, an exponential too large. "
-        "From there on the derivatives say nothing.",
-        "Compute log-sum-exp and cross-entropies from z, shifted by its largest value; keep roots and logarithms from 0.",
+        "The cost or a derivative is infinite or nan: a logarithm or root of 0, a division by 0, an exponential too "
+        "large. From there on the derivatives say nothing.",
+        "Compute log-sum-exp and cross-entropies from z, shifted by its largest; keep roots and logarithms from 0.",
         "Compute the cost example by example, and look at the first that is not finite.",
         _not_finite,
-        lambda case, sign: measured(
-            True,
-            f"examples with a cost that is not finite: {number(int((~np.isfinite(case.each)).sum()))} of {len(case.each)} looked at.",
-        ),
+        _confirm_not_finite,
         explains=frozenset({"wrong_derivative", "frozen_layer"}),
     ),
 )

@@ -9,16 +9,19 @@ import numpy as np
 
 from chainrule.insight.findings.case import Case
 from chainrule.insight.findings.finding import Measure, Outcome, Pathology, Sign
-from chainrule.insight.findings.trials import Trial, anew, compared, measured, tried
+from chainrule.insight.findings.trials import Trial, anew, falls, measured, tried
 from chainrule.insight.presentation import number
+from chainrule.insight.vectors import vector
 from chainrule.learning.optimizers import SGD, Optimizer
 from chainrule.trace.tree import flatten
+from chainrule.transform import grad
 
 __all__ = ["PATHOLOGIES"]
 
 Values = np.ndarray[Any, Any]
 _SMALL, _LARGE = 0.1, 10.0  # of the noise scale, in examples
 _CURVED_AT = 300  # examples for λ_max
+_PAIRS = 20  # of batches
 
 
 def _too_high(case: Case) -> Sign | None:
@@ -30,20 +33,26 @@ def _too_high(case: Case) -> Sign | None:
     first, last = float(totals["cost"][0]), float(costs[-1])
     rise = last / max(float(np.nanmin(costs)), 1e-300) if np.isfinite(costs).any() else np.inf
     jump = _largest_jump(totals)
-    if not broken and not (_overshoots(overshoot, jump) and (last > 0.9 * first or rise > 1.3)):
+    kept = _kept(totals)
+    overshoots = overshoot > 0.3 or jump > 1 or kept < 0.5
+    if not broken and not (overshoots and (last > 0.9 * first or rise > 1.3)):
         return None
     wild = broken or jump > 1 or last > first
     evidence = (
         Measure("share of the steps that raise the cost of their own batch, where ∂C/∂w says it falls", overshoot),
         Measure("largest rise of the cost in a step, over the cost", jump),
+        Measure("measured over predicted change of the cost in a step (1: the slope holds)", kept),
         Measure("cost at the start", first),
         Measure("cost at the end", last),
     )
     return Sign("alarm" if broken or last > 0.9 * first else case.graded("warning"), 0.9 if wild else 0.7, evidence)
 
 
-def _overshoots(share: float, jump: float) -> bool:
-    return share > 0.3 or jump > 1
+def _kept(totals: dict[str, Values]) -> float:
+    """How much of the change that ∂C/∂w predicts is measured: the median over the steps that go downhill."""
+    downhill = (totals["predicted"] < 0) & np.isfinite(totals["measured"])
+    kept = totals["measured"][downhill] / totals["predicted"][downhill]
+    return float(np.median(kept)) if len(kept) else 1.0
 
 
 def _largest_jump(totals: dict[str, Values]) -> float:
@@ -54,7 +63,8 @@ def _largest_jump(totals: dict[str, Values]) -> float:
 
 def _slower(case: Case, factor: float) -> Optimizer:
     known = case.optimizer or SGD(0.1)
-    return replace(known, rate=known.rate * factor)  # type: ignore[call-arg, attr-defined, no-any-return]
+    slower: Optimizer = replace(known, rate=known.rate * factor)  # type: ignore[type-var, attr-defined]
+    return slower
 
 
 def _other_rate(case: Case, factor: float) -> Outcome:
@@ -62,15 +72,14 @@ def _other_rate(case: Case, factor: float) -> Outcome:
         return measured(False, "without the examples there is nothing to try it on.")
     start = anew(case)
     first = Trial.of(case, network=start)
-    return compared(case, f"with {factor:g} times the rate", first, network=start, optimizer=_slower(case, factor))
+    return falls(case, f"with {factor:g} times the rate", first, network=start, optimizer=_slower(case, factor))
 
 
 def _too_low(case: Case) -> Sign | None:
     totals, ratios = case.flow.totals, case.early("update_ratio")
-    fitting = np.isfinite(totals["measured"]) & (totals["predicted"] < 0)
-    if not fitting.any() or not np.isfinite(ratios).all() or case.learned > 0.6:
+    if not (totals["predicted"] < 0).any() or not np.isfinite(ratios).all() or case.learned > 0.6:
         return None
-    straight = float(np.median(totals["measured"][fitting] / totals["predicted"][fitting]))
+    straight = _kept(totals)
     costs = case.costs
     fallen = float(1 - costs[-1] / costs[0]) if len(costs) > 1 and costs[0] > 0 else 0.0
     largest = float(ratios.max())
@@ -97,7 +106,7 @@ def _noise_scale(case: Case) -> float:
     """tr Σ / ‖G‖² where the most of the learning is done, the first half of what was watched."""
     flow = case.flow
     if flow.batch == 1:
-        return float("nan") if "network" not in case.has else _noise_now(case)
+        return _noise_now(case) if "network" in case.has else float("nan")
     half = slice(0, max(1, len(flow) // 2))
     signal, noise = (float(np.mean(q[half].sum(axis=1))) for q in (flow.signal, flow.noise))
     return noise / signal if signal > 0 else float("inf")
@@ -105,6 +114,8 @@ def _noise_scale(case: Case) -> float:
 
 def _noise_now(case: Case) -> float:
     n = case.asked.count
+    if n == 1:
+        return float("nan")
     noise = (float(case.example_norms.mean()) - case.squared_gradient) * n / (n - 1)
     signal = case.squared_gradient - noise / n
     return noise / signal if signal > 0 else float("inf")
@@ -121,7 +132,7 @@ def _too_noisy(case: Case) -> Sign | None:
         Measure("noise scale tr Σ / ‖G‖², where noise and signal are equal", scale, "examples"),
         Measure("spread of the batches' costs over their mean, at the end", _restless(case)),
     )
-    return Sign(severity, 0.8 if noisy else 0.6, evidence)
+    return Sign(severity, 0.8 if noisy and severity == "warning" else 0.6 if noisy else 0.4, evidence)
 
 
 def _restless(case: Case) -> float:
@@ -131,8 +142,14 @@ def _restless(case: Case) -> float:
 
 
 def _confirm_noisy(case: Case, sign: Sign) -> Outcome:
-    batch = min(16 * (case.batch or case.flow.batch), case.asked.at_most(500).count)
-    return compared(case, f"with batches of {batch}", Trial.of(case), batch=batch)
+    """The mean cosine between the gradients of pairs of batches."""
+    random, batch = np.random.default_rng(case.seed), min(case.flow.batch, case.asked.count)
+    rows = [random.choice(case.asked.count, batch, replace=False) for _ in range(2 * _PAIRS)]
+    slopes = [vector(grad(case.asked.cost)(case.network, case.asked.x[r], case.asked.labels[r])) for r in rows]
+    slopes = [np.asarray(s, np.float64) / max(float(np.linalg.norm(s)), 1e-300) for s in slopes]
+    cosine = float(np.mean([one @ two for one, two in zip(slopes[::2], slopes[1::2], strict=True)]))
+    said = f"the gradients of {_PAIRS} pairs of batches of {batch} have a mean cosine of {number(cosine)}"
+    return measured(cosine < 0.5, f"{said} (1: no noise, 0: noise alone).")
 
 
 def _too_many(case: Case) -> Sign | None:
@@ -162,6 +179,7 @@ def _not_finite(case: Case) -> Sign | None:
         evidence.append(Measure("first watched step whose cost is not finite", in_run))
     if "numbers" in case.has and not case.finite:
         layer, row, what = _first_broken(case)
+        row = None if row is None else case.row(row)
         where = f": {what} of layer {layer}" + ("" if row is None else f", example {row}")
         evidence += [Measure("layer", layer), *([] if row is None else [Measure("example", row)])]
     elif not all(np.isfinite(leaf).all() for leaf in flatten(case.network)[0]):
@@ -205,14 +223,14 @@ def _confirm_not_finite(case: Case, sign: Sign) -> Outcome:
     return _other_rate(case, 0.1)
 
 
-_RATE = "Train the same few steps from a fresh start with a tenth of the rate, and compare the costs."
+_RATE = "Train the same few steps from a fresh start with a tenth of the rate, and compare how far the cost falls."
 
 PATHOLOGIES = (
     Pathology(
         "not_finite",
         "Numbers are not finite",
-        "A weight, activation or error became infinite or nan, and everything computed from it is nan: from there on the "
-        "derivatives say nothing. Usually a step was too long, or weights or inputs too large.",
+        "A weight, activation or error became infinite or nan, and everything computed from it is nan: from there on "
+        "the derivatives say nothing. Usually a step was too long, or weights or inputs too large.",
         "Lower the rate (a tenth), scale inputs and targets, start with smaller weights.",
         _RATE,
         _not_finite,
@@ -230,7 +248,14 @@ PATHOLOGIES = (
         lambda case, sign: _other_rate(case, 0.1),
         needs=frozenset({"flow"}),
         explains=frozenset(
-            {"batch_too_small", "wrong_initial_cost", "redundant_units", "overfitting", "uneven_layers"}
+            {
+                "batch_too_small",
+                "wrong_initial_cost",
+                "redundant_units",
+                "overfitting",
+                "uneven_layers",
+                "saturated_units",
+            }
         ),
     ),
     Pathology(
@@ -239,7 +264,7 @@ PATHOLOGIES = (
         "Each step's measured change of the cost equals the one that ∂C/∂w predicts, so the slope would hold for far "
         "longer steps; and the weights hardly change.",
         "Raise the rate tenfold, as long as the cost falls; chainrule.insight.find_rate tries them.",
-        "Train the same few steps from a fresh start with ten times the rate, and compare the costs.",
+        "Train the same few steps from a fresh start with ten times the rate, and compare how far the cost falls.",
         _too_low,
         lambda case, sign: _other_rate(case, 10.0),
         needs=frozenset({"flow"}),
@@ -251,7 +276,7 @@ PATHOLOGIES = (
         "A batch of B examples gives G with a noise of variance tr Σ / B. Far below the noise scale tr Σ / ‖G‖² a step "
         "goes mostly where chance points.",
         "Use larger batches, or a lower rate towards the end; as a rule none is needed while the cost still falls.",
-        "Train a few steps from here with larger batches, and compare the costs.",
+        "Compare the gradients of pairs of random batches: where noise dominates, their cosine is near 0.",
         _too_noisy,
         _confirm_noisy,
         needs=frozenset({"flow"}),
@@ -259,8 +284,8 @@ PATHOLOGIES = (
     Pathology(
         "batch_too_large",
         "Most of each batch is wasted",
-        "Far above the noise scale tr Σ / ‖G‖² the mean of a batch hardly changes with more examples: its derivatives are "
-        "known well enough with a fraction of them.",
+        "Far above the noise scale tr Σ / ‖G‖² the mean of a batch hardly changes with more examples: its derivatives "
+        "are known well enough with a fraction of them.",
         "Use smaller batches: nearly the same step for less work, so more steps in the same time.",
         "Train as many steps with an eighth of the batch, and compare the costs.",
         _too_many,

@@ -10,11 +10,13 @@ import numpy as np
 from chainrule.insight.findings.case import Case
 from chainrule.insight.findings.finding import Outcome
 from chainrule.insight.presentation import number
+from chainrule.learning.evaluate import evaluate
 from chainrule.learning.loop import learn
 from chainrule.learning.optimizers import SGD, Optimizer
+from chainrule.learning.run import Run
 from chainrule.nn.network import Network
 
-__all__ = ["Trial", "anew", "compared", "measured", "tried"]
+__all__ = ["Trial", "anew", "compared", "falls", "measured", "run_of", "tried"]
 
 Values = np.ndarray[Any, Any]
 _EXAMPLES, _STEPS = 500, 150
@@ -33,12 +35,13 @@ class Trial:
     batch: int
     l2: float
     seed: int
+    sorted: bool = False
 
     @classmethod
     def of(cls, case: Case, **changed: Any) -> Trial:
         """The case as it is, with what is changed."""
         asked = case.asked.at_most(_EXAMPLES, case.seed)
-        given = {
+        given: dict[str, Any] = {
             "network": case.network,
             "x": asked.x,
             "labels": asked.labels,
@@ -51,10 +54,10 @@ class Trial:
         return cls(**given | changed)
 
 
-def tried(trial: Trial) -> tuple[float, float | None]:
-    """The cost and the share of right answers after a few steps."""
+def run_of(trial: Trial) -> Run:
+    """What a few steps of learning give."""
     epochs = max(1, round(_STEPS * trial.batch / len(trial.x)))
-    run = learn(
+    return learn(
         trial.network,
         (trial.x, trial.labels),
         cost=trial.cost,
@@ -63,12 +66,23 @@ def tried(trial: Trial) -> tuple[float, float | None]:
         optimizer=trial.optimizer,
         l2=trial.l2,
         seed=trial.seed,
+        order=_sorted(trial, min(epochs, 20)) if trial.sorted else None,
         dtype=trial.network.dtype,
         evaluate_training=True,
         watch=False,
         progress=False,
     )
-    last = run.history[-1]
+
+
+def _sorted(trial: Trial, epochs: int) -> Values:
+    """The order of the rows, by class or first target, in each epoch."""
+    keys = trial.labels if trial.labels.ndim == 1 else trial.labels[:, 0]
+    return np.tile(np.argsort(keys, kind="stable"), epochs)
+
+
+def tried(trial: Trial) -> tuple[float, float | None]:
+    """The cost and the share of right answers after a few steps."""
+    last = run_of(trial).history[-1]
     return last.training_cost, last.training_accuracy
 
 
@@ -78,10 +92,28 @@ def compared(case: Case, words: str, first: Trial | None = None, **changed: Any)
     after = Trial.of(case, **changed)
     (cost, right), (new_cost, new_right) = tried(before), tried(after)
     if before.cost != after.cost and right is not None and new_right is not None:
-        said = f"right answers {number(right)} as it is, {number(new_right)} {words}"
-        return Outcome(new_right > right, f"after the same few steps, share of {said}.")
+        said = f"share of right answers {number(right)} as it is, {number(new_right)} {words}"
+        return Outcome(new_right > right, f"after the same few steps, {said}.")
     better = not np.isfinite(cost) or new_cost < _BETTER * cost
     return Outcome(better, f"after the same few steps the cost is {number(cost)} as it is, {number(new_cost)} {words}.")
+
+
+def falls(case: Case, words: str, first: Trial | None = None, **changed: Any) -> Outcome:
+    """Learn as it is and with the change, which may start elsewhere.
+
+    Borne out if the cost ends lower, or falls by half as much more.
+    """
+    (start, end), (new_start, new_end) = (_ends(t) for t in (first or Trial.of(case), Trial.of(case, **changed)))
+    lower = not np.isfinite(end) or new_end < _BETTER * end
+    faster = new_start - new_end > 1.5 * max(start - end, 0)
+    said = f"goes from {number(start)} to {number(end)} as it is, from {number(new_start)} to {number(new_end)} {words}"
+    return Outcome(bool(lower or faster), f"in the same few steps the cost {said}.")
+
+
+def _ends(trial: Trial) -> tuple[float, float]:
+    """The cost before and after a few steps."""
+    before, _ = evaluate(trial.network, (trial.x, trial.labels), cost=trial.cost, l2=trial.l2)
+    return before, tried(trial)[0]
 
 
 def anew(case: Case, initializer: str | None = None) -> Network:

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.insight.findings.case import Case
+from chainrule.insight.findings.case import Case, rms
 from chainrule.insight.findings.finding import Measure, Outcome, Pathology, Sign
-from chainrule.insight.findings.trials import anew, compared, measured
+from chainrule.insight.findings.trials import compared, measured
 from chainrule.insight.presentation import number
 from chainrule.nn.network import Network
 
@@ -30,10 +30,12 @@ def _dead(case: Case) -> Sign | None:
     if shares[worst] == 0:
         return None
     neurons = case.network.layers[worst].outputs
-    severity = "alarm" if shares[worst] >= 0.4 else "warning" if shares[worst] >= 0.1 else "note"
+    severity = "alarm" if shares[worst] >= 0.4 else "warning" if shares[worst] >= 0.25 else "note"
     evidence = (
         Measure(
-            f"units of layer {worst} with σ'(z) = 0 on all examples", round(shares[worst] * neurons), f"of {neurons}"
+            f"units of layer {worst} with σ'(z) = 0 on all examples looked at",
+            round(shares[worst] * neurons),
+            f"of {neurons}",
         ),
         Measure("examples", case.asked.count),
     )
@@ -47,7 +49,7 @@ def _confirm_dead(case: Case, sign: Sign) -> Outcome:
     dead = np.all(passed.z <= 0, axis=0)
     return measured(
         not passed.dw[dead].any(),
-        f"∂C/∂w of the {int(dead.sum())} dead units is exactly 0 on all {case.asked.count} examples: no step moves them.",
+        f"∂C/∂w of the {int(dead.sum())} dead units is exactly 0 on {case.asked.count} examples: no step moves them.",
     )
 
 
@@ -74,7 +76,13 @@ def _saturated(case: Case) -> Sign | None:
 
 
 def _confirm_saturated(case: Case, sign: Sign) -> Outcome:
-    return compared(case, "from smaller weights (a fitting initialiser)", network=anew(case))
+    """Whether the layer's gradient is larger where its weights are smaller."""
+    layer = int(np.argmin(_flatness(case)))
+    parts = [((n.w / 10, n.b / 10) if k == layer else (n.w, n.b)) for k, n in enumerate(case.network.layers)]
+    smaller = case.at_network(Network.from_weights(parts, [n.activation for n in case.network.layers]))
+    slopes = [rms(c.passed.layers[layer].dw) for c in (case, smaller)]
+    said = f"with weights and biases a tenth of theirs, rms ∂C/∂w of layer {layer} is {number(slopes[1])}"
+    return measured(slopes[1] > 2 * slopes[0], f"{said} instead of {number(slopes[0])}.")
 
 
 def _stuck_outputs(case: Case) -> tuple[float, float]:
@@ -105,8 +113,8 @@ def _confirm_quadratic(case: Case, sign: Sign) -> Outcome:
 def _out_of_reach(case: Case) -> Sign | None:
     activation = case.network.layers[-1].activation
     if activation == "softmax" and case.network.sizes[-1] == 1:
-        evidence = (Measure("largest |∂C/∂z| of the output layer", float(np.abs(case.passed.layers[-1].delta).max())),)
-        return Sign("alarm", 0.99, evidence, ": softmax of a single output is always 1", "Use output='sigmoid'.")
+        largest = Measure("largest |∂C/∂z| of the output layer", float(np.abs(case.passed.layers[-1].delta).max()))
+        return Sign("alarm", 0.99, (largest,), ": softmax of a single output is always 1", "Use output='sigmoid'.")
     if activation not in _RANGES:
         return None
     least, most = _RANGES[activation]
@@ -190,8 +198,8 @@ PATHOLOGIES = (
     Pathology(
         "dead_relu",
         "Dead relu units",
-        "σ'(z) of a relu is 0 for z ≤ 0. Where z ≤ 0 on every example, δ and ∂C/∂w of the unit are exactly 0: no step can "
-        "ever bring it back.",
+        "σ'(z) of a relu is 0 for z ≤ 0. Where z ≤ 0 on every example, δ and ∂C/∂w of the unit are exactly 0: no step "
+        "can ever bring it back.",
         "Lower the rate, start with initializer='he' and biases of 0; a network with dead units must start again.",
         "Look at ∂C/∂w of these units on all examples: it must be exactly 0.",
         _dead,
@@ -204,7 +212,7 @@ PATHOLOGIES = (
         "δ^l = (wᵀ δ^{l+1}) ⊙ σ'(z^l): on the flat parts of sigmoid and tanh σ'(z) is nearly 0, and so is ∂C/∂w of the "
         "layer and of all before it.",
         "Start with smaller weights (initializer='glorot'), scale the inputs to about 1, lower the rate.",
-        "Train the same few steps from smaller weights, and compare the costs.",
+        "Make the weights of the layer ten times smaller, and see how much larger its ∂C/∂w becomes.",
         _saturated,
         _confirm_saturated,
         explains=frozenset({"frozen_layer"}),
@@ -223,8 +231,8 @@ PATHOLOGIES = (
     Pathology(
         "targets_out_of_reach",
         "The outputs cannot reach the targets",
-        "An activation has a range; targets outside it leave an error a − y that no weights can remove, while σ'(z^L) goes "
-        "to 0 as the outputs press against the end of the range.",
+        "An activation has a range; targets outside it leave an error a − y that no weights can remove, while σ'(z^L) "
+        "goes to 0 as the outputs press against the end of the range.",
         "Use output='identity' for real targets, or scale the targets into the range of the outputs.",
         "Train the same few steps with identity outputs, and compare the costs.",
         _out_of_reach,
@@ -234,8 +242,8 @@ PATHOLOGIES = (
     Pathology(
         "redundant_units",
         "Units that say the same as others",
-        "Where the activations of two units are collinear, so are the gradients of the weights that leave them; what goes "
-        "through one can go through the other, and the cost would not change.",
+        "Where the activations of two units are collinear, so are the gradients of the weights that leave them; what "
+        "goes through one can go through the other, and the cost would not change.",
         "Nothing, if learning goes well; the layer can be smaller (chainrule.insight.prune), which is faster.",
         "Merge one unit into its double, and measure the change of the cost.",
         _redundant,

@@ -17,6 +17,7 @@ _SHAPES = ("circle", "square", "triangle", "diamond", "cross")
 _SIZE, _SMALL = 3.6, 2.4
 _MANY = 60  # marks, from which they are small
 _FAR_OUT = 20  # times the median size
+_SPAN = 1e4  # from the largest size to those that are about 0
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ def signed(name: str, values: Sequence[float]) -> Axis:
     if not sizes or sizes[-1] < _FAR_OUT * sizes[len(sizes) // 2]:
         return linear(name, values, zero=True)
     low, high = min([*values, 0.0]), max([*values, 0.0])
-    return Axis(name, 1.6 * low, 1.6 * high, "signed", sizes[len(sizes) // 2])
+    near = max(sizes[len(sizes) // 2], sizes[-1] / _SPAN)
+    return Axis(name, 1.6 * low, 1.6 * high, "signed", near)
 
 
 def _signed_powers(low: float, high: float, near: float) -> list[float]:

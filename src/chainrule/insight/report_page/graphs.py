@@ -34,7 +34,7 @@ def _costs(figures: Figures) -> Markup | None:
     values = [y for one in series for y in one.ys if isfinite(y)]
     if not values:
         return None
-    how = "The mean cost of an example; for training, the average over an epoch."
+    how = "The mean cost of an example, as learn recorded it epoch by epoch."
     if len(figures.history) < len(figures.run.history):
         how += f" Of {len(figures.run.history):,} epochs, {len(figures.history)} are drawn."
     if batches:
@@ -51,7 +51,7 @@ def _accuracies(figures: Figures) -> Markup | None:
     values = [y for one in series for y in one.ys]
     if not values:
         return None
-    how = "The share of the examples that are classified rightly. Training is the average over an epoch."
+    how = "The share of the examples that are classified rightly, as learn recorded it epoch by epoch."
     return _with_legend("Accuracy", how, linear("epochs", _xs(series), zero=True), linear("share", values), series)
 
 

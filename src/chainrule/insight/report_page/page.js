@@ -16,57 +16,55 @@ theme.addEventListener("click", () => {
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", tellTheme);
 tellTheme();
 
-// Each drawing is one stop of the Tab key; arrows go from mark to mark.
-const MARKS = "[role=img][tabindex]";
-const drawings = document.querySelectorAll("svg[role=group]");
-const shown = (mark) => mark.checkVisibility ? mark.checkVisibility() : mark.getClientRects().length > 0;
-const marksOf = (drawing) => [...drawing.querySelectorAll(MARKS)].filter(shown);
+// Each drawing is one stop of the Tab key; arrows go from mark to mark. Everything is listened for on the document,
+// as a drawing that listens itself would be a stop of its own.
+const DRAWING = "svg[role=group]";
+const MARK = "svg[role=group] [role=img][tabindex]";
+const marksOf = (drawing) => [...drawing.querySelectorAll("[role=img][tabindex]")].filter((one) => one.getClientRects().length);
 
 function offer(drawing, mark) {
   for (const other of drawing.querySelectorAll('[tabindex="0"]')) other.setAttribute("tabindex", "-1");
   if (mark) mark.setAttribute("tabindex", "0");
 }
 
-function target(drawing, marks, here, key) {
+function nextMark(drawing, mark, key) {
+  const marks = marksOf(drawing);
   const columns = Number(drawing.dataset.columns) || 1;
   const moves = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns };
   if (key === "Home") return marks[0];
   if (key === "End") return marks[marks.length - 1];
-  return key in moves ? marks[here + moves[key]] : undefined;
+  return key in moves ? marks[marks.indexOf(mark) + moves[key]] : undefined;
 }
 
-function tell(mark) {
-  const readout = mark.closest("figure")?.querySelector(".readout");
-  if (readout) readout.textContent = mark.getAttribute("aria-label");
+function tell(figure, mark) {
+  const readout = figure?.querySelector(".readout");
+  if (readout) readout.textContent = mark ? mark.getAttribute("aria-label") : "";
 }
 
-for (const drawing of drawings) {
-  offer(drawing, marksOf(drawing)[0]);
-  drawing.addEventListener("keydown", (event) => {
-    const marks = marksOf(drawing);
-    const next = target(drawing, marks, marks.indexOf(event.target), event.key);
-    if (!next) return;
-    event.preventDefault();
-    offer(drawing, next);
-    next.focus();
-  });
-  for (const kind of ["pointerover", "focusin"]) {
-    drawing.addEventListener(kind, (event) => {
-      const mark = event.target.closest(MARKS);
-      if (mark) tell(mark);
-    });
-  }
-  drawing.addEventListener("pointerleave", () => {
-    const focused = drawing.querySelector(":focus");
-    const readout = drawing.closest("figure")?.querySelector(".readout");
-    if (focused) tell(focused);
-    else if (readout) readout.textContent = "";
+document.querySelectorAll(DRAWING).forEach((drawing) => offer(drawing, marksOf(drawing)[0]));
+
+document.addEventListener("keydown", (event) => {
+  const mark = event.target.closest(MARK);
+  const next = mark && nextMark(mark.closest(DRAWING), mark, event.key);
+  if (!next) return;
+  event.preventDefault();
+  offer(mark.closest(DRAWING), next);
+  next.focus();
+});
+
+for (const kind of ["focusin", "pointerover"]) {
+  document.addEventListener(kind, (event) => {
+    const mark = event.target.closest(MARK);
+    if (mark) tell(mark.closest("figure"), mark);
   });
 }
 
-// What is hidden cannot be reached: when another view is chosen, its first mark is.
+document.addEventListener("pointerout", (event) => {
+  const figure = event.target.closest("figure");
+  if (figure && !figure.contains(event.relatedTarget)) tell(figure, figure.querySelector("svg :focus"));
+});
+
+// What is hidden cannot be reached: when another view is chosen, its first mark can.
 document.addEventListener("change", (event) => {
-  for (const drawing of event.target.closest("figure")?.querySelectorAll("svg[role=group]") ?? []) {
-    offer(drawing, marksOf(drawing)[0]);
-  }
+  event.target.closest("figure")?.querySelectorAll(DRAWING).forEach((drawing) => offer(drawing, marksOf(drawing)[0]));
 });

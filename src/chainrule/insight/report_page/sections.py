@@ -18,7 +18,7 @@ from chainrule.insight.report_page.pictures import grey_picture
 from chainrule.insight.report_page.pulls import Pulls
 from chainrule.insight.report_page.readable import readable
 from chainrule.insight.report_page.strips import Strips, strips
-from chainrule.insight.words import examples_of, percent
+from chainrule.insight.words import counted, examples_of, percent
 from chainrule.learning.flow import Flow
 
 __all__ = ["SECTIONS", "facts"]
@@ -58,9 +58,10 @@ def _findings(figures: Figures) -> Markup | None:
     if figures.diagnosis is None:
         return None
     found = [_finding(finding) for finding in figures.diagnosis.findings]
-    looked, blind = figures.diagnosis.sentences()[-2:]
+    rows, count = figures.diagnosis.rows, counted(figures.diagnosis.examples, "example")
+    looked = f"Looked for: {rows} things that keep networks from learning, on {count}."
     said = looked if found else f"{looked} None of them shows."
-    return joined(*found, element("p", f"{said} {blind}", class_="how after"))
+    return joined(*found, element("p", f"{said} {figures.diagnosis.sentences()[-1]}", class_="how after"))
 
 
 def _finding(finding: Finding) -> Markup:
@@ -172,6 +173,7 @@ class _OverTime:
     """A quantity of the layers that is shown over time: its title, how to read it, how it is said and scaled."""
 
     title: str
+    what: str
     how: str
     said: Callable[[float], str] = number
     powers: bool = True
@@ -180,25 +182,30 @@ class _OverTime:
 _OVER_TIME = {
     "gradient": _OverTime(
         "Learning speed: rms ∂C/∂w",
-        "Darker is faster. Rows that pale towards the inputs: the gradient vanishes on its way back.",
+        "rms ∂C/∂w",
+        "Strong colour is fast. Rows that pale towards the inputs: the gradient vanishes on its way back.",
     ),
     "update_ratio": _OverTime(
         "Update : weight",
+        "rms Δw / rms w",
         "How far a step moves the weights, for their size: rms Δw over rms w. Around 0.001 is common; far above, steps "
         "are rash, far below, hardly anything moves.",
     ),
     "error": _OverTime(
         "Error: rms δ",
-        "δ = ∂C/∂z of one example, the thing that is propagated back. Rows should be of similar darkness.",
+        "rms δ",
+        "δ = ∂C/∂z of one example, the thing that is propagated back. Rows should be of similar strength.",
     ),
     "saturated": _OverTime(
         "Saturated units",
+        "saturated",
         "The share of neurons on a flat part of their activation, which hardly learn.",
         percent,
         powers=False,
     ),
     "dead": _OverTime(
         "Dead units",
+        "dead",
         "The share of neurons that are off for every example of the batch, and then do not learn.",
         percent,
         powers=False,
@@ -230,7 +237,7 @@ def _strips_of(flow: Flow, name: str) -> Markup:
     shown = _OVER_TIME[name]
     layers = flow.layers[name].shape[1]
     rows = [f"layer {n}" for n in range(layers)]
-    drawn = Strips(shown.title, flow.layers[name], rows, flow.steps, shown.said, shown.powers)
+    drawn = Strips(shown.title, shown.what, flow.layers[name], rows, flow.steps, shown.said, shown.powers)
     return readable(shown.title, shown.how, strips(drawn))
 
 
@@ -242,17 +249,16 @@ def _classes(figures: Figures) -> Markup | None:
     if flow is None or not flow.class_shares.shape[1]:
         return None
     how = (
-        "The share of each class in the lengths of all the gradients of a batch, Σ ‖∂Cₓ/∂(w, b)‖. A class that stays "
-        "dark is not learned yet, or is hard; in small batches a class may be missing."
+        "The share of each class in the lengths of all the gradients of a batch, Σ ‖∂Cₓ/∂(w, b)‖. A class whose "
+        "colour stays strong is not learned yet, or is hard; in small batches a class may be missing."
     )
     title = "Which classes pull"
     names = figures.pulls.subject.named if figures.pulls is not None else str
     rows = [f"class {names(n)}" for n in figures.classes]
     if len(rows) < flow.class_shares.shape[1]:
         how += f" Shown are the {len(rows)} of {flow.class_shares.shape[1]:,} classes that pull hardest."
-    return readable(
-        title, how, strips(Strips(title, flow.class_shares[:, figures.classes], rows, flow.steps, percent, False))
-    )
+    shares = flow.class_shares[:, figures.classes]
+    return readable(title, how, strips(Strips(title, "share", shares, rows, flow.steps, percent, False)))
 
 
 def _examples(figures: Figures) -> Markup | None:
@@ -283,8 +289,7 @@ def _card(pulls: Pulls, row: int, picture: tuple[int, int] | None) -> Markup:
         element("dt", "label"), element("dd", label), element("dt", "answer"), element("dd", answer),
         element("dt", "pull"), element("dd", number(pulls.norms[row])),
     ]  # fmt: skip
-    wrong = "wrong" if pulls.subject.labels.ndim == 1 and label != answer else None
-    return element("li", seen, element("h3", f"Example {row:,}"), element("dl", *said), class_=wrong)
+    return element("li", seen, element("h3", f"Example {row:,}"), element("dl", *said))
 
 
 def _seen(x: Values, picture: tuple[int, int] | None, said: str) -> Markup:

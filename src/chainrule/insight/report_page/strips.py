@@ -1,4 +1,4 @@
-"""Heat strips: one row for each layer or class, one cell for each record, darker for more."""
+"""Heat strips: one row for each layer or class, one cell for each record, stronger in colour for more."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ _ROW = 24  # pixels, as in the style sheet
 
 @dataclass(frozen=True, eq=False)
 class Strips:
-    """What is shown: `values` of shape (records, rows), the rows' names, and how a value is said."""
+    """What is shown: `values` of shape (records, rows), their name, the rows' names, and how a value is said."""
 
     title: str
+    what: str
     values: Values
     rows: Sequence[str]
     steps: Values
@@ -79,10 +80,10 @@ def _strength(shown: Strips) -> Values:
 def _cell(shown: Strips, strength: Values, record: int, row: int) -> Markup:
     value, here = float(shown.values[record, row]), float(strength[record, row])
     known = isfinite(value) and isfinite(here)
-    said = shown.said(value) if known else "not a finite number"
+    said = shown.said(value) if known else "is not a finite number"
     return element(
         "rect", x=record, y=row, width=1, height=1, role="img", tabindex=-1,
-        aria_label=f"{shown.rows[row]}, step {shown.steps[record]:,}: {said}",
+        aria_label=f"{shown.rows[row]}, step {shown.steps[record]:,}: {shown.what} {said}",
         class_="cell" if known else "cell unknown",
         fill_opacity=round(_PALEST + (1 - _PALEST) * max(here, 0), 3) if known else None,
     )  # fmt: skip
@@ -93,5 +94,5 @@ def _scale(shown: Strips) -> Markup:
     shades = [_PALEST + (1 - _PALEST) * n / (_SAMPLES - 1) for n in range(_SAMPLES)]
     rects = [element("rect", x=n, y=0, width=1, height=1, class_="cell", fill_opacity=s) for n, s in enumerate(shades)]
     ramp = element("svg", *rects, viewBox=f"0 0 {_SAMPLES} 1", preserveAspectRatio="none", aria_hidden="true")
-    how = ", by orders of magnitude" if shown.powers else ""
-    return element("p", shown.said(low), ramp, shown.said(high) + how, class_="scale")
+    how = element("span", "by powers of ten") if shown.powers else None
+    return element("p", element("span", shown.said(low)), ramp, element("span", shown.said(high)), how, class_="scale")
