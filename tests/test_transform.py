@@ -323,7 +323,9 @@ def test_the_refusal_names_the_function_and_the_line_of_the_call() -> None:
     assert __file__ in line_of(error)
 
 
-@pytest.mark.parametrize("x", [np.arange(3), 3, True, np.array([True]), np.int8(1)], ids=repr)
+@pytest.mark.parametrize(
+    "x", [np.arange(3), 3, True, np.array([True]), np.int8(1)], ids=lambda value: repr(value).partition(" at 0x")[0]
+)
 def test_an_argument_without_real_numbers_is_refused_by_position(x: Any) -> None:
     with pytest.raises(DifferentiationError, match="respect to argument 1: .* holds no floating-point") as error:
         cr.grad(lambda y, x: cnp.sum(y * x), argnums=1)(X, x)
@@ -336,7 +338,9 @@ def test_a_leaf_without_real_numbers_is_refused_by_its_place() -> None:
 
 
 @pytest.mark.parametrize(
-    "x", [np.ones(2, complex), np.ones(2, np.float16), np.array(["a"]), np.array([None]), object()], ids=repr
+    "x",
+    [np.ones(2, complex), np.ones(2, np.float16), np.array(["a"]), np.array([None]), object()],
+    ids=lambda value: repr(value).partition(" at 0x")[0],
 )
 def test_an_argument_of_another_dtype_is_refused(x: Any) -> None:
     with pytest.raises(DTypeError, match="computes with float32, float64"):
@@ -367,7 +371,9 @@ def test_the_same_argument_twice_is_refused(argnums: Any) -> None:
         cr.grad(plus, argnums)(X, X)
 
 
-@pytest.mark.parametrize("argnums", [(), [], "a", None, 1.0, (0, "b"), {0}], ids=repr)
+@pytest.mark.parametrize(
+    "argnums", [(), [], "a", None, 1.0, (0, "b"), {0}], ids=lambda value: repr(value).partition(" at 0x")[0]
+)
 def test_argnums_that_are_no_positions_are_refused_at_once(argnums: Any) -> None:
     with pytest.raises(OptionError, match="argnums"):
         cr.grad(plus, argnums)
@@ -776,7 +782,9 @@ def test_arguments_that_are_no_numbers_are_refused_by_place(x: Any) -> None:
         cr.compile(lambda x, tree: x)(X, {"a": x})
 
 
-@pytest.mark.parametrize("result", [object(), np.ones(2, complex), {1, 2}], ids=repr)
+@pytest.mark.parametrize(
+    "result", [object(), np.ones(2, complex), {1, 2}], ids=lambda value: repr(value).partition(" at 0x")[0]
+)
 def test_results_that_are_no_numbers_are_refused(result: Any) -> None:
     with pytest.raises(DTypeError, match="computes with float32, float64"):
         cr.compile(lambda x: result)(X)

@@ -34,15 +34,22 @@ def _unscaled_inputs(case: Case) -> Sign | None:
     offset = float(np.median(offsets[offsets > 0])) if (offsets > 0).any() else 0.0
     if spread <= 10 and 0.01 < level < 10 and offset <= 3:
         return None
-    columns = np.sqrt((case.passed.layers[0].dw.astype(np.float64) ** 2).mean(axis=0))
     evidence = (
-        Measure("standard deviation, largest over smallest column", spread),
+        Measure("standard deviation, largest over usual column", spread),
         Measure("rms of all inputs", level),
         Measure("|mean| / standard deviation of the middle column", offset),
-        Measure("rms ∂C/∂w of layer 0, largest over smallest column", _spread(columns)),
+        *_slopes_of_columns(case),
     )
     bad = spread > 100 or level > 30 or level < 1e-3 or offset > 10
-    return Sign(case.graded("alarm" if bad else "warning"), 0.9, evidence)
+    return Sign(case.graded("alarm" if bad else "warning"), 0.95 if bad else 0.8, evidence)
+
+
+def _slopes_of_columns(case: Case) -> list[Measure]:
+    """How unlike the slopes of the inputs' weights are, if they are finite."""
+    if not case.finite:
+        return []
+    columns = np.sqrt((case.passed.layers[0].dw.astype(np.float64) ** 2).mean(axis=0))
+    return [Measure("rms ∂C/∂w of layer 0, largest over usual column", _spread(columns))]
 
 
 def _standardised(x: Values) -> Values:
@@ -59,14 +66,15 @@ def _unscaled_targets(case: Case) -> Sign | None:
     level, spread = rms(y), _spread(y.std(axis=0))
     if 0.01 < level < 10 and spread <= 10:
         return None
-    biases = np.abs(case.passed.layers[-1].db)
-    evidence = (
+    evidence = [
         Measure("rms of the targets", level),
-        Measure("standard deviation, largest over smallest target", spread),
-        Measure("largest share of an output in Σ |∂C/∂b|", float(biases.max() / max(biases.sum(), 1e-300))),
-    )
+        Measure("standard deviation, largest over usual target", spread),
+    ]
+    if case.finite and y.shape[1] > 1:
+        biases = np.abs(case.passed.layers[-1].db)
+        evidence.append(Measure("largest share of an output in Σ |∂C/∂b|", float(biases.max() / biases.sum())))
     bad = level > 30 or level < 1e-3 or spread > 100
-    return Sign(case.graded("alarm" if bad else "warning"), 0.9, evidence)
+    return Sign(case.graded("alarm" if bad else "warning"), 0.95 if bad else 0.8, tuple(evidence))
 
 
 def _confirm_targets(case: Case, sign: Sign) -> Outcome:
@@ -286,6 +294,7 @@ PATHOLOGIES = (
         "Train the same few steps with standardised inputs, and compare the costs.",
         _unscaled_inputs,
         _confirm_inputs,
+        needs=frozenset({"numbers"}),
         explains=frozenset({"bad_initialisation", "saturated_units", "vanishing_gradient", "uneven_layers"}),
     ),
     Pathology(
@@ -297,7 +306,7 @@ PATHOLOGIES = (
         "Train the same few steps with standardised targets, and compare the shares of the cost that are left.",
         _unscaled_targets,
         _confirm_targets,
-        needs=frozenset({"network", "targets"}),
+        needs=frozenset({"numbers", "targets"}),
         explains=frozenset({"wrong_initial_cost", "exploding_gradient", "plateau"}),
     ),
     Pathology(

@@ -62,8 +62,8 @@ def _largest_jump(totals: dict[str, Values]) -> float:
 
 
 def _slower(case: Case, factor: float) -> Optimizer:
-    known = case.optimizer or SGD(0.1)
-    slower: Optimizer = replace(known, rate=known.rate * factor)  # type: ignore[type-var, attr-defined]
+    known: Any = case.optimizer if hasattr(case.optimizer, "rate") else SGD(0.1)
+    slower: Optimizer = replace(known, rate=known.rate * factor)
     return slower
 
 

@@ -42,7 +42,7 @@ class Trial:
         """The case as it is, with what is changed."""
         asked = case.asked.at_most(_EXAMPLES, case.seed)
         given: dict[str, Any] = {
-            "network": case.network,
+            "network": case.network if case.finite else anew(case),
             "x": asked.x,
             "labels": asked.labels,
             "cost": asked.objective.cost,

@@ -17,6 +17,7 @@ _SHAPES = ("circle", "square", "triangle", "diamond", "cross")
 _SIZE, _SMALL = 3.6, 2.4
 _MANY = 60  # marks, from which they are small
 _FAR_OUT = 20  # times the median size
+_APART = 0.09  # of an axis, between 0 and the next tick
 _SPAN = 1e4  # from the largest size to those that are about 0
 
 
@@ -50,7 +51,8 @@ class Axis:
         if self.scale == "even":
             return _round_numbers(self.low, self.high)
         if self.scale == "signed":
-            return _signed_powers(self.low, self.high, self.near)
+            found = _signed_powers(self.low, self.high, self.near)
+            return [tick for tick in found if tick == 0 or abs(self.place(tick) - self.place(0)) > _APART]
         exponents = range(floor(log10(self.low)), ceil(log10(self.high)) + 1)
         few = len(exponents) <= 3
         steps = (1, 2, 5) if few else (1,)

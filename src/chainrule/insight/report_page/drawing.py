@@ -25,7 +25,8 @@ Values = np.ndarray[Any, Any]
 _ACROSS, _EDGE, _RADIUS = 260.0, 24.0, 9.0  # between layers, around the drawing, of a neuron
 _THICKEST = 5.0
 _PIXELS = 160_000  # of all layers together
-_TALL, _WIDE, _ROW = 300, 320, 14  # of a block on the screen, and of one weight at most
+_TALL, _TALLEST, _WIDE, _ROW = 300, 440, 320, 14  # of a block on the screen, and of one weight at most
+_FEW = 6  # tiles side by side, for which less is enough
 _FULL = 99  # the percentile of magnitudes that is shown in full colour
 
 
@@ -187,7 +188,8 @@ def _shown_size(layout: _Block) -> dict[str, int]:
     """In pixels of the screen: as tall as the page bears, rows of weights tall enough to point at."""
     height, width = layout.size
     if layout.gap:
-        return {"height": _TALL, "width": max(1, round(_TALL * width / height))}
+        tall = _TALL if layout.columns <= _FEW else _TALLEST
+        return {"height": tall, "width": max(1, round(tall * width / height))}
     return {"height": min(_TALL, _ROW * height), "width": min(_WIDE, _ROW * width)}
 
 
