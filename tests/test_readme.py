@@ -18,6 +18,8 @@ def test_every_python_block_runs_in_turn(
     random = np.random.default_rng(0)
     names = {
         "w": random.normal(size=(3, 5)),
+        "v": random.normal(size=(3, 5)),
+        "ws": random.normal(size=(2, 3, 5)),
         "b": np.zeros(3),
         "x": random.normal(size=(4, 5)),
         "y": random.normal(size=(4, 3)),
@@ -27,7 +29,6 @@ def test_every_python_block_runs_in_turn(
     for block in blocks:
         exec(block, names)
         if "run" in names:
-            data = names["cr"].data.digits()
-            names |= {"x": data.x[:10], "y": data.labels[:10]}
+            names |= {"x": names["data"].x[:10], "y": names["data"].labels[:10]}
     assert "acc0 = sum" in capsys.readouterr().out
     assert (tmp_path / "runs" / "first" / "weights.safetensors").exists()

@@ -101,7 +101,7 @@ def _move(before: Array, after: Array, gradient: Array) -> tuple[Any, Any]:
     if factor is None:
         return cnp.sum(change * change), cnp.sum(gradient * change)
     squared = cnp.sum(gradient * gradient)
-    return factor**2 * squared, factor * squared
+    return factor * (factor * squared), factor * squared
 
 
 def _change(before: Array, after: Array) -> Array:
