@@ -141,7 +141,7 @@ def _largest_eigenvalue() -> Ways:
 def _curvature() -> Ways:
     """As it is asked for: the largest and the lowest eigenvalue, no trace."""
     network, x, labels = _one_batch()
-    ask = partial(cr.insight.curvature, network, (x, labels), top=1, probes=0)
+    ask = partial(cr.insight.curvature, network, (x, labels), top=1, lowest=False, probes=0)
     return Ways({"curvature": ask, "gradient": _gradient(network, x, labels)})
 
 
@@ -171,7 +171,7 @@ ROWS: dict[str, Row] = {
     "cockpit": Row("Cockpit's full set every step, 784-1000-500-100-10, batch 128", "plain steps", 8, 4, _cockpit),
     "what-if": Row("what-if curve of 41 points, 1,000 examples, 784-100-10", "ms", 50, 10, _what_if),
     "lambda-max": Row("λ_max to 1 %, mlp-512, batch 128", "gradients", 40, 20, _largest_eigenvalue),
-    "curvature": Row("curvature(top=1, probes=0), mlp-512, batch 128", "gradients", 40, 20, _curvature),
+    "curvature": Row("curvature(top=1, lowest=False, probes=0), mlp-512, batch 128", "gradients", 40, 20, _curvature),
     "integrated": Row("integrated gradients, 50 steps, mlp-512, 128 examples: memory", "peaks of one step", 1.1, 1.0,
                       _integrated_gradients),
 }  # fmt: skip

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
+from tests.doctor import programs
 from tests.doctor.programs import PROGRAMS, Program, clean
 
 from chainrule.insight.findings.table import FUNCTIONS, NETWORKS
@@ -46,6 +49,16 @@ def test_the_fault_is_found_nine_times_of_ten(program: Program) -> None:
     seeds = range(10)
     assert sum(found(program, seed) for seed in seeds) >= 9
     assert sum(alarmed(program, seed) for seed in seeds) <= 1
+
+
+@pytest.mark.long
+@rows
+def test_the_experiment_bears_the_finding_out(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("diagnose", "diagnose_function"):
+        monkeypatch.setattr(programs, name, functools.partial(getattr(programs, name), confirm=True))
+    (finding,) = (finding for finding in program.run(0, True).findings if finding.name == program.name)
+    assert finding.outcome is not None
+    assert finding.outcome.confirmed, finding.outcome.sentence
 
 
 @pytest.mark.long

@@ -204,3 +204,13 @@ def test_a_network_that_has_diverged_is_refused() -> None:
 def test_a_large_network_has_no_whole_matrix() -> None:
     with pytest.raises(OptionError, match="5,000 are the most"):
         hessian_matrix(cr.nn.Network([100, 60, 10]), (np.zeros((2, 100)), [0, 1]))
+
+
+def test_without_the_lowest_eigenvalue_no_more_products_are_needed() -> None:
+    network = cr.nn.Network([16, 12, 10], activation="relu")
+    random = np.random.default_rng(0)
+    data = (random.normal(size=(64, 16)), random.integers(0, 10, 64))
+    both = curvature(network, data, top=1, probes=0)
+    one = curvature(network, data, top=1, lowest=False, probes=0)
+    assert one.products < both.products
+    np.testing.assert_allclose(one.eigenvalues[0], both.eigenvalues[0], rtol=0.02)

@@ -106,6 +106,7 @@ def curvature(
     data: Any,
     *,
     top: int = 5,
+    lowest: bool = True,
     lanczos_steps: int = 60,
     tolerance: float = 0.01,
     probes: int = 16,
@@ -120,8 +121,9 @@ def curvature(
 
     H = ∂²C/∂w² of the mean cost over at most so many examples, drawn by `seed`, penalty included. Eigenvalues come from
     Lanczos iteration, one product Hv each step, which costs about two gradients. It ends when all residuals are below
-    `tolerance` times the largest |λ|, or after `lanczos_steps`, whose vectors are kept. The trace is an estimate from
-    `probes` more products (none for 0), with its standard error.
+    `tolerance` times the largest |λ|, or after `lanczos_steps`, whose vectors are kept. Without `lowest` it ends when
+    the top ones are settled, after half as many products, and the lowest is only as good as its residual says. The
+    trace is an estimate from `probes` more products (none for 0), with its standard error.
 
     `rate`, a learning rate or an optimiser, or the optimiser of a run, is judged by λ_max: whether its steps are
     stable. Adam can be judged when its `state`, as `optimizer.update` gives it, is passed as well.
@@ -142,7 +144,7 @@ def curvature(
     subject = subject_of(network, data, cost, l2).at_most(examples, seed)
     by_hessian = hessian_product(subject)
     top = min(top, subject.network.parameters)
-    found = _spectrum(subject, by_hessian, settled(top, True, tolerance), lanczos_steps, seed)
+    found = _spectrum(subject, by_hessian, settled(top, lowest, tolerance), lanczos_steps, seed)
     total, error = trace(by_hessian, found, probes, seed=seed) if probes else (None, None)
     return Curvature(
         eigenvalues=tuple(map(float, found.values[:top])),

@@ -142,12 +142,11 @@ def _confirm_reach(case: Case, sign: Sign) -> Outcome:
     return compared(case, "with identity outputs", network=other, cost="quadratic")
 
 
-def _doubles(case: Case) -> list[tuple[int, int, int, float]]:
-    """(layer, unit, its double, ΔC) for hidden units whose activations are collinear; ΔC when the double is merged."""
-    found = []
-    for number_, (_, passed) in enumerate(case.layers[:-1]):
-        found += [(number_, j, i, _merged(case, number_, j, i)) for j, i in _collinear(passed.a)]
-    return found
+def _doubles(case: Case, most: int = 20) -> list[tuple[int, int, int, float]]:
+    """(layer, unit, its double, ΔC) for hidden units whose activations are collinear; ΔC when the unit is merged."""
+    hidden = enumerate(case.passed.layers[:-1])
+    pairs = [(n, unit, double) for n, passed in hidden for unit, double in _collinear(passed.a)]
+    return [(*pair, _merged(case, *pair)) for pair in pairs[:most]]
 
 
 def _collinear(a: Values) -> list[tuple[int, int]]:
@@ -189,7 +188,7 @@ def _redundant(case: Case) -> Sign | None:
 
 
 def _confirm_redundant(case: Case, sign: Sign) -> Outcome:
-    layer, unit, double, change = min(_doubles(case)[:20], key=lambda d: abs(d[3]))
+    layer, unit, double, change = min(_doubles(case), key=lambda d: abs(d[3]))
     said = f"merging unit {unit} of layer {layer} into unit {double} changes the cost by {number(change)}"
     return measured(abs(change) < 0.01 * case.passed.cost + 1e-6, f"{said} (predicted: 0).")
 
