@@ -205,7 +205,6 @@ def test_confirm_tells_what_was_not_borne_out() -> None:
 # runs that did not end well
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_run_that_went_to_nan_is_told_so_and_why() -> None:
     random = np.random.default_rng(0)
     x, y = random.normal(size=(60, 3)).astype(np.float32), random.normal(size=(60, 1)).astype(np.float32)
@@ -219,7 +218,6 @@ def test_a_run_that_went_to_nan_is_told_so_and_why() -> None:
     assert looked.severity == "alarm"
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_the_scale_of_the_data_is_seen_behind_a_run_that_went_to_nan() -> None:
     random = np.random.default_rng(0)
     x, y = random.normal(size=(60, 3)).astype(np.float32), random.normal(size=(60, 1)).astype(np.float32)
