@@ -238,7 +238,8 @@ def _sorted_batches(case: Case) -> Sign | None:
         return _unlike_batches(case) if case.flow.batch > 1 else None
     frequencies = _frequencies(case, shares)
     expected = float(((1 - frequencies) ** case.flow.batch).sum())
-    missing = float((shares <= 0).sum(axis=1).mean())
+    lacking = (shares <= 0).sum(axis=1)  # later also classes that have no gradient left: so the first batch counts too
+    missing = float(min(lacking.mean(), lacking[0]))
     largest = float(np.median(shares.max(axis=1)))
     classes = int((frequencies > 0).sum())
     if classes < 2 or missing - (shares.shape[1] - classes) < 0.5 * (classes - 1) or missing < 1.5 * expected + 0.4:

@@ -123,7 +123,7 @@ def _noise_now(case: Case) -> float:
 
 def _too_noisy(case: Case) -> Sign | None:
     scale, batch = _noise_scale(case), case.flow.batch
-    if not scale > batch / _SMALL:
+    if not scale > batch / _SMALL or _is_whole(case):
         return None
     noisy = case.learned < 0.6 and _restless(case) > 0.3
     severity = "warning" if noisy and scale > 10 * batch / _SMALL else "note"
@@ -133,6 +133,12 @@ def _too_noisy(case: Case) -> Sign | None:
         Measure("spread of the batches' costs over their mean, at the end", _restless(case)),
     )
     return Sign(severity, 0.8 if noisy and severity == "warning" else 0.6 if noisy else 0.4, evidence)
+
+
+def _is_whole(case: Case) -> bool:
+    """Whether each step sees all the training examples, so that there is no larger batch."""
+    known = case.run.configuration.get("training_examples") if case.run is not None else None
+    return known is not None and case.flow.batch >= int(known)
 
 
 def _restless(case: Case) -> float:
