@@ -45,8 +45,8 @@ def custom_derivative(
     `pull(δ, y, *arguments)` returns the errors of the arguments for the error δ of the result y: one for a function of
     one argument, else a tuple. `push(tangents, y, *arguments)` returns the change of the result for the changes of the
     arguments, a tuple with one for each. One of the two is enough: the other is its transpose. Check them with
-    `chainrule.testing.check_gradient`. Arguments that the function closes over count as constants. Without `function` it
-    is a decorator: `@cr.custom_derivative(pull=…)`.
+    `chainrule.testing.check_gradient`. Arguments that the function closes over count as constants. Without `function`
+    it is a decorator: `@cr.custom_derivative(pull=…)`.
 
     Raises DifferentiationError if neither rule is given; ShapeError if a rule returns something that does not fit.
 
