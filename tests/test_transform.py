@@ -897,3 +897,20 @@ def test_a_chain_of_any_length_compiles(length: int) -> None:
     rounding = length * 1e-14  # each link may differ by a few units in the last place
     np.testing.assert_allclose(cr.compile(chain)(x), chain(x), rtol=rounding)
     np.testing.assert_allclose(cr.compile(cr.grad(chain))(x), cr.grad(chain)(x), rtol=100 * rounding)
+
+
+def test_what_a_cost_returns_besides_comes_back_with_its_derivative() -> None:
+    def cost(w: Any) -> Any:
+        a = cnp.tanh(w)
+        return cnp.sum(a), {"a": a}
+
+    w = np.array([0.5, -1.0])
+    for wrapped in (lambda f: f, cr.compile):
+        (value, aux), slope = wrapped(cr.value_and_grad(cost, has_aux=True))(w)
+        np.testing.assert_allclose(value, np.tanh(w).sum())
+        np.testing.assert_allclose(aux["a"], np.tanh(w))
+        again, same = wrapped(cr.grad(cost, has_aux=True))(w)
+        np.testing.assert_array_equal(again, slope)
+        np.testing.assert_allclose(same["a"], aux["a"])
+    with pytest.raises(cr.errors.DifferentiationError, match="must return a pair"):
+        cr.grad(cnp.sum, has_aux=True)(w)

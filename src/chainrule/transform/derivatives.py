@@ -28,12 +28,13 @@ __all__ = ["grad", "jvp", "value_and_grad", "vjp"]
 _LEAF = flatten(0.0)[1]
 
 
-def value_and_grad(function: Function, argnums: int | Sequence[int] = 0) -> Function:
+def value_and_grad(function: Function, argnums: int | Sequence[int] = 0, *, has_aux: bool = False) -> Function:
     """The function that returns `(C, ∂C/∂argument)` for a function with one real number as its result.
 
     The derivative has the tree, the shapes and the dtypes of the argument; with several `argnums` it is a tuple of
     such trees. Nothing is compiled and every value is known while `function` runs, so Python's `if`, `while` and
-    `float` work on them. It can be nested, and used inside `compile`.
+    `float` work on them. It can be nested, and used inside `compile`. With `has_aux` the function returns a pair
+    `(C, aux)`, of a cost and any tree of arrays besides, and the derivative `((C, aux), ∂C/∂argument)`.
 
     Raises DifferentiationError if the result is not a single floating-point number, or an argument to differentiate
     with respect to holds something other than floating-point arrays; OptionError if `argnums` names no argument of the
@@ -56,29 +57,41 @@ def value_and_grad(function: Function, argnums: int | Sequence[int] = 0) -> Func
             moved = list(arguments)
             for n, mine, structure in zip(chosen, leaves, structures, strict=True):
                 moved[n] = unflatten(structure, mine)
-            cost = one_number(function(*moved, **options), function)
+            result = function(*moved, **options)
+            cost = one_number(_pair(result, function)[0] if has_aux else result, function)
             one = Array(full(1, cost.node.type))
             found = iter(backpropagate([(cost.node, one)], [v.node for mine in leaves for v in mine]))
             gradients = ([next(found) for _ in mine] for mine in leaves)
             trees = tuple(outcome(s, g, outermost) for s, g in zip(structures, gradients, strict=True))
-            return outcome(_LEAF, [cost], outermost), trees[0] if single else trees
+            value = outcome(_LEAF, [cost], outermost)
+            if has_aux:
+                outputs, structure = arrays_of(result[1], function)
+                value = value, outcome(structure, outputs, outermost)
+            return value, trees[0] if single else trees
 
     derivative.argnums = asked  # type: ignore[attr-defined]
     return derivative
 
 
-def grad(function: Function, argnums: int | Sequence[int] = 0) -> Function:
-    """The function that returns ∂C/∂argument: `value_and_grad` without the value.
+def _pair(result: Any, function: Function) -> tuple[Any, Any]:
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise DifferentiationError(f"{name_of(function)} must return a pair (cost, aux), as has_aux says.")
+    return result
+
+
+def grad(function: Function, argnums: int | Sequence[int] = 0, *, has_aux: bool = False) -> Function:
+    """The function that returns ∂C/∂argument: `value_and_grad` without the value; with `has_aux` `(∂C/∂argument, aux)`.
 
     >>> import chainrule as cr
     >>> float(cr.grad(cr.grad(lambda x: x ** 3))(2.0))
     12.0
     """
-    both = value_and_grad(function, argnums)
+    both = value_and_grad(function, argnums, has_aux=has_aux)
 
     @functools.wraps(function)
     def derivative(*arguments: Any, **options: Any) -> Any:
-        return both(*arguments, **options)[1]
+        value, gradient = both(*arguments, **options)
+        return (gradient, value[1]) if has_aux else gradient
 
     derivative.argnums = both.argnums  # type: ignore[attr-defined]
     return derivative
