@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from chainrule import data, errors, insight, nn, numpy, random, testing
+    from chainrule import classics, data, errors, insight, nn, numpy, random, testing
     from chainrule.learning import optimizers as optim
     from chainrule.learning.loop import learn
     from chainrule.learning.run import Record, Run
@@ -53,6 +53,7 @@ __all__ = [
     "Run",
     "backprop",
     "checkpoint",
+    "classics",
     "compile",
     "cond",
     "custom_derivative",
@@ -117,7 +118,7 @@ _PLACES = {
 def __getattr__(name: str) -> Any:
     if name in _PLACES:
         return getattr(import_module(_PLACES[name]), name)
-    if name in ("data", "errors", "insight", "nn", "numpy", "random", "testing"):
+    if name in ("classics", "data", "errors", "insight", "nn", "numpy", "random", "testing"):
         return import_module(f"chainrule.{name}")
     if name == "optim":
         return import_module("chainrule.learning.optimizers")

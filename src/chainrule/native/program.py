@@ -58,6 +58,11 @@ def kernels_of(graph: Graph, loop: Loop, target: Target) -> Schedule:
     return prepared(schedule(graph, loop.updates), target)
 
 
+def flops(graph: Graph) -> int:
+    """The floating-point operations of a graph as it would be compiled, a transcendental function counted as one."""
+    return sum(step.flops for step in schedule(simplify(graph), {}).steps)
+
+
 def _module(made: Schedule, loop: Loop, target: Target, *, timed: bool = False) -> tuple[str, int]:
     """The LLVM module of a program, and the bytes of temporary memory that it needs.
 

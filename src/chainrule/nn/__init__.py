@@ -1,6 +1,7 @@
 """Networks of layers, activations, costs and initialisers."""
 
 from chainrule.nn.activations import ACTIVATIONS, logistic, relu, sigmoid, softmax, tanh
+from chainrule.nn.connected import Connected, Connection, Units, Wiring
 from chainrule.nn.costs import COSTS
 from chainrule.nn.initializers import INITIALIZERS
 from chainrule.nn.network import Dense, Network
@@ -9,8 +10,12 @@ __all__ = [
     "ACTIVATIONS",
     "COSTS",
     "INITIALIZERS",
+    "Connected",
+    "Connection",
     "Dense",
     "Network",
+    "Units",
+    "Wiring",
     "logistic",
     "relu",
     "sigmoid",

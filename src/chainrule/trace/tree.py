@@ -1,7 +1,8 @@
 """Trees of arrays: tuples, lists, dicts, named tuples and dataclasses, nested in any way.
 
 `flatten` takes a tree apart into its leaves and its structure; `unflatten` puts leaves back. None, strings, callables
-and dtypes are not leaves: they belong to the structure, so a network's activation stays where it is.
+and dtypes are not leaves: they belong to the structure, so a network's activation stays where it is; and so do the
+fields of a dataclass that say `field(metadata={"static": True})`, whose values must be hashable.
 """
 
 from __future__ import annotations
@@ -50,10 +51,12 @@ def _flatten(tree: Any, leaves: list[Any]) -> Structure:
     if type(tree) is np.ndarray:  # the commonest leaf, at once
         leaves.append(tree)
         return _LEAF
-    parts = _parts(tree)
+    parts = None if isinstance(tree, _Static) else _parts(tree)
     if parts is not None:
         keys, values = parts
         return Structure(type(tree), keys, tuple(_flatten(value, leaves) for value in values))
+    if isinstance(tree, _Static):
+        return Structure("static", (tree.value,))
     if _is_static(tree):
         return Structure("static", (tree,))
     leaves.append(tree)
@@ -67,9 +70,16 @@ def _parts(tree: Any) -> tuple[tuple[Any, ...], Iterable[Any]] | None:
     if isinstance(tree, dict):
         return tuple(tree), tree.values()
     if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-        names = tuple(f.name for f in dataclasses.fields(tree))
-        return names, [getattr(tree, name) for name in names]
+        fields = dataclasses.fields(tree)
+        values = [_Static(v) if f.metadata.get("static") else v for f in fields for v in [getattr(tree, f.name)]]
+        return tuple(f.name for f in fields), values
     return None
+
+
+class _Static(NamedTuple):
+    """The value of a field that belongs to the structure."""
+
+    value: Any
 
 
 def _is_static(value: Any) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.graph.graph import Graph
 from chainrule.trace.array import Array, transforming
 from chainrule.trace.tracing import argument_types, trace
 from chainrule.trace.tree import Structure, flatten, unflatten
@@ -16,7 +17,7 @@ from chainrule.transform.arguments import Function, name_of
 __all__ = ["Compiled", "compile"]
 
 
-def compile(function: Function) -> Function:
+def compile(function: Function) -> Compiled:
     """The same function as native code, made once for each structure, shapes and dtypes of its arguments.
 
     Shapes and dtypes are known while it is traced, values are not: use `np.where` in place of an `if` on a value.
@@ -68,6 +69,16 @@ class Compiled:
         """The native program for arguments like these; prints as its kernels."""
         return self._prepared(*flatten((arguments, options)))[0]
 
+    def flops(self, *arguments: Any, **options: Any) -> int:
+        """The floating-point operations of one call with arguments like these, counted without making native code.
+
+        A transcendental function counts as one; a loop whose number of rounds is not known as one round.
+        """
+        from chainrule.native.program import flops
+
+        leaves, structure = flatten((arguments, options))
+        return flops(self._traced(leaves, structure, *_types(leaves, structure))[0])
+
     def _prepared(self, leaves: list[Any], structure: Structure) -> tuple[Any, Structure, list[int]]:
         """The program for such arguments, the structure of its result, and which of the leaves it takes."""
         seen = (structure, *map(_kind, leaves))
@@ -76,20 +87,19 @@ class Compiled:
         return self._seen[seen]
 
     def _found(self, leaves: list[Any], structure: Structure) -> tuple[Any, Structure, list[int]]:
-        dynamic = [n for n, leaf in enumerate(leaves) if not isinstance(leaf, bool | int)]
-        types = argument_types([leaves[n] for n in dynamic], structure, dynamic)
-        static = tuple((n, type(leaf), leaf) for n, leaf in enumerate(leaves) if isinstance(leaf, bool | int))
-        weak = frozenset(n for n, leaf in enumerate(leaves[n] for n in dynamic) if type(leaf) is float)
-        key = (structure, tuple(types), weak, static)
-        if key not in self._programs:
-            self._programs[key] = self._made(leaves, structure, dynamic, types, weak)
-        return (*self._programs[key], dynamic)
-
-    def _made(
-        self, leaves: list[Any], structure: Structure, dynamic: list[int], types: Any, weak: Any
-    ) -> tuple[Any, Structure]:
         from chainrule.native.program import build
 
+        dynamic, types, weak = _types(leaves, structure)
+        static = tuple((n, type(leaf), leaf) for n, leaf in enumerate(leaves) if isinstance(leaf, bool | int))
+        key = (structure, tuple(types), weak, static)
+        if key not in self._programs:
+            graph, result = self._traced(leaves, structure, dynamic, types, weak)
+            self._programs[key] = build(graph), result
+        return (*self._programs[key], dynamic)
+
+    def _traced(
+        self, leaves: list[Any], structure: Structure, dynamic: list[int], types: Any, weak: Any
+    ) -> tuple[Graph, Structure]:
         def from_dynamic(*arrays: Array) -> Any:
             full_leaves = list(leaves)
             for n, array in zip(dynamic, arrays, strict=True):
@@ -99,8 +109,14 @@ class Compiled:
 
         flat = flatten(tuple(range(len(dynamic))))[1]
         with transforming():
-            graph, result = trace(from_dynamic, flat, types, weak)
-        return build(graph), result
+            return trace(from_dynamic, flat, types, weak)
+
+
+def _types(leaves: list[Any], structure: Structure) -> tuple[list[int], Any, frozenset[int]]:
+    """Which leaves are arguments of the program, not constants; their types; which of them are Python's floats."""
+    dynamic = [n for n, leaf in enumerate(leaves) if not isinstance(leaf, bool | int)]
+    types = argument_types([leaves[n] for n in dynamic], structure, dynamic)
+    return dynamic, types, frozenset(n for n, leaf in enumerate(leaves[n] for n in dynamic) if type(leaf) is float)
 
 
 def _kind(leaf: Any) -> Any:

@@ -1,0 +1,93 @@
+"""What a rule of learning is: how it starts, what it does in a sweep, what it answers, what it spends."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy
+
+import chainrule.random
+from chainrule.classics.problems.base import Problem
+from chainrule.trace import namespace as np
+from chainrule.transform import compile
+
+__all__ = ["Rule", "Spending", "all_right"]
+
+
+@dataclass(frozen=True)
+class Spending:
+    """What a sweep costs one network, or so many of them.
+
+    Presentations of a pattern; forward and backward passes of a pattern through the network; updates of a single unit's
+    state, forward or in annealing; floating-point operations, a transcendental function counted as one.
+    """
+
+    presentations: float
+    forward_passes: float
+    backward_passes: float
+    unit_updates: float
+    operations: float
+
+    def times(self, sweeps: float) -> Spending:
+        """The same for so many sweeps."""
+        return Spending(*(sweeps * value for value in vars(self).values()))
+
+
+class Rule(ABC):
+    """A rule of learning, the same for any network that it can take.
+
+    `start`, `sweep`, `answers` and `solved` are written in the array language for one network and its key; `trials`
+    runs them for many networks side by side. A state is a tree of arrays with the network in it.
+    """
+
+    name: ClassVar[str]  # as one writes it on the command line
+    title: ClassVar[str]  # as one says it, with who it is by
+
+    def refusal(self, problem: Problem) -> str | None:
+        """Why the rule cannot take this problem's network; None if it can."""
+        return None
+
+    def limit(self, problem: Problem) -> str | None:
+        """Why no weights that the rule can reach solve the problem; None if some do, or nobody knows better."""
+        return None
+
+    @abstractmethod
+    def start(self, problem: Problem, key: Any) -> Any:
+        """The state before the first sweep."""
+
+    @abstractmethod
+    def sweep(self, problem: Problem, state: Any, number: Any, key: Any) -> Any:
+        """The state after one more sweep through the patterns, the sweep of that number, counted from 0.
+
+        The key belongs to this sweep alone.
+        """
+
+    @abstractmethod
+    def answers(self, problem: Problem, state: Any) -> Any:
+        """The outputs for the patterns, shape (patterns, outputs)."""
+
+    def solved(self, problem: Problem, state: Any) -> Any:
+        """Whether every output is on its target's side of ½."""
+        return all_right(self.answers(problem, state), problem.y)
+
+    @abstractmethod
+    def spending(self, problem: Problem) -> Spending:
+        """What one sweep costs one network."""
+
+    def operations(self, problem: Problem) -> int:
+        """The floating-point operations of one sweep of one network, as it is compiled."""
+        key = chainrule.random.key(0)
+        start = compile(lambda key: self.start(problem, key))(key)
+        sweep = compile(lambda state, number, key: self.sweep(problem, state, number, key))
+        return sweep.flops(start, numpy.int32(0), key)
+
+
+def all_right(outputs: Any, y: Any) -> Any:
+    """Whether every output is on its target's side of ½.
+
+    >>> bool(all_right(numpy.array([[0.4], [0.9]]), numpy.array([[0.0], [1.0]])))
+    True
+    """
+    return np.all((outputs > 0.5) == (y > 0.5))

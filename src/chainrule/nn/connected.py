@@ -1,0 +1,352 @@
+"""Networks with any connections from earlier units to later ones: skips, within the hidden units, tied, multiplicative.
+
+    zⱼ = Σₖ wⱼₖ aₖ + bⱼ,    aⱼ = σ(zⱼ)
+
+where k runs over all units that j is connected to, whichever groups they are in. A unit may also be reached by products
+of units (sigma-pi): `zⱼ = Σᵢ wⱼᵢ Πₖ aᵢₖ`.
+
+Source: Rumelhart, Hinton & Williams, Learning internal representations by error propagation, in Parallel Distributed
+Processing, volume 1, chapter 8, MIT Press 1986.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy
+
+from chainrule import random
+from chainrule.errors import OptionError, ShapeError
+from chainrule.nn.activations import ACTIVATIONS
+from chainrule.nn.network import _float_dtype
+from chainrule.trace import namespace as np
+from chainrule.trace.array import scope
+
+__all__ = ["Connected", "Connection", "Units", "Wiring"]
+
+INPUT = "input"
+
+
+@dataclass(frozen=True)
+class Units:
+    """A group of units that work at the same time: how many, with which activation.
+
+    `bias` is True for biases of their own, False for none, or a name: groups whose biases have the same name share
+    them.
+    """
+
+    name: str
+    size: int
+    activation: str = "sigmoid"
+    bias: bool | str = True
+
+    @property
+    def bias_name(self) -> str | None:
+        """The name of the biases."""
+        return self.name if self.bias is True else self.bias or None
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Weights to every unit of a group from every unit of an earlier one, or of several.
+
+    `weights` names them, "source->target" unless told; connections whose weights have the same name are tied: they have
+    the same weights. `places[j][k]` says which of the weights goes to unit j from unit k, −1 for none, so that weights
+    can be missing, or be shared by many places; without `places` there is one for each pair. With `products`, each a
+    tuple of units of the source, the units are reached from the products of those in place of single units.
+    """
+
+    source: str | tuple[str, ...]
+    target: str
+    weights: str = ""
+    places: tuple[tuple[int, ...], ...] | None = None
+    products: tuple[tuple[int, ...], ...] | None = None
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The groups that it comes from."""
+        return (self.source,) if isinstance(self.source, str) else self.source
+
+    @property
+    def name(self) -> str:
+        """The name of its weights."""
+        return self.weights or f"{'+'.join(self.sources)}->{self.target}"
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What is connected to what: the inputs by name, groups of units in the order in which they work, the outputs."""
+
+    inputs: tuple[tuple[str, int], ...]
+    units: tuple[Units, ...]
+    connections: tuple[Connection, ...]
+    outputs: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """How many units each group has, the inputs first."""
+        return {**dict(self.inputs), **{units.name: units.size for units in self.units}}
+
+    @cached_property
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each array of weights: (to, from), or (count,) where `places` says which goes where."""
+        return {c.name: self._shape(c) for c in self.connections}
+
+    @cached_property
+    def bias_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each array of biases."""
+        return {units.bias_name: (units.size,) for units in self.units if units.bias_name is not None}
+
+    @property
+    def parameters(self) -> int:
+        """How many weights and biases there are, those that are tied counted once."""
+        return sum(math.prod(shape) for shape in [*self.weight_shapes.values(), *self.bias_shapes.values()])
+
+    def into(self, units: Units) -> list[Connection]:
+        """The connections that end at a group."""
+        return [c for c in self.connections if c.target == units.name]
+
+    def reach(self, connection: Connection) -> int:
+        """How many numbers a connection takes: the units of its sources, or products of them."""
+        if connection.products is not None:
+            return len(connection.products)
+        return sum(self.sizes[name] for name in connection.sources)
+
+    def _shape(self, connection: Connection) -> tuple[int, ...]:
+        if connection.places is not None:
+            return (1 + max(place for row in connection.places for place in row),)
+        return (self.sizes[connection.target], self.reach(connection))
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class Connected:
+    """A network of groups of units with any connections from earlier groups to later ones.
+
+    `inputs` is the number of inputs, or a mapping of names to numbers if they come in groups; `units` are the groups in
+    the order in which they work; `connections` are Connections or pairs of names. Inputs that are not named are the
+    group "input"; the outputs are the last group, or those that `outputs` names, side by side. Weights and biases start
+    evenly distributed from −`initial` to `initial`, as in 1986; the same seed gives the same network.
+
+    The network is a tree of its `weights` and `biases`, dicts by name, so `grad` and `tree_map` take it as it is.
+
+    Raises OptionError for names that do not fit together, or a connection that goes to an earlier group.
+
+    >>> network = Connected(2, [Units("hidden", 1), Units("output", 1)],
+    ...     [("input", "hidden"), ("input", "output"), ("hidden", "output")], seed=0)
+    >>> network.parameters, {name: w.shape for name, w in network.weights.items()}
+    (7, {'input->hidden': (1, 2), 'input->output': (1, 2), 'hidden->output': (1, 1)})
+    >>> network(numpy.zeros((4, 2))).shape
+    (4, 1)
+    """
+
+    weights: dict[str, Any]
+    biases: dict[str, Any]
+    wiring: Wiring = field(metadata={"static": True})
+
+    def __init__(
+        self,
+        inputs: int | Mapping[str, int],
+        units: Sequence[Units],
+        connections: Sequence[Connection | tuple[str, str]],
+        *,
+        outputs: Sequence[str] = (),
+        initial: float = 0.3,
+        seed: int = 0,
+        dtype: Any = numpy.float32,
+    ) -> None:
+        named = inputs if isinstance(inputs, Mapping) else {INPUT: inputs}
+        links = tuple(c if isinstance(c, Connection) else Connection(*c) for c in connections)
+        last = tuple(outputs) or tuple(u.name for u in units[-1:])
+        made = self.of(Wiring(tuple(named.items()), tuple(units), links, last), random.key(seed), initial, dtype)
+        self._set(made.weights, made.biases, made.wiring)
+
+    def _set(self, weights: dict[str, Any], biases: dict[str, Any], wiring: Wiring) -> None:
+        for name, value in (("weights", weights), ("biases", biases), ("wiring", wiring)):
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def of(cls, wiring: Wiring, key: Any, initial: float = 0.3, dtype: Any = numpy.float32) -> Connected:
+        """A network of this wiring with weights and biases drawn from a key, evenly from −initial to initial."""
+        wanted = _float_dtype(dtype)
+        shapes = [*wiring.weight_shapes.values(), *wiring.bias_shapes.values()]
+        keys = random.split(key, max(len(shapes), 1))
+        drawn = [random.uniform(keys[n], shape, wanted, -initial, initial) for n, shape in enumerate(shapes)]
+        count = len(wiring.weight_shapes)
+        return cls.from_weights(
+            wiring,
+            dict(zip(wiring.weight_shapes, drawn[:count], strict=True)),
+            dict(zip(wiring.bias_shapes, drawn[count:], strict=True)),
+        )
+
+    @classmethod
+    def from_weights(cls, wiring: Wiring, weights: Mapping[str, Any], biases: Mapping[str, Any]) -> Connected:
+        """The network of this wiring with the given weights and biases; ShapeError if one is missing or does not fit."""
+        for what, given, wanted in (
+            ("weights", weights, wiring.weight_shapes),
+            ("biases", biases, wiring.bias_shapes),
+        ):
+            shapes = {name: tuple(np.shape(array)) for name, array in given.items()}
+            if shapes != wanted:
+                raise ShapeError(f"the wiring needs {what} of the shapes {wanted}, not {shapes}.")
+        made = object.__new__(cls)
+        made._set({n: weights[n] for n in wiring.weight_shapes}, {n: biases[n] for n in wiring.bias_shapes}, wiring)
+        return made
+
+    @property
+    def parameters(self) -> int:
+        """How many weights and biases there are, those that are tied counted once."""
+        return self.wiring.parameters
+
+    @property
+    def dtype(self) -> numpy.dtype[Any]:
+        """The element type of the weights."""
+        found: numpy.dtype[Any] = numpy.dtype(next(iter([*self.weights.values(), *self.biases.values()])).dtype)
+        return found
+
+    @property
+    def inputs(self) -> int:
+        """How many numbers it takes for each example."""
+        return sum(size for _, size in self.wiring.inputs)
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers it gives for each example."""
+        return sum(self.wiring.sizes[name] for name in self.wiring.outputs)
+
+    def astype(self, dtype: Any) -> Connected:
+        """The same network with weights of another dtype."""
+        wanted = _float_dtype(dtype)
+        weights, biases = ({n: a.astype(wanted) for n, a in given.items()} for given in (self.weights, self.biases))
+        return self.from_weights(self.wiring, weights, biases)
+
+    def forward(self, x: Any, nudges: Mapping[str, Any] | None = None) -> dict[str, tuple[Any, Any]]:
+        """`(z, a)` of each group for examples of shape (examples, inputs), the inputs' a among them with z = a.
+
+        `nudges` are added to the weighted inputs z of the groups that it names.
+        """
+        found = self._inputs(x)
+        for units in self.wiring.units:
+            with scope(units.name):
+                z = self.weighted_input(units, {name: a for name, (_, a) in found.items()})
+                if nudges and units.name in nudges:
+                    z = z + nudges[units.name]
+                found[units.name] = z, ACTIVATIONS[units.activation](z)
+        return found
+
+    def weighted_input(self, units: Units, activations: Mapping[str, Any]) -> Any:
+        """`z` of a group, shape (examples, units), from the activations of the groups before it."""
+        z = None if units.bias_name is None else self.biases[units.bias_name]
+        for connection in self.wiring.into(units):
+            part = self._reaching(connection, activations) @ self.matrix(connection).T
+            z = part if z is None else z + part
+        return z
+
+    def matrix(self, connection: Connection) -> Any:
+        """The weights of a connection as a matrix (to, from), zeros where there are none."""
+        w = self.weights[connection.name]
+        if connection.places is None:
+            return w
+        places = numpy.array(connection.places)
+        found = np.take(w, numpy.maximum(places, 0).ravel(), axis=0).reshape(places.shape)
+        return found if (places >= 0).all() else np.where(places >= 0, found, 0)
+
+    def _reaching(self, connection: Connection, activations: Mapping[str, Any]) -> Any:
+        """The activations that a connection takes, shape (examples, units), products of them where it says so."""
+        parts = [activations[name] for name in connection.sources]
+        a = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+        if connection.products is None:
+            return a
+        return np.stack([_product([a[:, k] for k in product]) for product in connection.products], axis=1)
+
+    def _inputs(self, x: Any) -> dict[str, tuple[Any, Any]]:
+        if np.ndim(x) != 2 or np.shape(x)[1] != self.inputs:
+            raise ShapeError(f"the network takes examples of shape (n, {self.inputs}), not {np.shape(x)}.")
+        found, start = {}, 0
+        for name, size in self.wiring.inputs:
+            part = x[:, start : start + size] if len(self.wiring.inputs) > 1 else x
+            found[name] = part, part
+            start += size
+        return found
+
+    def output(self, x: Any) -> tuple[Any, Any]:
+        """`(z, a)` of the outputs, those of several groups side by side."""
+        found = self.forward(x)
+        pairs = [found[name] for name in self.wiring.outputs]
+        if len(pairs) == 1:
+            return pairs[0]
+        return np.concatenate([z for z, _ in pairs], axis=1), np.concatenate([a for _, a in pairs], axis=1)
+
+    def __call__(self, x: Any) -> Any:
+        """The outputs for examples of shape (examples, inputs)."""
+        return self.output(x)[1]
+
+    def __repr__(self) -> str:
+        groups = ", ".join(f"{name} {size}" for name, size in self.wiring.sizes.items())
+        return f"Connected({groups}; {self.parameters} parameters, {self.dtype})"
+
+
+def _product(factors: Sequence[Any]) -> Any:
+    found = factors[0]
+    for factor in factors[1:]:
+        found = found * factor
+    return found
+
+
+# checks
+
+
+def _check(wiring: Wiring) -> None:
+    names = [*(name for name, _ in wiring.inputs), *(units.name for units in wiring.units)]
+    if len(set(names)) < len(names) or not wiring.units:
+        raise OptionError(f"groups need names of their own, at least one besides the inputs, not {names}.")
+    if any(not isinstance(size, int | numpy.integer) or size < 1 for size in wiring.sizes.values()):
+        raise OptionError(f"each group needs at least one unit: {wiring.sizes}.")
+    for units in wiring.units:
+        if units.activation not in ACTIVATIONS:
+            raise OptionError(
+                f"there is no activation {units.activation!r}.", cure=f"Activations are {', '.join(ACTIVATIONS)}."
+            )
+        if not wiring.into(units) and units.bias_name is None:
+            raise OptionError(f"nothing reaches the units {units.name!r}.")
+    for connection in wiring.connections:
+        _check_connection(wiring, connection, names)
+    _check_tied(wiring)
+    unknown = [name for name in wiring.outputs if name not in {u.name for u in wiring.units}]
+    if unknown or not wiring.outputs:
+        raise OptionError(f"outputs must be groups of units, not {list(wiring.outputs)}.")
+
+
+def _check_connection(wiring: Wiring, connection: Connection, names: Sequence[str]) -> None:
+    for name in (*connection.sources, connection.target):
+        if name not in names:
+            raise OptionError(f"a connection names {name!r}, but there are {', '.join(names)}.")
+    if any(names.index(source) >= names.index(connection.target) for source in connection.sources):
+        raise OptionError(
+            f"{connection.name}: connections go from earlier groups to later ones.",
+            cure="For a network that runs in time make a group for each step, with tied weights.",
+        )
+    count = sum(wiring.sizes[name] for name in connection.sources)
+    for product in connection.products or ():
+        if not product or any(not 0 <= k < count for k in product):
+            raise OptionError(f"{connection.name}: {product} does not name units of the {count} of its source.")
+    if connection.places is not None:
+        shape, wanted = np.shape(connection.places), (wiring.sizes[connection.target], wiring.reach(connection))
+        if shape != wanted or max(map(max, connection.places)) < 0:
+            raise OptionError(f"{connection.name}: places must have the shape {wanted}, not {shape}.")
+
+
+def _check_tied(wiring: Wiring) -> None:
+    shapes = {c.name: wiring._shape(c) for c in wiring.connections}
+    for connection in wiring.connections:
+        if wiring._shape(connection) != shapes[connection.name]:
+            raise OptionError(f"the weights {connection.name!r} are tied, but of different shapes.")
+    sizes = {u.bias_name: u.size for u in wiring.units}
+    if any(u.bias_name is not None and sizes[u.bias_name] != u.size for u in wiring.units):
+        raise OptionError("biases are tied, but of groups of different sizes.")
