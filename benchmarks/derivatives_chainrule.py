@@ -91,7 +91,7 @@ class _Compiled:
     def __init__(self, function: Function, arguments: tuple[Any, ...]) -> None:
         self._function, self._arguments = cr.compile(function), arguments
         start = time.perf_counter()
-        self._program = self._function.program(*arguments)  # type: ignore[attr-defined]
+        self._program = self._function.program(*arguments)
         self._seconds = time.perf_counter() - start
         self._inputs = flatten(arguments)[0]
         self._results = [numpy.empty(node.type.shape, node.type.dtype) for node in self._program.graph.outputs]

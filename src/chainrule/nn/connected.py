@@ -187,7 +187,7 @@ class Connected:
 
     @classmethod
     def from_weights(cls, wiring: Wiring, weights: Mapping[str, Any], biases: Mapping[str, Any]) -> Connected:
-        """The network of this wiring with the given weights and biases; ShapeError if one is missing or does not fit."""
+        """The network of this wiring with these weights and biases; ShapeError if one is missing or does not fit."""
         for what, given, wanted in (
             ("weights", weights, wiring.weight_shapes),
             ("biases", biases, wiring.bias_shapes),
