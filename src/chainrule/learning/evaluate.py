@@ -12,7 +12,7 @@ from chainrule.data.dataset import DataSet, as_dataset
 from chainrule.errors import DataError
 from chainrule.learning.step import ROW, Evaluation, Objective
 from chainrule.nn.costs import cost_function
-from chainrule.nn.network import Network
+from chainrule.nn.feedforward import Feedforward
 from chainrule.trace.tree import flatten
 
 __all__ = ["Evaluator", "Examples", "Totals", "by_size", "evaluate", "prepared"]
@@ -22,7 +22,7 @@ _AT_ONCE = 1000  # examples
 
 
 def evaluate(
-    network: Network, data: DataSet | tuple[Any, Any], *, cost: str, l2: float = 0.0
+    network: Feedforward, data: DataSet | tuple[Any, Any], *, cost: str, l2: float = 0.0
 ) -> tuple[float, float | None]:
     """The cost of a network on examples, and the fraction of them that it classifies rightly.
 
@@ -31,11 +31,12 @@ def evaluate(
 
     Raises OptionError for a cost that does not suit the network, DataError for data that do not.
 
+    >>> from chainrule.nn.network import Network
     >>> network = Network.from_weights([(np.eye(2), np.zeros(2))], "identity")
     >>> evaluate(network, ([[1.0, 0.0], [0.0, 1.0]], [0, 0]), cost="quadratic")
     (0.5, 0.5)
     """
-    cost_function(cost, network.layers[-1].activation)
+    cost_function(cost, network.output_activation)
     examples = prepared(data, network, network.dtype)
     evaluator = Evaluator(network, Objective(cost, l2 / len(examples.x)), examples)
     totals = evaluator.measure([np.asarray(leaf, order="C") for leaf in flatten(network)[0]])
@@ -51,11 +52,11 @@ class Examples:
     classes: bool  # whether right and wrong mean something
 
 
-def prepared(data: Any, network: Network, dtype: np.dtype[Any]) -> Examples:
+def prepared(data: Any, network: Feedforward, dtype: np.dtype[Any]) -> Examples:
     """The data as the native loop reads them; DataError if they do not fit the network."""
     checked = as_dataset(data)
     x = _narrowed(checked.flat(), dtype, "x")
-    inputs, outputs = network.sizes[0], network.sizes[-1]
+    inputs, outputs = network.inputs, network.outputs
     if x.shape[1] != inputs:
         raise DataError(f"the examples have {x.shape[1]} features, but the network takes {inputs} inputs.")
     labels = checked.labels
@@ -107,7 +108,7 @@ class Totals:
 class Evaluator:
     """What measures the weights of a network, as they are at the time, on the same examples."""
 
-    def __init__(self, network: Network, objective: Objective, examples: Examples) -> None:
+    def __init__(self, network: Feedforward, objective: Objective, examples: Examples) -> None:
         data = (examples.x, examples.labels)
         self.count = len(examples.x)
         self.loops = by_size(self.count, _even_part(self.count), lambda n: Evaluation(network, objective, data, n))

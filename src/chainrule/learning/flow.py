@@ -1,6 +1,7 @@
 """What flows through a network while it learns: a few numbers for each layer, taken in the pass that learns.
 
-For each layer, over the examples of the batch (n of them), with the error of a single example δ = ∂C_x/∂z:
+For each layer, or group of units, over the examples of the batch (n of them), with the error of a single example
+δ = ∂C_x/∂z, and w and b all that reaches it:
 
     activation, weighted_input, error   rms of a, z, δ
     gradient, bias_gradient             rms of ∂C/∂w and ∂C/∂b, of the mean cost
@@ -28,10 +29,11 @@ from chainrule.graph import ops
 from chainrule.graph.node import Node, full, number
 from chainrule.learning.objective import Objective
 from chainrule.learning.optimizers import Optimizer
-from chainrule.nn.network import Dense, Network
+from chainrule.nn.feedforward import Feedforward, Stage
 from chainrule.trace import namespace as cnp
 from chainrule.trace.array import Array, variable
 from chainrule.trace.tree import flatten, unflatten
+from chainrule.transform import grad, per_example
 
 __all__ = ["LAYER_QUANTITIES", "STEP_QUANTITIES", "Flow", "Watched", "watched_step"]
 
@@ -60,7 +62,7 @@ class Watched:
 
 
 def watched_step(
-    network: Network,
+    network: Feedforward,
     moments: Any,
     objective: Objective,
     optimizer: Optimizer,
@@ -72,25 +74,22 @@ def watched_step(
     """A training step with its quantities; with `measure`, the cost after the step is computed on the same batch."""
     leaves, structure = flatten(network)
     weights = [variable(leaf) for leaf in leaves]
-    moved: Network = unflatten(structure, weights)
+    moved: Feedforward = unflatten(structure, weights)
     cost, right = objective.measured(moved, x, labels)
-    passed = moved.forward(x)  # the same nodes again
-    nodes = [array.node for array in (*(z for z, _ in passed), *weights)]
+    stages = moved.stages(x)  # the same nodes again
+    nodes = [array.node for array in (*(stage.z for stage in stages), *weights)]
     found = backpropagate([(cost.node, Array(full(1, cost.node.type)))], nodes)
-    deltas, gradients = found[: len(passed)], found[len(passed) :]
-    gradient = unflatten(structure, gradients)
-    after = optimizer.update(network, gradient, moments)
-    activations = [x, *(a for _, a in passed)]
-    norms = [_example_norms(delta, a) for delta, a in zip(deltas, activations, strict=False)]
-    of_data = [_without_penalty(g, w, objective) for g, w in zip(gradient.layers, network.layers, strict=True)]
+    deltas, gradients = found[: len(stages)], found[len(stages) :]
+    after = optimizer.update(network, unflatten(structure, gradients), moments)
+    norms, whole = _example_norms(network, objective, stages, deltas, x, labels)
     updated = flatten(after[0])[0]
     moves = [_move(*arrays) for arrays in zip(leaves, updated, gradients, strict=True)]
-    of_weights = [squared for squared, _ in moves[::2]]
-    rows = zip(after[0].layers, of_weights, of_data, passed, deltas, norms, strict=True)
-    layers = tuple(_layer(*row) for row in rows)
+    of_data = _without_penalty(gradients, leaves, network, objective)
+    rows = zip(stages, deltas, norms, strict=True)
+    layers = tuple(_layer(*row, updated, [squared for squared, _ in moves], of_data) for row in rows)
     predicted = [along for _, along in moves]
     measured = objective.measured(after[0], x, labels)[0] - cost if measure else None
-    shares = _class_shares(norms, labels, network.sizes[-1])
+    shares = _class_shares(whole, labels, network.outputs)
     return Watched(after, cost, right, layers, sum(predicted[1:], predicted[0]), measured, shares)
 
 
@@ -121,33 +120,81 @@ def _factor(change: Node, gradient: Node) -> float | None:
     return float(number(change.inputs[0])) if is_multiple else None
 
 
-def _without_penalty(gradient: Dense, layer: Dense, objective: Objective) -> tuple[Array, Array]:
+def _without_penalty(
+    gradients: Sequence[Array], leaves: Sequence[Array], network: Feedforward, objective: Objective
+) -> Sequence[Array]:
     """∂C/∂w and ∂C/∂b of the data alone."""
-    w = gradient.w - objective.penalty * layer.w if objective.penalty else gradient.w
-    return w, gradient.b
+    if not objective.penalty:
+        return gradients
+    penalized = {id(w) for w in network.weight_arrays()}
+    pairs = zip(gradients, leaves, strict=True)
+    return [g - objective.penalty * w if id(w) in penalized else g for g, w in pairs]
 
 
 def _layer(
-    after: Dense, moved: Any, gradient: tuple[Array, Array], passed: tuple[Array, Array], delta: Array, norms: Array
+    stage: Stage, delta: Array, norms: Array, after: Sequence[Array], moved: Sequence[Any], gradients: Sequence[Array]
 ) -> tuple[Array, ...]:
-    (z, a), (dw, db) = passed, gradient
-    squared, of_biases = cnp.sum(dw * dw), cnp.sum(db * db)
-    ratio = cnp.sqrt(moved / after.w.size) / cnp.maximum(_rms(after.w), 1e-30)
+    of_weights, of_biases = (_Squares.of(gradients, places) for places in (stage.weights, stage.biases))
+    change = _total([moved[n] for n in stage.weights])
+    size = _Squares.of(after, stage.weights)
+    ratio = cnp.sqrt(change / size.count) / cnp.maximum(size.rms, 1e-30)
     return (
-        _rms(a), _rms(z), delta.shape[0] * _rms(delta), cnp.sqrt(squared / dw.size),
-        cnp.sqrt(of_biases / db.size), ratio, _dead(after.activation, a), _saturated(after.activation, a),
-        cnp.mean(norms), squared + of_biases,
+        _rms(stage.a), _rms(stage.z), delta.shape[0] * _rms(delta), of_weights.rms, of_biases.rms, ratio,
+        _dead(stage.activation, stage.a), _saturated(stage.activation, stage.a),
+        cnp.mean(norms), of_weights.total + of_biases.total,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Squares:
+    """The sum of the squares of some arrays, and of how many numbers."""
+
+    total: Any
+    count: int
+
+    @classmethod
+    def of(cls, arrays: Sequence[Array], places: Sequence[int]) -> _Squares:
+        taken = [arrays[n] for n in places]
+        return cls(_total([cnp.sum(a * a) for a in taken]), max(sum(a.size for a in taken), 1))
+
+    @property
+    def rms(self) -> Any:
+        return cnp.sqrt(self.total / self.count)
+
+
+def _total(parts: Sequence[Any]) -> Any:
+    return sum(parts[1:], parts[0]) if parts else cnp.zeros(())
 
 
 def _rms(x: Array) -> Any:
     return cnp.sqrt(cnp.sum(x * x) / x.size)
 
 
-def _example_norms(delta: Array, a: Array) -> Any:
-    """‖∂C_x/∂(w, b)‖² = ‖δ_x‖² (‖a_x‖² + 1) of each example; δ carries the 1/n of the mean."""
-    n = delta.shape[0]
-    return (n * n) * cnp.sum(delta * delta, axis=1) * (cnp.sum(a * a, axis=1) + 1)
+def _example_norms(
+    network: Feedforward,
+    objective: Objective,
+    stages: Sequence[Stage],
+    deltas: Sequence[Array],
+    x: Array,
+    labels: Array,
+) -> tuple[list[Any], Any]:
+    """‖∂C_x/∂(w, b)‖² of each example, for each layer and in all.
+
+    Where each pair of units has a weight of its own, ‖δ_x‖² (‖a_x‖² + 1); δ carries the 1/n of the mean.
+    """
+    if all(stage.reaching is not None for stage in stages):
+        norms = [_outer_norms(stage, delta) for stage, delta in zip(stages, deltas, strict=True)]
+        return norms, _total(norms)
+    without_penalty = Objective(objective.cost)
+    slope = grad(lambda network, x, labels: without_penalty.measured(network, x, labels)[0])
+    each = flatten(per_example(slope)(network, x, labels))[0]
+    squares = [cnp.sum(g.reshape(g.shape[0], -1) ** 2, axis=1) for g in each]
+    return [_total([squares[n] for n in (*stage.weights, *stage.biases)]) for stage in stages], _total(squares)
+
+
+def _outer_norms(stage: Stage, delta: Array) -> Any:
+    n, a = delta.shape[0], stage.reaching
+    return (n * n) * cnp.sum(delta * delta, axis=1) * (cnp.sum(a * a, axis=1) + len(stage.biases))
 
 
 def _dead(activation: str, a: Array) -> Any:
@@ -164,10 +211,10 @@ def _saturated(activation: str, a: Array) -> Any:
     return cnp.mean(cnp.astype(slopes < _FLAT * _LARGEST_SLOPE[activation], a.dtype))
 
 
-def _class_shares(norms: Sequence[Array], labels: Array, classes: int) -> Any:
+def _class_shares(norms: Array, labels: Array, classes: int) -> Any:
     if labels.ndim != 1:
         return None
-    lengths = cnp.sqrt(sum(norms[1:], norms[0]))
+    lengths = cnp.sqrt(norms)
     positions = cnp.expand_dims(labels, 1) == cnp.arange(classes, dtype=labels.dtype)
     of_classes = cnp.sum(cnp.where(positions, cnp.expand_dims(lengths, 1), 0), axis=0)
     return of_classes / cnp.maximum(cnp.sum(lengths), 1e-30)

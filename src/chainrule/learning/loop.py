@@ -20,7 +20,7 @@ from chainrule.learning.run import Record, Run
 from chainrule.learning.step import ROW, Objective, Training, WatchedTraining
 from chainrule.learning.watcher import Watcher, looks_every
 from chainrule.nn.costs import cost_function
-from chainrule.nn.network import Network
+from chainrule.nn.feedforward import Feedforward
 from chainrule.trace.tree import flatten, unflatten
 
 __all__ = ["learn"]
@@ -30,7 +30,7 @@ _STRETCH_SECONDS = 0.05  # between two returns to Python, for progress and Ctrl-
 
 
 def learn(
-    network: Network,
+    network: Feedforward,
     data: DataSet | tuple[Any, Any],
     *,
     cost: str,
@@ -64,6 +64,7 @@ def learn(
     Raises OptionError for an option outside its range, DataError for data that cannot be learned from.
 
     >>> from chainrule.learning.optimizers import SGD
+    >>> from chainrule.nn import Network
     >>> x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
     >>> network = Network([2, 4, 2], activation="tanh", output="softmax", seed=1)
     >>> data = (x, [0, 1, 1, 0])
@@ -81,7 +82,7 @@ def learn(
         raise OptionError(f"batch {batch} is larger than the training data, {len(training.x)} examples.")
     orders = _orders(order, epochs, len(training.x), seed)
     every = looks_every(watch, network.parameters, batch, epochs * (len(training.x) // batch))
-    cost_function(cost, network.layers[-1].activation)
+    cost_function(cost, network.output_activation)
     objective = Objective(cost, l2 / len(training.x))
     with Progress(epochs, len(training.x), shown=progress) as display:
         start = network.astype(wanted)
@@ -98,7 +99,7 @@ def learn(
 
 
 def _check_options(network: Any, epochs: Any, batch: Any, optimizer: Any, l2: Any, seed: Any) -> None:
-    if not isinstance(network, Network):
+    if not isinstance(network, Feedforward):
         raise OptionError(f"network must be a Network, not {network!r}.", cure="Try cr.nn.Network([784, 30, 10]).")
     for name, value, least in (("epochs", epochs, 1), ("batch", batch, 1), ("seed", seed, 0)):
         if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
@@ -163,7 +164,7 @@ class _Pace:
 class _Learner:
     """The network while it learns, with its native programs."""
 
-    start: Network
+    start: Feedforward
     training: Examples
     validation: Examples | None
     objective: Objective
@@ -184,7 +185,7 @@ class _Learner:
         training = (state, self.objective, self.optimizer, data)
         watched = functools.partial(WatchedTraining, *training, self.batch)
         self.watcher = Watcher(
-            functools.partial(watched, measure=True), self.every or 0, self.batch, len(self.start.layers)
+            functools.partial(watched, measure=True), self.every or 0, self.batch, len(self.start.sizes) - 1
         )
         if self.every not in (None, 1):
             self.watcher.start()
@@ -197,9 +198,9 @@ class _Learner:
         self.retrain = self._evaluator(self.training if self.evaluate_training else None)
 
     @property
-    def network(self) -> Network:
+    def network(self) -> Feedforward:
         """The network as it is now."""
-        learned: Network = unflatten(self.structure, self.leaves)[0]
+        learned: Feedforward = unflatten(self.structure, self.leaves)[0]
         return learned
 
     def run(self, orders: Iterator[Values], display: Progress) -> bool:

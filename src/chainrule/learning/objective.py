@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule.nn.costs import cost_function, targets
-from chainrule.nn.network import Network
+from chainrule.nn.feedforward import Feedforward
 from chainrule.trace import namespace as cnp
 
 __all__ = ["Objective"]
@@ -22,16 +22,16 @@ class Objective:
     cost: str
     penalty: float = 0.0
 
-    def measured(self, network: Network, x: Any, labels: Any) -> tuple[Any, Any]:
+    def measured(self, network: Feedforward, x: Any, labels: Any) -> tuple[Any, Any]:
         """The cost, penalty included, and how many of the examples are classified rightly."""
-        z, a = network.forward(x)[-1]
+        z, a = network.output(x)
         y = targets(labels, network)
-        data = cnp.mean(cost_function(self.cost, network.layers[-1].activation)(z, a, y))
+        data = cnp.mean(cost_function(self.cost, network.output_activation)(z, a, y))
         right = cnp.argmax(a, axis=1) == (labels if labels.ndim == 1 else cnp.argmax(labels, axis=1))
         return data + self._penalty(network), cnp.sum(right)
 
-    def _penalty(self, network: Network) -> Any:
+    def _penalty(self, network: Feedforward) -> Any:
         if self.penalty == 0:
             return 0.0
-        squares = sum(cnp.sum(layer.w * layer.w) for layer in network.layers)
+        squares = sum(cnp.sum(w * w) for w in network.weight_arrays())
         return 0.5 * self.penalty * squares

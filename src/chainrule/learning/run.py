@@ -23,6 +23,7 @@ import numpy as np
 from chainrule.errors import ChainruleError, FormatError, StorageError
 from chainrule.learning.flow import Flow
 from chainrule.nn.activations import ACTIVATIONS
+from chainrule.nn.connected import Connected, Wiring
 from chainrule.nn.network import Network
 
 __all__ = ["Record", "Run", "check_folder"]
@@ -51,7 +52,7 @@ class Record:
 class Run:
     """The result of `learn`: the network, its history, how it was made, whether it was stopped early, what flowed."""
 
-    network: Network
+    network: Any  # a Network or a Connected
     history: list[Record]
     configuration: Mapping[str, Any] = field(default_factory=dict)
     interrupted: bool = False
@@ -70,11 +71,9 @@ class Run:
     def _write_into(self, folder: Path) -> None:
         from safetensors.numpy import save
 
-        layers = enumerate(self.network.layers)
-        named = {f"layers[{n}].{name}": getattr(layer, name) for n, layer in layers for name in ("w", "b")}
+        named, structure = _taken_apart(self.network)
         tensors = {name: np.ascontiguousarray(tensor) for name, tensor in named.items()}  # `save` takes no strides
-        own = {"format": _FORMAT, "activations": [layer.activation for layer in self.network.layers]}
-        own |= {"interrupted": self.interrupted}
+        own = {"format": _FORMAT, **structure, "interrupted": self.interrupted}
         details = own | dict(self.configuration) | own
         _replace_all(
             {
@@ -99,7 +98,7 @@ class Run:
             history = [_record(source / _HISTORY, line) for line in _text(source / _HISTORY).splitlines()]
             network = _network(source / _WEIGHTS, configuration)
             flow = _flow(source / _FLOW) if (source / _FLOW).exists() else None
-        own = {name: configuration.pop(name, None) for name in ("format", "activations", "interrupted")}
+        own = {name: configuration.pop(name, None) for name in ("format", "activations", "wiring", "interrupted")}
         return cls(network, history, configuration, own["interrupted"] is True, flow)
 
     @property
@@ -214,22 +213,41 @@ def _fits(name: str, value: Any) -> bool:
     return type(value) is int or (type(value) is float and name != "epoch")
 
 
-def _network(path: Path, configuration: Mapping[str, Any]) -> Network:
+def _taken_apart(network: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The weights and biases by name, and what else there is to say of the network."""
+    if isinstance(network, Connected):
+        weights = {f"weights[{name!r}]": w for name, w in network.weights.items()}
+        biases = {f"biases[{name!r}]": b for name, b in network.biases.items()}
+        return weights | biases, {"wiring": network.wiring.to_dict()}
+    layers = enumerate(network.layers)
+    named = {f"layers[{n}].{name}": getattr(layer, name) for n, layer in layers for name in ("w", "b")}
+    return named, {"activations": [layer.activation for layer in network.layers]}
+
+
+def _network(path: Path, configuration: Mapping[str, Any]) -> Network | Connected:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    activations: Any = configuration.get("activations")
-    known = isinstance(activations, list) and all(name in list(ACTIVATIONS) for name in activations)
-    if configuration.get("format") != _FORMAT or not known:
+    if configuration.get("format") != _FORMAT:
         raise FormatError(f"{path.parent} holds no run of this version of chainrule.")
     try:
-        tensors = load(path.read_bytes())
-        weights = [(tensors[f"layers[{n}].w"], tensors[f"layers[{n}].b"]) for n in range(len(activations))]
-        return Network.from_weights(weights, activations)
+        return _put_together(load(path.read_bytes()), configuration)
     except ChainruleError as problem:
         raise FormatError(f"{path} does not hold the network's weights: {problem.what}") from None
     except (SafetensorError, KeyError, ValueError) as problem:
         raise FormatError(f"{path} does not hold the network's weights: {problem}.") from None
+
+
+def _put_together(tensors: Mapping[str, Any], configuration: Mapping[str, Any]) -> Network | Connected:
+    if "wiring" in configuration:
+        wiring = Wiring.from_dict(configuration["wiring"])
+        weights = {name: tensors[f"weights[{name!r}]"] for name in wiring.weight_shapes}
+        return Connected.from_weights(wiring, weights, {n: tensors[f"biases[{n!r}]"] for n in wiring.bias_shapes})
+    activations: Any = configuration.get("activations")
+    if not isinstance(activations, list) or not all(name in list(ACTIVATIONS) for name in activations):
+        raise FormatError("the configuration names no activations.")
+    pairs = [(tensors[f"layers[{n}].w"], tensors[f"layers[{n}].b"]) for n in range(len(activations))]
+    return Network.from_weights(pairs, activations)
 
 
 def _flow(path: Path) -> Flow:

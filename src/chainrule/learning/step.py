@@ -19,7 +19,7 @@ from chainrule.learning.flow import Watched, watched_step
 from chainrule.learning.objective import Objective
 from chainrule.learning.optimizers import Optimizer
 from chainrule.native.program import Loop, build
-from chainrule.nn.network import Network
+from chainrule.nn.feedforward import Feedforward
 from chainrule.trace.array import Array, apply, transforming
 from chainrule.trace.tracing import trace
 from chainrule.trace.tree import flatten, paths, unflatten
@@ -99,7 +99,7 @@ class Training(_Stretch):
             examples, answers = _rows(x, rows), _rows(labels, rows)
             right: list[Array] = []
 
-            def cost(network: Network) -> Array:
+            def cost(network: Feedforward) -> Array:
                 value, count = objective.measured(network, examples, answers)
                 right.append(count)
                 return value  # type: ignore[no-any-return]
@@ -142,8 +142,8 @@ def _quantities(found: Watched) -> list[Array]:
 class Evaluation(_Stretch):
     """Costs and right answers of a network on resident data, nothing changed; the state is the network."""
 
-    def __init__(self, network: Network, objective: Objective, data: tuple[Values, Values], batch: int) -> None:
-        def step(network: Network, x: Array, labels: Array, rows: Array) -> tuple[Tree, tuple[Array, Array]]:
+    def __init__(self, network: Feedforward, objective: Objective, data: tuple[Values, Values], batch: int) -> None:
+        def step(network: Feedforward, x: Array, labels: Array, rows: Array) -> tuple[Tree, tuple[Array, Array]]:
             return network, objective.measured(network, _rows(x, rows), _rows(labels, rows))
 
         super().__init__(step, network, data, batch)

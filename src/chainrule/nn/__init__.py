@@ -5,6 +5,7 @@ from chainrule.nn.connected import Connected, Connection, Units, Wiring
 from chainrule.nn.costs import COSTS
 from chainrule.nn.initializers import INITIALIZERS
 from chainrule.nn.network import Dense, Network
+from chainrule.nn.recurrent import unrolled
 
 __all__ = [
     "ACTIVATIONS",
@@ -21,4 +22,5 @@ __all__ = [
     "sigmoid",
     "softmax",
     "tanh",
+    "unrolled",
 ]

@@ -20,8 +20,9 @@ import numpy as np
 from chainrule.derive.backpropagation import backpropagate
 from chainrule.errors import DataError, ShapeError
 from chainrule.graph.node import full
+from chainrule.nn.connected import Connected
 from chainrule.nn.costs import cost_function, targets
-from chainrule.nn.network import Network
+from chainrule.nn.feedforward import Feedforward, Stage
 from chainrule.trace import namespace as cnp
 from chainrule.trace.array import Array, as_array, transforming, variable
 from chainrule.trace.tree import flatten, unflatten
@@ -33,13 +34,17 @@ Values = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class LayerDerivatives:
-    """One layer: `a` and `z` of shape (examples, neurons), `delta` = ∂C/∂z of the same shape, `dw`, `db` as w and b."""
+    """One layer: `a` and `z` of shape (examples, neurons), `delta` = ∂C/∂z of the same shape, `dw`, `db` as w and b.
+
+    In a Connected network, `dw` is a dict with each array of weights that reaches the units, `db` the biases or None;
+    the derivative of weights that are tied is the sum over all places where they are.
+    """
 
     a: Values
     z: Values
     delta: Values
-    dw: Values
-    db: Values
+    dw: Any
+    db: Any
 
 
 @dataclass(frozen=True)
@@ -50,12 +55,12 @@ class Backpropagation:
     layers: tuple[LayerDerivatives, ...]
 
     @property
-    def gradient(self) -> list[tuple[Values, Values]]:
+    def gradient(self) -> list[tuple[Any, Any]]:
         """`(∂C/∂w, ∂C/∂b)` of each layer."""
         return [(layer.dw, layer.db) for layer in self.layers]
 
 
-def backprop(network: Network, cost: str, x: Any, y: Any) -> Backpropagation:
+def backprop(network: Feedforward, cost: str, x: Any, y: Any) -> Backpropagation:
     """The cost of the network on the examples, and for every layer a, z, δ = ∂C/∂z, ∂C/∂w and ∂C/∂b.
 
     `x` has the shape (examples, inputs); `y` holds integer labels of shape (examples,) or targets of shape (examples,
@@ -63,27 +68,37 @@ def backprop(network: Network, cost: str, x: Any, y: Any) -> Backpropagation:
 
     Raises ShapeError or DataError where the shapes do not fit the network, OptionError for a cost that does not.
 
+    >>> from chainrule.nn.network import Network
     >>> network = Network.from_weights([([[1.0]], [0.0])])
     >>> found = backprop(network, "quadratic", np.array([[0.0]]), np.array([[1.0]]))
     >>> found.cost, found.layers[0].delta.item()
     (0.125, -0.125)
     """
-    formula = cost_function(cost, network.layers[-1].activation)
+    formula = cost_function(cost, network.output_activation)
     examples = _examples(network, x)
     answers = _answers(network, len(examples), y)
     with transforming():
         leaves, structure = flatten(network)
         weights = [variable(leaf) for leaf in leaves]
-        moved: Network = unflatten(structure, weights)
-        passed = moved.forward(as_array(examples))
-        total = cnp.mean(formula(*passed[-1], targets(as_array(answers), network)))
-        nodes = [array.node for array in (*(z for z, _ in passed), *weights)]
+        moved: Feedforward = unflatten(structure, weights)
+        x = as_array(examples)
+        stages = moved.stages(x)
+        total = cnp.mean(formula(*moved.output(x), targets(as_array(answers), network)))
+        nodes = [array.node for array in (*(stage.z for stage in stages), *weights)]
         found = backpropagate([(total.node, Array(full(1, total.node.type)))], nodes)
-    deltas, gradients = found[: len(passed)], found[len(passed) :]
-    pairs = zip(gradients[::2], gradients[1::2], strict=True)
-    rows = zip(passed, deltas, pairs, strict=True)
-    layers = [LayerDerivatives(*_values(a, z, delta, dw, db)) for (z, a), delta, (dw, db) in rows]
+    deltas, gradients = found[: len(stages)], found[len(stages) :]
+    layers = [_layer(network, stage, delta, gradients) for stage, delta in zip(stages, deltas, strict=True)]
     return Backpropagation(float(total.value), tuple(layers))
+
+
+def _layer(network: Feedforward, stage: Stage, delta: Array, gradients: Sequence[Array]) -> LayerDerivatives:
+    a, z, error = _values(stage.a, stage.z, delta)
+    dw, db = (_values(*(gradients[n] for n in places)) for places in (stage.weights, stage.biases))
+    if isinstance(network, Connected):
+        names = list(network.weights)
+        reaching = {names[n]: w for n, w in zip(stage.weights, dw, strict=True)}
+        return LayerDerivatives(a, z, error, reaching, db[0] if db else None)
+    return LayerDerivatives(a, z, error, dw[0], db[0])
 
 
 def _values(*arrays: Array) -> Sequence[Values]:
@@ -100,8 +115,8 @@ def _numbers(values: Any, what: str) -> Values:
     return array
 
 
-def _examples(network: Network, x: Any) -> Values:
-    examples, inputs = _numbers(x, "examples"), network.sizes[0]
+def _examples(network: Feedforward, x: Any) -> Values:
+    examples, inputs = _numbers(x, "examples"), network.inputs
     if examples.ndim != 2 or examples.shape[1] != inputs or not len(examples):
         raise ShapeError(
             f"the network takes at least one example, of shape (n, {inputs}), not {examples.shape}.",
@@ -110,8 +125,8 @@ def _examples(network: Network, x: Any) -> Values:
     return examples.astype(network.dtype)
 
 
-def _answers(network: Network, examples: int, y: Any) -> Values:
-    answers, outputs = _numbers(y, "labels or targets"), network.sizes[-1]
+def _answers(network: Feedforward, examples: int, y: Any) -> Values:
+    answers, outputs = _numbers(y, "labels or targets"), network.outputs
     fits = answers.shape in ((examples,), (examples, outputs))
     if not fits or (answers.ndim == 1 and answers.dtype.kind not in "iu"):
         raise DataError(

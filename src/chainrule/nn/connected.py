@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -22,7 +22,8 @@ import numpy
 from chainrule import random
 from chainrule.errors import OptionError, ShapeError
 from chainrule.nn.activations import ACTIVATIONS
-from chainrule.nn.network import _float_dtype
+from chainrule.nn.feedforward import Feedforward, Stage
+from chainrule.nn.network import float_dtype
 from chainrule.trace import namespace as np
 from chainrule.trace.array import scope
 
@@ -119,6 +120,20 @@ class Wiring:
             return len(connection.products)
         return sum(self.sizes[name] for name in connection.sources)
 
+    def to_dict(self) -> dict[str, Any]:
+        """The wiring as plain lists, numbers and strings."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Wiring:
+        """The wiring that `to_dict` wrote; OptionError if it is none."""
+        try:
+            units = tuple(Units(**u) for u in found["units"])
+            links = tuple(Connection(**{k: _frozen(v) for k, v in c.items()}) for c in found["connections"])
+            return cls(_frozen(found["inputs"]), units, links, _frozen(found["outputs"]))
+        except (KeyError, TypeError, ValueError, AttributeError) as problem:
+            raise OptionError(f"this is no wiring: {type(problem).__name__} {problem}.") from None
+
     def _shape(self, connection: Connection) -> tuple[int, ...]:
         if connection.places is not None:
             return (1 + max(place for row in connection.places for place in row),)
@@ -126,7 +141,7 @@ class Wiring:
 
 
 @dataclass(frozen=True, eq=False, init=False)
-class Connected:
+class Connected(Feedforward):
     """A network of groups of units with any connections from earlier groups to later ones.
 
     `inputs` is the number of inputs, or a mapping of names to numbers if they come in groups; `units` are the groups in
@@ -174,7 +189,7 @@ class Connected:
     @classmethod
     def of(cls, wiring: Wiring, key: Any, initial: float = 0.3, dtype: Any = numpy.float32) -> Connected:
         """A network of this wiring with weights and biases drawn from a key, evenly from −initial to initial."""
-        wanted = _float_dtype(dtype)
+        wanted = float_dtype(dtype)
         shapes = [*wiring.weight_shapes.values(), *wiring.bias_shapes.values()]
         keys = random.split(key, max(len(shapes), 1))
         drawn = [random.uniform(keys[n], shape, wanted, -initial, initial) for n, shape in enumerate(shapes)]
@@ -222,7 +237,7 @@ class Connected:
 
     def astype(self, dtype: Any) -> Connected:
         """The same network with weights of another dtype."""
-        wanted = _float_dtype(dtype)
+        wanted = float_dtype(dtype)
         weights, biases = ({n: a.astype(wanted) for n, a in given.items()} for given in (self.weights, self.biases))
         return self.from_weights(self.wiring, weights, biases)
 
@@ -283,13 +298,56 @@ class Connected:
             return pairs[0]
         return np.concatenate([z for z, _ in pairs], axis=1), np.concatenate([a for _, a in pairs], axis=1)
 
-    def __call__(self, x: Any) -> Any:
-        """The outputs for examples of shape (examples, inputs)."""
-        return self.output(x)[1]
+    @property
+    def sizes(self) -> list[int]:
+        """The number of inputs, and of units of each group."""
+        return [self.inputs, *(units.size for units in self.units)]
+
+    @property
+    def output_activation(self) -> str:
+        """The activation of the outputs; OptionError if they have different ones."""
+        found = {units.activation for units in self.wiring.units if units.name in self.wiring.outputs}
+        if len(found) > 1:
+            raise OptionError(f"the outputs have several activations, {', '.join(sorted(found))}.")
+        return found.pop()
+
+    def weight_arrays(self) -> Sequence[Any]:
+        """The weights by name, those that are tied once."""
+        return list(self.weights.values())
+
+    def stages(self, x: Any) -> Sequence[Stage]:
+        """The groups of units at work on examples of shape (examples, inputs)."""
+        found = self.forward(x)
+        return [self._stage(units, *found[units.name], {n: a for n, (_, a) in found.items()}) for units in self.units]
+
+    @property
+    def units(self) -> tuple[Units, ...]:
+        """The groups of units in the order in which they work."""
+        return self.wiring.units
+
+    def _stage(self, units: Units, z: Any, a: Any, activations: Mapping[str, Any]) -> Stage:
+        into, names = self.wiring.into(units), [*self.weights, *(f"bias of {name}" for name in self.biases)]
+        weights = tuple(dict.fromkeys(names.index(c.name) for c in into))
+        biases = () if units.bias_name is None else (names.index(f"bias of {units.bias_name}"),)
+        own = into and all(self._is_own(c) for c in into) and self._shares_no_bias(units)
+        reaching = np.concatenate([self._reaching(c, activations) for c in into], axis=1) if own else None
+        return Stage(units.name, units.activation, z, a, weights, biases, reaching)
+
+    def _is_own(self, connection: Connection) -> bool:
+        """Whether each pair of units has a weight of its own."""
+        return connection.places is None and sum(c.name == connection.name for c in self.wiring.connections) == 1
+
+    def _shares_no_bias(self, units: Units) -> bool:
+        return units.bias_name is None or sum(u.bias_name == units.bias_name for u in self.units) == 1
 
     def __repr__(self) -> str:
         groups = ", ".join(f"{name} {size}" for name, size in self.wiring.sizes.items())
         return f"Connected({groups}; {self.parameters} parameters, {self.dtype})"
+
+
+def _frozen(value: Any) -> Any:
+    """Lists as tuples, all the way down."""
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
 
 
 def _product(factors: Sequence[Any]) -> Any:

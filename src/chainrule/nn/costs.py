@@ -15,7 +15,7 @@ import numpy
 from chainrule.errors import OptionError
 from chainrule.graph import ops
 from chainrule.graph.types import Type
-from chainrule.nn.network import Network
+from chainrule.nn.feedforward import Feedforward
 from chainrule.trace import namespace as np
 from chainrule.trace.array import Array, apply
 from chainrule.transform import stop_gradient
@@ -79,9 +79,9 @@ def cost_function(name: str, activation: str) -> Cost:
     return COSTS[full]
 
 
-def targets(labels: Any, network: Network) -> Any:
+def targets(labels: Any, network: Feedforward) -> Any:
     """Integer labels of shape (n,) as one-hot rows, shape (n, outputs); real targets as they are."""
-    return _one_hot(labels, network.sizes[-1], network.dtype) if labels.ndim == 1 else labels
+    return _one_hot(labels, network.outputs, network.dtype) if labels.ndim == 1 else labels
 
 
 def _one_hot(labels: Any, classes: int, dtype: Any) -> Any:

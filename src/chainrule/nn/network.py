@@ -14,10 +14,11 @@ import numpy as np
 
 from chainrule.errors import DTypeError, OptionError, ShapeError
 from chainrule.nn.activations import ACTIVATIONS
+from chainrule.nn.feedforward import Feedforward, Stage
 from chainrule.nn.initializers import INITIALIZERS
 from chainrule.trace.array import scope
 
-__all__ = ["Dense", "Network"]
+__all__ = ["Dense", "Network", "float_dtype"]
 
 _DEFAULT_INITIALIZER = {"sigmoid": "normal", "tanh": "glorot", "relu": "he", "softmax": "glorot", "identity": "glorot"}
 
@@ -61,7 +62,7 @@ class Dense:
 
 
 @dataclass(frozen=True, eq=False, init=False)
-class Network:
+class Network(Feedforward):
     """A network of dense layers with the given sizes, input first.
 
     `activation` is that of every layer; `output` that of the last one, unless it is the same (for "relu" it is
@@ -94,7 +95,7 @@ class Network:
         chosen = initializer or _DEFAULT_INITIALIZER[activation]
         if not isinstance(chosen, str) or chosen not in INITIALIZERS:
             raise OptionError(f"there is no initializer {initializer!r}.", cure=f"There are {', '.join(INITIALIZERS)}.")
-        start, random, wanted = INITIALIZERS[chosen], _generator(seed), _float_dtype(dtype)
+        start, random, wanted = INITIALIZERS[chosen], _generator(seed), float_dtype(dtype)
         layers = []
         for number, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
             w, b = start(int(inputs), int(outputs), random)
@@ -142,6 +143,21 @@ class Network:
         return [self.layers[0].inputs, *(layer.outputs for layer in self.layers)]
 
     @property
+    def inputs(self) -> int:
+        """How many numbers it takes for each example."""
+        return self.layers[0].inputs
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers it gives for each example."""
+        return self.layers[-1].outputs
+
+    @property
+    def output_activation(self) -> str:
+        """The activation of the last layer."""
+        return self.layers[-1].activation
+
+    @property
     def parameters(self) -> int:
         """How many weights and biases there are."""
         return sum(layer.w.size + layer.b.size for layer in self.layers)
@@ -154,7 +170,7 @@ class Network:
 
     def astype(self, dtype: Any) -> Network:
         """The same network with weights of another dtype."""
-        wanted = _float_dtype(dtype)
+        wanted = float_dtype(dtype)
         return self._of(tuple(Dense(n.w.astype(wanted), n.b.astype(wanted), n.activation) for n in self.layers))
 
     def forward(self, x: Any) -> list[tuple[Any, Any]]:
@@ -172,9 +188,22 @@ class Network:
             found.append((z, a))
         return found
 
-    def __call__(self, x: Any) -> Any:
-        """The outputs for examples of shape (examples, inputs)."""
-        return self.forward(x)[-1][1]
+    def output(self, x: Any) -> tuple[Any, Any]:
+        """`(z, a)` of the last layer for examples of shape (examples, inputs)."""
+        return self.forward(x)[-1]
+
+    def weight_arrays(self) -> Sequence[Any]:
+        """The weights of each layer."""
+        return [layer.w for layer in self.layers]
+
+    def stages(self, x: Any) -> Sequence[Stage]:
+        """The layers at work on examples of shape (examples, inputs)."""
+        passed = self.forward(x)
+        reaching = [x, *(a for _, a in passed)]
+        return [
+            Stage(f"layers[{n}]", layer.activation, z, a, (2 * n,), (2 * n + 1,), reaching[n])
+            for n, (layer, (z, a)) in enumerate(zip(self.layers, passed, strict=True))
+        ]
 
     def __repr__(self) -> str:
         names = [layer.activation for layer in self.layers]
@@ -202,7 +231,8 @@ def _generator(seed: Any) -> np.random.Generator:
         raise OptionError(f"seed must be a whole number of at least 0, not {seed!r}: {problem}.") from None
 
 
-def _float_dtype(dtype: Any) -> np.dtype[Any]:
+def float_dtype(dtype: Any) -> np.dtype[Any]:
+    """float32 or float64, as weights are; DTypeError for anything else."""
     try:
         wanted: np.dtype[Any] = np.dtype(dtype).newbyteorder("=")
     except TypeError as problem:

@@ -15,6 +15,7 @@ from chainrule.insight.report_page.pulls import Pulls, pulls_of
 from chainrule.insight.subject import subject_of
 from chainrule.learning.flow import LAYER_QUANTITIES, STEP_QUANTITIES, Flow
 from chainrule.learning.run import Record, Run
+from chainrule.nn.network import Network
 
 __all__ = ["EXAMPLES", "Figures", "NoiseWindow", "figures_of", "is_small", "picture_shape"]
 
@@ -134,8 +135,8 @@ def chosen(flow: Flow, records: Any) -> Flow:
 
 def is_small(run: Run) -> bool:
     """Whether the network can be drawn with every one of its edges."""
-    sizes = run.network.sizes
-    return max(sizes) <= _NEURONS and sum(layer.w.size for layer in run.network.layers) <= _EDGES
+    network: Network = run.network
+    return max(network.sizes) <= _NEURONS and sum(layer.w.size for layer in network.layers) <= _EDGES
 
 
 def picture_shape(run: Run, data: Any) -> tuple[int, int] | None:

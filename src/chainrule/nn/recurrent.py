@@ -1,0 +1,150 @@
+"""Networks that run in time, as layered networks: the same groups once for each step, with the same weights.
+
+    zⱼ(t) = Σₖ wⱼₖ aₖ(t) + Σₖ uⱼₖ aₖ(t−1) + bⱼ,    aⱼ(t) = σ(zⱼ(t))
+
+Weights and biases are tied by name across the steps, so the derivative with respect to one of them is the *sum* over
+its copies, as in PDP. Nature *averages* ∂E/∂w over the copies in place of that; with n copies of a weight this is the
+same gradient divided by n, so a rate of n·ε with the average does what ε does with the sum. `copies` counts them.
+
+Source: Rumelhart, Hinton & Williams, Nature 323 (1986), 533-536, figure 5; and Parallel Distributed Processing, volume
+1, chapter 8, pages 354-361.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from chainrule.errors import OptionError
+from chainrule.nn.connected import INPUT, Connection, Units, Wiring
+
+__all__ = ["at", "copies", "unrolled"]
+
+Link = Connection | tuple[str, str]
+Steps = Mapping[str, Collection[int]]
+
+
+def unrolled(
+    steps: int,
+    inputs: int | Mapping[str, int],
+    units: Sequence[Units],
+    connections: Sequence[Link] = (),
+    recurrent: Sequence[Link] = (),
+    *,
+    given: Steps | None = None,
+    outputs: Steps | None = None,
+) -> Wiring:
+    """The wiring of a network that runs for so many steps, counted from 1: a group "hidden" is "hidden@3" at step 3.
+
+    `connections` go between groups within a step, from earlier to later ones; `recurrent` ones from any group to any at
+    the next step, with weights named "previous source->target" unless told. What comes from a step before the first,
+    or from inputs at a step without them, is zero: such connections are left out.
+
+    `given` says at which steps inputs are given, each step unless told; a group of units can be given at step 0, which
+    is its state before the first step. `outputs` says which groups are looked at, at which steps: the last group at the
+    last step unless told. An example's inputs, and its outputs, stand side by side in the order of the steps, and of
+    the groups within a step. Groups on which no output depends are left out.
+
+    Raises OptionError for names or steps that there are not, or groups that cannot be wired so.
+
+    >>> wiring = unrolled(3, 2, [Units("hidden", 4), Units("output", 1)], [("input", "hidden"), ("hidden", "output")],
+    ...     [("hidden", "hidden")])
+    >>> list(wiring.sizes)
+    ['input@1', 'input@2', 'input@3', 'hidden@1', 'hidden@2', 'hidden@3', 'output@3']
+    >>> list(wiring.weight_shapes), wiring.parameters
+    (['input->hidden', 'previous hidden->hidden', 'hidden->output'], 33)
+    """
+    named = dict(inputs) if isinstance(inputs, Mapping) else {INPUT: inputs}
+    looked_at = outputs if outputs is not None else {u.name: (steps,) for u in units[-1:]}
+    _check(steps, named, [u.name for u in units], given or {}, looked_at)
+    sizes = named | {u.name: u.size for u in units}
+    shown = {name: range(1, steps + 1) for name in named} | dict(given or {})
+    fed = tuple((at(name, t), sizes[name]) for t in range(steps + 1) for name in sizes if t in shown.get(name, ()))
+    groups = [replace(u, name=at(u.name, t), bias=u.bias_name or False) for t in range(1, steps + 1) for u in units]
+    there = {*(name for name, _ in fed), *(u.name for u in groups)}
+    now, before = [_link(c) for c in connections], [_delayed(_link(c)) for c in recurrent]
+    _check_names([*now, *before], sizes)
+    links = [c for t in range(1, steps + 1) for c in (*_copied(now, t, t, there), *_copied(before, t - 1, t, there))]
+    ends = tuple(at(name, t) for t in range(1, steps + 1) for name in sizes if t in looked_at.get(name, ()))
+    needed = _needed(ends, groups, links)
+    return Wiring(
+        fed, tuple(u for u in groups if u.name in needed), tuple(c for c in links if c.target in needed), ends
+    )
+
+
+def at(name: str, step: int) -> str:
+    """The name of a group at a step."""
+    return f"{name}@{step}"
+
+
+def copies(wiring: Wiring) -> dict[str, int]:
+    """How many copies there are of the weights, and of the biases, of each name.
+
+    The gradient divided by them is the average over the copies.
+
+    >>> wiring = unrolled(3, {}, [Units("state", 2)], recurrent=[("state", "state")], given={"state": [0]})
+    >>> copies(wiring)
+    {'previous state->state': 3, 'state': 3}
+    """
+    biases = (units.bias_name for units in wiring.units if units.bias_name is not None)
+    return dict(Counter([*(c.name for c in wiring.connections), *biases]))
+
+
+def _link(connection: Link) -> Connection:
+    """The connection with its weights named, as its copies must have the same."""
+    made = connection if isinstance(connection, Connection) else Connection(*connection)
+    return replace(made, weights=made.name)
+
+
+def _delayed(connection: Connection) -> Connection:
+    usual = f"{'+'.join(connection.sources)}->{connection.target}"
+    return replace(connection, weights=f"previous {usual}") if connection.weights == usual else connection
+
+
+def _copied(connections: Sequence[Connection], start: int, end: int, there: Collection[str]) -> list[Connection]:
+    """The connections from step `start` to step `end` whose sources are there."""
+    found = []
+    for c in connections:
+        sources = tuple(at(name, start) for name in c.sources)
+        missing = [name for name in sources if name not in there]
+        if missing and len(missing) < len(sources):
+            raise OptionError(f"{c.name} comes from several groups, but there is no {', '.join(missing)}.")
+        if not missing:
+            found.append(replace(c, source=sources, target=at(c.target, end)))
+    return found
+
+
+def _needed(ends: Sequence[str], groups: Sequence[Units], links: Sequence[Connection]) -> set[str]:
+    """The groups that the ends depend on, and the ends."""
+    needed = set(ends)
+    for group in reversed(groups):
+        if group.name in needed:
+            needed.update(name for c in links if c.target == group.name for name in c.sources)
+    return needed
+
+
+# checks
+
+
+def _check(steps: int, inputs: Mapping[str, int], units: Sequence[str], given: Steps, outputs: Steps) -> None:
+    if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
+        raise OptionError(f"steps must be a whole number of at least 1, not {steps!r}.")
+    allowed = dict.fromkeys(inputs, range(steps + 1)) | dict.fromkeys(units, range(1))
+    for what, asked, known in (
+        ("given", given, allowed),
+        ("outputs", outputs, dict.fromkeys(units, range(1, steps + 1))),
+    ):
+        for name, when in asked.items():
+            if name not in known:
+                raise OptionError(f"{what} names {name!r}, but there are {', '.join(known)}.")
+            if not set(when) <= set(known[name]):
+                raise OptionError(
+                    f"{what}: {name} can be so at steps {known[name].start} to {known[name][-1]}, not at {list(when)}."
+                )
+
+
+def _check_names(connections: Sequence[Connection], names: Collection[str]) -> None:
+    for name in (name for c in connections for name in (*c.sources, c.target)):
+        if name not in names:
+            raise OptionError(f"a connection names {name!r}, but there are {', '.join(names)}.")
