@@ -914,3 +914,15 @@ def test_what_a_cost_returns_besides_comes_back_with_its_derivative() -> None:
         np.testing.assert_allclose(same["a"], aux["a"])
     with pytest.raises(cr.errors.DifferentiationError, match="must return a pair"):
         cr.grad(cnp.sum, has_aux=True)(w)
+
+
+def test_operations_are_counted_without_making_native_code() -> None:
+    product = cr.compile(lambda a, b: cnp.tanh(a @ b))
+    a, b = np.ones((3, 4)), np.ones((4, 5))
+    assert product.flops(a, b) == 2 * 3 * 4 * 5 + 3 * 5
+    assert programs(product) == 0
+
+    def rounds(n: int) -> Any:
+        return cr.compile(lambda a: cr.scan(lambda c, _: (c * 1.5, None), a, length=n)[0])
+
+    assert rounds(10).flops(np.ones(7)) == 10 * rounds(1).flops(np.ones(7)) == 70

@@ -177,3 +177,26 @@ def test_leaves_are_matched_to_a_structure_by_name_or_by_place() -> None:
     others = {"a": (10, [20])}, {"a": (10, 20), "b": 0}, {"a": (10,), "b": Layer}, 10, (10, 20), {"a": 10, "b": 0}
     for other in others:
         assert matched(other, structure) is None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a network is made like, which is no part of what is learnt."""
+
+    sizes: tuple[int, ...]
+
+
+@dataclass
+class Planned:
+    w: Any
+    plan: Plan = field(metadata={"static": True})
+
+
+def test_static_fields_of_a_dataclass_belong_to_the_structure() -> None:
+    tree = Planned(1.0, Plan((3, 4)))
+    leaves, structure = flatten(tree)
+    assert leaves == [1.0]
+    assert unflatten(structure, [2.0]) == Planned(2.0, Plan((3, 4)))
+    assert hash(structure) == hash(flatten(Planned(5.0, Plan((3, 4))))[1])
+    assert structure != flatten(Planned(1.0, Plan((3, 5))))[1]
+    assert paths(structure, "net") == ["net.w"]
