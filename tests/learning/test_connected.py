@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.errors import FormatError, OptionError
+from chainrule.errors import FormatError
 from chainrule.learning.flow import LAYER_QUANTITIES
 from chainrule.nn import Connected, Connection, Network, Units
 from chainrule.trace.tree import flatten
@@ -116,9 +116,3 @@ def test_backprop_shows_what_reaches_each_group() -> None:
     for layer in found.layers:
         for name, dw in layer.dw.items():
             np.testing.assert_allclose(dw, slope.weights[name], rtol=1e-9, atol=1e-12)
-
-
-def test_insight_says_which_networks_it_is_about() -> None:
-    run = cr.learn(knotted(), (X, LABELS), epochs=1, optimizer=cr.optim.SGD(0.1), **OPTIONS)
-    with pytest.raises(OptionError, match="insight is about"):
-        cr.insight.explain(run, (X, LABELS), largest=3)

@@ -15,7 +15,7 @@ from chainrule.insight.passes import native
 from chainrule.insight.presentation import Insight, Table, figure, number
 from chainrule.insight.subject import Subject, subject_of
 from chainrule.learning.run import Run
-from chainrule.nn.network import Network
+from chainrule.nn.feedforward import Feedforward
 from chainrule.trace import namespace as cnp
 from chainrule.transform import grad, scan
 
@@ -139,7 +139,7 @@ class Attribution(Insight):
 
 
 def attribution(
-    network_or_run: Network | Run,
+    network_or_run: Feedforward | Run,
     example: Any,
     *,
     method: str = "integrated_gradients",
@@ -171,6 +171,7 @@ def attribution(
 
     Raises OptionError for an unknown option, DataError for examples or targets that do not fit the network.
 
+    >>> from chainrule.nn import Network
     >>> network = Network.from_weights([([[2.0, -1.0]], [0.5])], "identity")
     >>> found = attribution(network, [3.0, 1.0])
     >>> found.values, found.explained
@@ -184,7 +185,8 @@ def attribution(
     x, shape = _rows(network, example, shape)
     start = _baseline(baseline, x)
     chosen = _targets(network, x, target, of)
-    subject = subject_of(network_or_run, (x, chosen), cost or (None if of == "cost" else "quadratic"))
+    judged_by = cost or (None if of == "cost" else "quadratic")
+    subject = subject_of(network_or_run, (x, chosen), judged_by, layers=False)
     asked = _Question(subject, of, start, steps, rule, noise, seed)
     values, error = _METHODS[method](asked)
     explained, before = (_explained(subject, of, place) for place in (x, start))
@@ -269,7 +271,7 @@ def _each_explained(subject: Subject, of: str, x: Any) -> Any:
     """F of each example."""
     if of == "cost":
         return subject.costs(subject.network, x, subject.labels)
-    z, a = subject.network.forward(x)[-1]
+    z, a = subject.network.output(x)
     rows = a if of == "output" else z
     return cnp.take_along_axis(rows, cnp.expand_dims(subject.labels, 1), axis=1)[:, 0]
 
@@ -344,9 +346,9 @@ def _check_options(method: Any, of: Any, rule: Any, steps: Any, noise: Any) -> N
         raise OptionError(f"noise must be a number of at least 0, not {noise!r}.")
 
 
-def _rows(network: Network, example: Any, shape: tuple[int, int] | None) -> tuple[Values, tuple[int, int] | None]:
+def _rows(network: Feedforward, example: Any, shape: tuple[int, int] | None) -> tuple[Values, tuple[int, int] | None]:
     """The examples, one a row, and the height and width of each if they are images."""
-    given, inputs = np.asarray(example, network.dtype), network.sizes[0]
+    given, inputs = np.asarray(example, network.dtype), network.inputs
     if given.ndim == 0 or given.size == 0 or given.size % inputs:
         raise DataError(f"the network takes {inputs} inputs, but the examples have the shape {given.shape}.")
     if given.shape[-2:] != (given.size // inputs, inputs) and math.prod(given.shape[-2:]) == inputs and given.ndim > 1:
@@ -368,7 +370,7 @@ def _baseline(baseline: Any, x: Values) -> Values:
     return np.array(np.broadcast_to(rows, x.shape))
 
 
-def _targets(network: Network, x: Values, target: Any, of: str) -> Values:
+def _targets(network: Feedforward, x: Values, target: Any, of: str) -> Values:
     """The class of each example whose output is explained, or its label."""
     if target is None and of == "cost":
         raise OptionError("the cost needs the label of each example.", cure="Give target=…, the label or labels.")
@@ -380,8 +382,8 @@ def _targets(network: Network, x: Values, target: Any, of: str) -> Values:
         return classes
     if classes.dtype.kind not in "iu" or classes.ndim > 1 or classes.size not in (1, len(x)):
         raise DataError(f"target must be a class, or one for each of {len(x)} examples, not {target!r}.")
-    if not 0 <= classes.min() <= classes.max() < network.sizes[-1]:
-        raise DataError(f"target {target!r} is not one of the {network.sizes[-1]} outputs, counted from 0.")
+    if not 0 <= classes.min() <= classes.max() < network.outputs:
+        raise DataError(f"target {target!r} is not one of the {network.outputs} outputs, counted from 0.")
     return np.array(np.broadcast_to(classes, len(x)), np.int64)
 
 

@@ -18,7 +18,7 @@ from chainrule.insight.vectors import is_weight
 from chainrule.insight.words import counted
 from chainrule.learning.optimizers import Optimizer
 from chainrule.learning.run import Run
-from chainrule.nn.network import Network
+from chainrule.nn.feedforward import Feedforward
 
 __all__ = ["Curvature", "HessianMatrix", "curvature", "hessian_matrix", "hessian_product", "sharpest"]
 
@@ -102,7 +102,7 @@ class Curvature(Insight):
 
 
 def curvature(
-    network: Network | Run,
+    network: Feedforward | Run,
     data: Any,
     *,
     top: int = 5,
@@ -130,6 +130,7 @@ def curvature(
 
     Raises OptionError for an option outside its range; what `subject_of` raises.
 
+    >>> from chainrule.nn import Network
     >>> network = Network.from_weights([(np.eye(2), np.zeros(2))], "identity")
     >>> x = np.array([[2.0, 0.0], [0.0, 1.0], [-2.0, 0.0], [0.0, -1.0]])
     >>> found = curvature(network, (x, x), cost="quadratic", rate=0.5)
@@ -141,7 +142,7 @@ def curvature(
     _check(top, lanczos_steps, tolerance, probes, examples)
     optimizer = chosen_optimizer(network, rate)
     scales = preconditioner(optimizer, state) if optimizer is not None else None
-    subject = subject_of(network, data, cost, l2).at_most(examples, seed)
+    subject = subject_of(network, data, cost, l2, layers=False).at_most(examples, seed)
     by_hessian = hessian_product(subject)
     top = min(top, subject.network.parameters)
     found = _spectrum(subject, by_hessian, settled(top, lowest, tolerance), lanczos_steps, seed)
@@ -249,7 +250,7 @@ class HessianMatrix(Insight):
 
 
 def hessian_matrix(
-    network: Network | Run,
+    network: Feedforward | Run,
     data: Any,
     *,
     cost: str | None = None,
@@ -268,7 +269,7 @@ def hessian_matrix(
     array([[10.,  3.],
            [ 3.,  1.]])
     """
-    subject = subject_of(network, data, cost, l2).at_most(examples, seed)
+    subject = subject_of(network, data, cost, l2, layers=False).at_most(examples, seed)
     size = subject.network.parameters
     if size > _LARGEST_MATRIX:
         raise OptionError(

@@ -15,12 +15,12 @@ from chainrule.insight.second_order import KINDS, product
 from chainrule.insight.subject import Subject, subject_of
 from chainrule.insight.vectors import is_weight, shaped, vector
 from chainrule.learning.run import Run
-from chainrule.nn.network import Network
+from chainrule.nn.feedforward import Feedforward
 
 __all__ = ["Influence", "InfluentialExample", "conjugate_gradients", "influence"]
 
 Values = np.ndarray[Any, Any]
-Checkpoints = Sequence[tuple[Network | Run, float]]
+Checkpoints = Sequence[tuple[Feedforward | Run, float]]
 
 _MEANINGS = {
     "gradient": "the product of the two examples' gradients: how much a small step on the training example, divided by "
@@ -108,7 +108,7 @@ class Influence(Insight):
 
 
 def influence(
-    network_or_run: Network | Run,
+    network_or_run: Feedforward | Run,
     training_data: Any,
     example: tuple[Any, Any],
     *,
@@ -139,6 +139,7 @@ def influence(
     Raises OptionError for an unknown method, missing checkpoints or a curvature that is not positive; DataError for
     data that do not fit.
 
+    >>> from chainrule.nn import Network
     >>> network = Network.from_weights([([[1.0]], [0.0])], "identity")
     >>> found = influence(network, ([[1.0], [1.0]], [[0.0], [3.0]]), ([1.0], [0.0]), top=1)
     >>> found.scores  # errors of 1 and −2 on the training examples, 1 on the example; weight and bias
@@ -152,7 +153,7 @@ def influence(
     if method not in _METHODS:
         raise OptionError(f"there is no influence {method!r}.", cure=f"There are {', '.join(_METHODS)}.")
     _check_numbers(damping, tolerance, top)
-    training = subject_of(network_or_run, training_data, cost, l2)
+    training = subject_of(network_or_run, training_data, cost, l2, layers=False)
     asked = _one_example(training, network_or_run, example, cost)
     found = _METHODS[method](_Question(training, asked, checkpoints, curvature, damping, tolerance))
     return _shown(method, training, asked, found, top)
@@ -253,13 +254,12 @@ def _largest_eigenvalue(multiplied: Callable[[Values], Values], size: int) -> fl
     return float(np.linalg.norm(direction))
 
 
-def _one_example(training: Subject, network_or_run: Network | Run, example: Any, cost: str | None) -> Subject:
+def _one_example(training: Subject, network_or_run: Feedforward | Run, example: Any, cost: str | None) -> Subject:
     if not (isinstance(example, tuple | list) and len(example) == 2):
         raise DataError("the example must be a pair (x, label).", cure="For example (data.x[0], data.labels[0]).")
     x, label = np.asarray(example[0]).reshape(1, -1), np.asarray(example[1])
-    asked = subject_of(
-        network_or_run, (x, label.reshape((1,) if label.size == 1 and _classes(label) else (1, -1))), cost
-    )
+    labels = label.reshape((1,) if label.size == 1 and _classes(label) else (1, -1))
+    asked = subject_of(network_or_run, (x, labels), cost, layers=False)
     return replace(asked, class_names=training.class_names)
 
 
@@ -267,9 +267,9 @@ def _classes(label: Values) -> bool:
     return label.dtype.kind in "iu"
 
 
-def _fitting(checkpoint: Any, like: Network) -> Network:
+def _fitting(checkpoint: Any, like: Feedforward) -> Any:
     network = checkpoint.network if isinstance(checkpoint, Run) else checkpoint
-    if not isinstance(network, Network) or network.sizes != like.sizes:
+    if not isinstance(network, Feedforward) or network.sizes != like.sizes:
         raise OptionError(f"a checkpoint must be a network or a run of the sizes {like.sizes}, with its rate.")
     return network.astype(like.dtype)
 

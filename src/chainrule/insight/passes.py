@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.insight.subject import Subject
 from chainrule.insight.vectors import shaped, vector
-from chainrule.nn.network import Network
+from chainrule.nn.feedforward import Feedforward
 from chainrule.trace import namespace as cnp
 from chainrule.trace.array import Array
 from chainrule.trace.tree import tree_map
@@ -79,7 +79,7 @@ class Judgement:
     accuracy: float | None
 
 
-def judged(network: Network, subject: Subject) -> Judgement:
+def judged(network: Feedforward, subject: Subject) -> Judgement:
     """The network's mean cost and its accuracy on the subject's examples, computed in float64."""
     costs, right = each_of(_measured, replace(subject, network=network))
     return Judgement(float(costs.mean()), float(right.mean()) if subject.examples.classes else None)
@@ -102,8 +102,8 @@ def _gradient(subject: Subject) -> Any:
 
 
 @native
-def _slopes(subject: Subject, direction: Network) -> Any:
-    def costs(network: Network) -> Any:
+def _slopes(subject: Subject, direction: Feedforward) -> Any:
+    def costs(network: Feedforward) -> Any:
         return subject.costs(network, subject.x, subject.labels)
 
     return jvp(costs, (subject.network,), (direction,))[1]

@@ -16,7 +16,7 @@ from chainrule.insight.subject import Subject, subject_of
 from chainrule.learning.optimizers import SGD, Optimizer
 from chainrule.learning.run import Run
 from chainrule.learning.step import ROW, Training
-from chainrule.nn.network import Network
+from chainrule.nn.feedforward import Feedforward
 from chainrule.trace.tree import flatten
 
 __all__ = ["RateSearch", "find_rate"]
@@ -125,7 +125,7 @@ class _Rising(Optimizer):
 
 
 def find_rate(
-    network: Network | Run,
+    network: Feedforward | Run,
     data: Any,
     *,
     optimizer: Optimizer | type[Optimizer] | None = None,
@@ -150,6 +150,7 @@ def find_rate(
 
     >>> random = np.random.default_rng(0)
     >>> x = random.normal(size=(64, 3))
+    >>> from chainrule.nn import Network
     >>> network = Network([3, 1], activation="identity", dtype=np.float64)
     >>> found = find_rate(network, (x, x[:, :1]), batch=16, highest=100.0)
     >>> found.suggestion < found.diverged
@@ -157,7 +158,7 @@ def find_rate(
 
     Source: Smith, Cyclical learning rates for training neural networks, 2017.
     """
-    subject = subject_of(network, data, cost, l2)
+    subject = subject_of(network, data, cost, l2, layers=False)
     used = _optimizer(network, optimizer)
     size = _batch(network, batch, subject.count)
     _check(lowest, highest, steps, seed)

@@ -16,8 +16,9 @@ from chainrule.insight.passes import each_of, mean_of, native
 from chainrule.insight.subject import Subject
 from chainrule.insight.vectors import shaped, vector
 from chainrule.nn.costs import cost_function, targets
-from chainrule.nn.network import Network
+from chainrule.nn.feedforward import Feedforward
 from chainrule.trace import namespace as cnp
+from chainrule.trace.tree import flatten
 from chainrule.transform import ggn_vp, grad, hessian, hvp, per_example, vmap
 
 __all__ = ["KINDS", "gauss_newton_diagonal", "matrix", "product"]
@@ -62,15 +63,15 @@ def _known(kind: str) -> str:
     return kind
 
 
-def _curved_in(subject: Subject, network: Network, x: Any) -> Any:
+def _curved_in(subject: Subject, network: Feedforward, x: Any) -> Any:
     """What the cost is convex in."""
-    z, a = network.forward(x)[-1]
+    z, a = network.output(x)
     return a if subject.objective.cost == "quadratic" else z
 
 
 def _cost_of(subject: Subject, found: Any, labels: Any) -> Any:
     """The mean cost as a function of what it is convex in, which is all that it reads of z and a."""
-    formula = cost_function(subject.objective.cost, subject.network.layers[-1].activation)
+    formula = cost_function(subject.objective.cost, subject.network.output_activation)
     return cnp.mean(formula(found, found, targets(labels, subject.network)))
 
 
@@ -111,8 +112,8 @@ def _curvature_of_outputs(subject: Subject) -> Any:
 
 @native
 def _squares(subject: Subject, column: Any) -> Any:
-    def along(network: Network, x: Any, column: Any) -> Any:
+    def along(network: Feedforward, x: Any, column: Any) -> Any:
         return cnp.sum(_curved_in(subject, network, x) * column)
 
     each = per_example(grad(along))(subject.network, subject.x, column)
-    return cnp.concatenate([cnp.mean(g * g, axis=0).reshape(-1) for layer in each.layers for g in (layer.w, layer.b)])
+    return cnp.concatenate([cnp.mean(g * g, axis=0).reshape(-1) for g in flatten(each)[0]])

@@ -13,6 +13,7 @@ from chainrule.learning.evaluate import Examples, prepared
 from chainrule.learning.run import Run
 from chainrule.learning.step import Objective
 from chainrule.nn.costs import cost_function, targets
+from chainrule.nn.feedforward import Feedforward
 from chainrule.nn.network import Network
 from chainrule.trace import namespace as cnp
 
@@ -29,7 +30,7 @@ class Subject:
     compiled; the network is the argument to differentiate with respect to.
     """
 
-    network: Network
+    network: Any  # of layers, where a question is about layers; else any Feedforward
     objective: Objective
     examples: Examples
     class_names: tuple[str, ...] = ()
@@ -49,17 +50,17 @@ class Subject:
         """How many examples there are."""
         return len(self.examples.x)
 
-    def costs(self, network: Network, x: Any, labels: Any) -> Any:
+    def costs(self, network: Feedforward, x: Any, labels: Any) -> Any:
         """C_x of each example, without penalty."""
-        z, a = network.forward(x)[-1]
-        formula = cost_function(self.objective.cost, network.layers[-1].activation)
+        z, a = network.output(x)
+        formula = cost_function(self.objective.cost, network.output_activation)
         return formula(z, a, targets(labels, network))
 
-    def cost(self, network: Network, x: Any, labels: Any) -> Any:
+    def cost(self, network: Feedforward, x: Any, labels: Any) -> Any:
         """The mean of C_x over the examples, without penalty."""
         return cnp.mean(self.costs(network, x, labels))
 
-    def total_cost(self, network: Network, x: Any, labels: Any) -> Any:
+    def total_cost(self, network: Feedforward, x: Any, labels: Any) -> Any:
         """What learning minimises: the mean of C_x, and the penalty."""
         return self.objective.measured(network, x, labels)[0]
 
@@ -93,24 +94,33 @@ class Subject:
         return self.taking(np.sort(np.random.default_rng(seed).choice(self.count, count, replace=False)))
 
 
-def subject_of(network: Network | Run, data: Any, cost: str | None = None, l2: float | None = None) -> Subject:
+def subject_of(
+    network: Feedforward | Run,
+    data: Any,
+    cost: str | None = None,
+    l2: float | None = None,
+    *,
+    layers: bool = True,
+) -> Subject:
     """The subject for a network or a run, and data that are a DataSet or a pair `(x, labels)`.
 
     A run knows its cost and its penalty λ. For a network the cost is, unless told, the cross-entropy that belongs to
     its outputs, quadratic where there is none; the penalty is none. Data are taken in the network's own dtype.
+    Without `layers` the network may have any connections.
 
-    Raises OptionError for a cost that does not suit the network, DataError for data that do not fit it.
+    Raises OptionError for another kind of network or a cost that does not suit it, DataError for data that do not fit.
     """
     known = dict(network.configuration) if isinstance(network, Run) else {}
     asked = network.network if isinstance(network, Run) else network
-    if not isinstance(asked, Network):
-        raise OptionError(f"insight is about a Network or a Run, not {type(asked).__name__}.")
+    if not isinstance(asked, Network if layers else Feedforward):
+        what = "a Network of layers" if layers else "a network"
+        raise OptionError(f"this question is about {what}, or a Run with one, not {type(asked).__name__}.")
     chosen = cost or known.get("cost") or _usual_cost(asked)
-    cost_function(chosen, asked.layers[-1].activation)
+    cost_function(chosen, asked.output_activation)
     examples = prepared(data, asked, asked.dtype)
     penalty = float(known.get("l2", 0.0) if l2 is None else l2) / int(known.get("training_examples", len(examples.x)))
     return Subject(asked, Objective(chosen, penalty), examples, tuple(getattr(data, "class_names", ()) or ()))
 
 
-def _usual_cost(network: Network) -> str:
-    return "cross_entropy" if network.layers[-1].activation in ("sigmoid", "softmax") else "quadratic"
+def _usual_cost(network: Feedforward) -> str:
+    return "cross_entropy" if network.output_activation in ("sigmoid", "softmax") else "quadratic"

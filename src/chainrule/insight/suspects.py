@@ -15,8 +15,9 @@ from chainrule.insight.subject import Subject, subject_of
 from chainrule.insight.vectors import vector
 from chainrule.learning.run import Run
 from chainrule.nn.costs import targets
-from chainrule.nn.network import Network
+from chainrule.nn.feedforward import Feedforward
 from chainrule.trace import namespace as cnp
+from chainrule.trace.tree import flatten
 from chainrule.transform import grad, per_example
 
 __all__ = ["LabelSuspects", "Suspect", "label_suspects"]
@@ -95,7 +96,7 @@ class LabelSuspects(Insight):
 
 
 def label_suspects(
-    network_or_run: Network | Run, data: Any, *, top: float | int = 0.01, by: str = "el2n", cost: str | None = None
+    network_or_run: Feedforward | Run, data: Any, *, top: float | int = 0.01, by: str = "el2n", cost: str | None = None
 ) -> LabelSuspects:
     """The examples whose labels a person should look at first: a fraction `top` of them, or so many.
 
@@ -107,6 +108,7 @@ def label_suspects(
     Raises OptionError if the targets are no classes, or for a `top` or `by` that there is not; DataError for data that
     do not fit.
 
+    >>> from chainrule.nn import Network
     >>> network = Network.from_weights([(np.eye(2), np.zeros(2))], "identity")
     >>> found = label_suspects(network, (np.eye(2)[[0, 0, 1]], [0, 1, 1]), top=1)
     >>> found.rows, found.suspects[0].answer
@@ -116,7 +118,7 @@ def label_suspects(
     """
     if by not in _MEANINGS:
         raise OptionError(f"there is no measure {by!r}.", cure=f"There are {', '.join(_MEANINGS)}.")
-    subject = subject_of(network_or_run, data, cost)
+    subject = subject_of(network_or_run, data, cost, layers=False)
     labels = subject.classes
     wanted = _count(top, subject.count)
     el2n, grand, answers = each_of(_measures, subject)
@@ -171,13 +173,13 @@ def _measures(subject: Subject) -> Any:
     outputs = subject.network(subject.x)
     apart = cnp.sqrt(cnp.sum((outputs - targets(subject.labels, subject.network)) ** 2, axis=1))
     each = per_example(grad(subject.cost))(subject.network, subject.x, subject.labels)
-    squares = sum(cnp.sum(n.w**2, axis=(1, 2)) + cnp.sum(n.b**2, axis=1) for n in each.layers)
+    squares = sum(cnp.sum(g.reshape(g.shape[0], -1) ** 2, axis=1) for g in flatten(each)[0])
     return apart, cnp.sqrt(squares), subject.answers(outputs)
 
 
 @native
 def _weighted_gradient(subject: Subject, weights: Any) -> Any:
-    def cost(network: Network) -> Any:
+    def cost(network: Feedforward) -> Any:
         return cnp.mean(weights * subject.costs(network, subject.x, subject.labels))
 
     return vector(grad(cost)(subject.network))

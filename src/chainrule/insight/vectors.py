@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.insight.places import Place
+from chainrule.nn.feedforward import Feedforward
 from chainrule.nn.network import Network
 from chainrule.trace import namespace as cnp
 from chainrule.trace.tree import flatten, unflatten
@@ -21,20 +22,20 @@ def vector(network: Any) -> Any:
     return cnp.concatenate([leaf.reshape(-1) for leaf in flatten(network)[0]])
 
 
-def shaped(network: Network, values: Any) -> Network:
+def shaped(network: Any, values: Any) -> Any:
     """The network whose weights and biases are the values of a vector; a direction, if they are changes."""
     leaves, structure = flatten(network)
     parts, start = [], 0
     for leaf in leaves:
         parts.append(values[start : start + leaf.size].reshape(leaf.shape))
         start += leaf.size
-    made: Network = unflatten(structure, parts)
-    return made
+    return unflatten(structure, parts)
 
 
-def is_weight(network: Network) -> Values:
+def is_weight(network: Feedforward) -> Values:
     """Which places of the vector are weights; the others are biases."""
-    return np.concatenate([np.full(leaf.size, leaf.ndim == 2) for leaf in flatten(network)[0]])
+    weights = {id(w) for w in network.weight_arrays()}
+    return np.concatenate([np.full(leaf.size, id(leaf) in weights) for leaf in flatten(network)[0]])
 
 
 def place_at(network: Network, position: int) -> Place:
