@@ -300,7 +300,7 @@ def test_what_does_not_fit_is_refused() -> None:
         diagnose(run, data, batch=0)
     with pytest.raises(OptionError, match="optimizer must be an optimiser"):
         diagnose(run, data, optimizer="sgd")  # type: ignore[arg-type]
-    with pytest.raises(OptionError, match="about a Network or a Run"):
+    with pytest.raises(OptionError, match="about a Network of layers"):
         diagnose("run", data)  # type: ignore[arg-type]
     with pytest.raises(DataError, match="2 inputs"):
         diagnose(run, (np.ones((3, 5)), [0, 1, 2]))

@@ -264,6 +264,7 @@ def hessian_matrix(
 
     Raises OptionError for a larger network; what `subject_of` raises.
 
+    >>> from chainrule.nn import Network
     >>> network = Network.from_weights([([[1.0]], [0.0])], "identity")
     >>> hessian_matrix(network, ([[2.0], [4.0]], [[0.0], [0.0]]), cost="quadratic").matrix
     array([[10.,  3.],
