@@ -191,7 +191,7 @@ def test_weights_stay_symmetric_and_nothing_is_connected_that_should_not_be() ->
     assert not np.diag(weights).any()
     assert not weights[4:6, 4:6].any()  # within the hidden units
     assert not weights[:4, 6:].any()  # from one visible group to the other
-    assert np.count_nonzero(weights) >= 60
+    assert np.count_nonzero(weights) > 50
 
 
 def test_the_encoders_visible_groups_are_connected_within_and_to_the_hidden_units() -> None:
@@ -315,7 +315,7 @@ def test_it_takes_skips_missing_weights_and_connections_between_hidden_units() -
 
 def test_units_without_bias_in_the_network_have_none_in_the_machine() -> None:
     given = wired(IN, OUT, hidden=Units("hidden", 2, bias=False))
-    biases = learnt(given, 15, Boltzmann()).biases
+    biases = learnt(given, 14, Boltzmann()).biases
     assert not biases[2:4].any()
     assert biases[[0, 1, 4]].any()
 
@@ -327,7 +327,8 @@ def test_codes_are_asked_only_of_hidden_units_that_are_not_connected() -> None:
     assert Boltzmann().refusal(given) is None
     assert "not connected" in str(Boltzmann(apart=1).refusal(given))
     alone = replace(XOR, wiring=layers(2, 1))
-    assert "no codes" in str(Boltzmann(apart=1).refusal(alone))
+    assert "0 hidden units" in str(Boltzmann(apart=1).refusal(alone))
+    assert "differ in 3" in str(Boltzmann(apart=3).refusal(ENCODER))
 
 
 @pytest.mark.parametrize(
@@ -343,7 +344,8 @@ def test_it_counts_presentations_and_chances_of_units() -> None:
     spent = Boltzmann().spending(ENCODER)
     assert (spent.presentations, spent.forward_passes, spent.backward_passes) == (8, 0, 0)
     assert spent.unit_updates == 8 * 20 * 2 + 8 * 20 * 10
-    assert Boltzmann(free_inputs=False).spending(ENCODER).unit_updates == 8 * 20 * 2 + 8 * 20 * 6
+    both = Boltzmann(free_inputs=False).spending(ENCODER)
+    assert (both.presentations, both.unit_updates) == (16, 8 * 20 * 2 + 8 * 20 * 6)
     assert spent.operations > 2 * 8 * spent.unit_updates
 
 

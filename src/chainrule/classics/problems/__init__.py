@@ -19,6 +19,7 @@ PROBLEMS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "xor-direct": ("xor", "xor_direct"),
         "parity": ("parity", "parity"),
         "encoder": ("encoder", "encoder"),
+        "boltzmann-encoder": ("boltzmann_encoders", "boltzmann_encoder"),
         "distributed-to-local": ("encoder", "distributed_to_local"),
         "symmetry": ("symmetry", "symmetry"),
         "symmetry-pdp": ("symmetry", "symmetry_pdp"),

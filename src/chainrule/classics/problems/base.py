@@ -18,7 +18,7 @@ Values = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Settings:
-    """How a network learns by `Δw(t) = −ε ∂E/∂w + α Δw(t−1)` for `E = ½ Σ_x Σⱼ (yⱼ − dⱼ)²` (Nature 323, equations 3, 9).
+    """How a network learns by `Δw(t) = −ε ∂E/∂w + α Δw(t−1)` for `E = ½ Σ_x Σⱼ (yⱼ − dⱼ)²`: Nature 323, eqs. 3 and 9.
 
     The change is made after each sweep through all patterns, or after each presentation of one. Weights and biases
     start evenly from −`initial` to `initial`. The targets are `off` and `on`. An output's error counts as none where it

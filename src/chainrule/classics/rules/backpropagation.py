@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+import numpy
+
+from chainrule import random
 from chainrule.classics.problems.base import Problem, Settings
 from chainrule.classics.rules.base import Rule, Spending
 from chainrule.nn.connected import Connected
@@ -14,11 +18,24 @@ from chainrule.transform import grad, scan, stop_gradient
 __all__ = ["Backpropagation", "error", "momentum_step"]
 
 
+@dataclass(frozen=True)
 class Backpropagation(Rule):
-    """`Δw(t) = −ε ∂E/∂w + α Δw(t−1)` with the gradient by backpropagation (Nature 323, equations 4 to 9)."""
+    """`Δw(t) = −ε ∂E/∂w + α Δw(t−1)` with the gradient by backpropagation (Nature 323, equations 4 to 9).
+
+    `rate` ε and `momentum` α are those of the problem's settings unless told.
+    """
 
     name: ClassVar[str] = "backpropagation"
     title: ClassVar[str] = "backpropagation (Rumelhart, Hinton & Williams 1986)"
+
+    rate: float | None = None
+    momentum: float | None = None
+
+    def settings(self, problem: Problem) -> Settings:
+        """The problem's settings, with the rate and the momentum that the rule was told."""
+        told = {"rate": self.rate, "momentum": self.momentum}
+        changed = {name: value for name, value in told.items() if value is not None}
+        return replace(problem.settings, early_sweeps=0, **changed) if changed else problem.settings
 
     def start(self, problem: Problem, key: Any) -> Any:
         """The network, and the last change of each weight: none."""
@@ -27,24 +44,25 @@ class Backpropagation(Rule):
 
     def sweep(self, problem: Problem, state: Any, number: Any, key: Any) -> Any:
         """A change after all patterns, or after each in turn, as the settings say."""
-        settings = problem.settings
-        if settings.change_after == "sweep":
-            return self.changed(problem, state, number, problem.x, problem.targets)
+        x, d = np.asarray(problem.x), np.asarray(problem.targets)
+        if problem.settings.change_after == "sweep":
+            return self.changed(problem, state, number, x, d, key)
 
         def present(state: Any, pattern: Any) -> Any:
-            x, d = (np.expand_dims(row, 0) for row in pattern)
-            return self.changed(problem, state, number, x, d), None
+            place, *rows = pattern
+            x, d = (np.expand_dims(row, 0) for row in rows)
+            return self.changed(problem, state, number, x, d, random.fold_in(key, place)), None
 
-        return scan(present, state, (np.asarray(problem.x), np.asarray(problem.targets)))[0]
+        return scan(present, state, (np.arange(problem.patterns), x, d))[0]
 
-    def changed(self, problem: Problem, state: Any, number: Any, x: Any, d: Any) -> Any:
-        """The state after one change for the patterns x with targets d."""
+    def changed(self, problem: Problem, state: Any, number: Any, x: Any, d: Any, key: Any) -> Any:
+        """The state after one change for the patterns x with targets d; the key belongs to this change alone."""
         network, last = state
-        gradient = self.gradient(problem, network, x, d)
-        return momentum_step(problem.settings, network, last, gradient, number)
+        gradient = self.gradient(problem, network, x, d, key)
+        return momentum_step(self.settings(problem), network, last, gradient, number)
 
-    def gradient(self, problem: Problem, network: Connected, x: Any, d: Any) -> Any:
-        """∂E/∂w for the patterns x with targets d, a tree like the network."""
+    def gradient(self, problem: Problem, network: Connected, x: Any, d: Any, key: Any) -> Any:
+        """∂E/∂w for the patterns x with targets d, a tree like the network; no key is needed for it here."""
         return grad(lambda network: error(problem.settings, network(x), d))(network)
 
     def answers(self, problem: Problem, state: Any) -> Any:
@@ -71,8 +89,8 @@ def momentum_step(settings: Settings, network: Any, last: Any, gradient: Any, nu
     rate, momentum = settings.rate, settings.momentum
     if settings.early_sweeps:
         early = number < settings.early_sweeps
-        rate = np.where(early, np.float32(settings.early_rate), np.float32(rate))
-        momentum = np.where(early, np.float32(settings.early_momentum), np.float32(momentum))
+        rate = np.where(early, numpy.float32(settings.early_rate), numpy.float32(rate))
+        momentum = np.where(early, numpy.float32(settings.early_momentum), numpy.float32(momentum))
     change = tree_map(lambda g, v: momentum * v - rate * g, gradient, last)
     kept = 1 - settings.decay
     return tree_map(lambda w, v: (w + v) * kept if settings.decay else w + v, network, change), change

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,10 +12,12 @@ import numpy
 
 import chainrule.random
 from chainrule.classics.problems.base import Problem
+from chainrule.nn.connected import Connected
 from chainrule.trace import namespace as np
-from chainrule.transform import compile
+from chainrule.trace.tree import flatten, unflatten
+from chainrule.transform import compile, grad
 
-__all__ = ["Rule", "Spending", "all_right"]
+__all__ = ["Rule", "Spending", "all_right", "local_gradient", "ravel"]
 
 
 @dataclass(frozen=True)
@@ -91,3 +95,42 @@ def all_right(outputs: Any, y: Any) -> Any:
     True
     """
     return np.all((outputs > 0.5) == (y > 0.5))
+
+
+def ravel(tree: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """The numbers of a tree side by side, shape (numbers,), and the function that makes the tree of such numbers.
+
+    >>> numbers, made = ravel({"w": numpy.eye(2), "b": numpy.zeros(1)})
+    >>> numbers, made(2 * numbers)["w"].tolist()
+    (array([1., 0., 0., 1., 0.]), [[2.0, 0.0], [0.0, 2.0]])
+    """
+    leaves, structure = flatten(tree)
+    shapes = [np.shape(leaf) for leaf in leaves]
+    ends = numpy.cumsum([math.prod(shape) for shape in shapes]).tolist()
+
+    def made(numbers: Any) -> Any:
+        places = zip([0, *ends], ends, shapes, strict=False)
+        return unflatten(structure, [numbers[start:end].reshape(shape) for start, end, shape in places])
+
+    return np.concatenate([leaf.reshape(-1) for leaf in leaves]), made
+
+
+def local_gradient(network: Connected, activations: Mapping[str, Any], signals: Mapping[str, Any]) -> Any:
+    """`Σ_x sⱼ aᵢ` for the weight to unit j from unit i, and `Σ_x sⱼ` for its bias: a tree like the network.
+
+    `activations` are those of all groups, `signals` those of each group that is changed, shape (patterns, units). It is
+    the derivative of Σ sⱼ zⱼ at fixed activations, so nothing is propagated backward. Tied weights get the sum over
+    their places, and weights of products of units the product in place of a.
+
+    >>> from chainrule.nn import Connected, Units
+    >>> network = Connected(2, [Units("output", 1)], [("input", "output")])
+    >>> found = local_gradient(network, {"input": numpy.array([[3.0, 5.0]])}, {"output": numpy.array([[2.0]])})
+    >>> found.weights["input->output"].tolist(), found.biases["output"].tolist()
+    ([[6.0, 10.0]], [2.0])
+    """
+
+    def total(network: Connected) -> Any:
+        groups = [units for units in network.wiring.units if units.name in signals]
+        return sum(np.sum(signals[units.name] * network.weighted_input(units, activations)) for units in groups)
+
+    return grad(total)(network)
