@@ -257,11 +257,14 @@ class Connected(Feedforward):
 
     def weighted_input(self, units: Units, activations: Mapping[str, Any]) -> Any:
         """`z` of a group, shape (examples, units), from the activations of the groups before it."""
-        z = None if units.bias_name is None else self.biases[units.bias_name]
-        for connection in self.wiring.into(units):
-            part = self._reaching(connection, activations) @ self.matrix(connection).T
-            z = part if z is None else z + part
-        return z
+        into = self.wiring.into(units)
+        parts = [self._reaching(c, activations) @ self.matrix(c).T for c in into]
+        if units.bias_name is not None:
+            parts.append(self.biases[units.bias_name])
+        if not into:  # a row for each example all the same
+            first = activations[self.wiring.inputs[0][0]]
+            parts[0] = parts[0] + np.zeros_like(first[:, :1])
+        return sum(parts[1:], parts[0])
 
     def matrix(self, connection: Connection) -> Any:
         """The weights of a connection as a matrix (to, from), zeros where there are none."""
@@ -377,27 +380,42 @@ def _check(wiring: Wiring) -> None:
         _check_connection(wiring, connection, names)
     _check_tied(wiring)
     unknown = [name for name in wiring.outputs if name not in {u.name for u in wiring.units}]
-    if unknown or not wiring.outputs:
-        raise OptionError(f"outputs must be groups of units, not {list(wiring.outputs)}.")
+    if unknown or not wiring.outputs or len(set(wiring.outputs)) < len(wiring.outputs):
+        raise OptionError(f"outputs must be groups of units, each once, not {list(wiring.outputs)}.")
 
 
 def _check_connection(wiring: Wiring, connection: Connection, names: Sequence[str]) -> None:
     for name in (*connection.sources, connection.target):
         if name not in names:
             raise OptionError(f"a connection names {name!r}, but there are {', '.join(names)}.")
+    if not connection.sources or connection.target in dict(wiring.inputs):
+        raise OptionError(f"{connection.name}: a connection goes from groups to a group that is no input.")
     if any(names.index(source) >= names.index(connection.target) for source in connection.sources):
         raise OptionError(
             f"{connection.name}: connections go from earlier groups to later ones.",
-            cure="For a network that runs in time make a group for each step, with tied weights.",
+            cure="For a network that runs in time make a group for each step, with tied weights: cr.nn.unrolled.",
         )
-    count = sum(wiring.sizes[name] for name in connection.sources)
-    for product in connection.products or ():
-        if not product or any(not 0 <= k < count for k in product):
-            raise OptionError(f"{connection.name}: {product} does not name units of the {count} of its source.")
+    _check_products(connection, sum(wiring.sizes[name] for name in connection.sources))
     if connection.places is not None:
-        shape, wanted = np.shape(connection.places), (wiring.sizes[connection.target], wiring.reach(connection))
-        if shape != wanted or max(map(max, connection.places)) < 0:
-            raise OptionError(f"{connection.name}: places must have the shape {wanted}, not {shape}.")
+        _check_places(connection, (wiring.sizes[connection.target], wiring.reach(connection)))
+
+
+def _check_products(connection: Connection, count: int) -> None:
+    products = connection.products
+    if products is None:
+        return
+    if not products or any(not product or any(not 0 <= k < count for k in product) for product in products):
+        raise OptionError(f"{connection.name}: each product must name some of the {count} units of its source.")
+
+
+def _check_places(connection: Connection, wanted: tuple[int, int]) -> None:
+    places = connection.places or ()
+    widths = {len(row) for row in places}
+    if len(places) != wanted[0] or widths != {wanted[1]}:
+        raise OptionError(f"{connection.name}: places must have {wanted[0]} rows of {wanted[1]}.")
+    numbers = [place for row in places for place in row]
+    if min(numbers) < -1 or max(numbers) < 0:
+        raise OptionError(f"{connection.name}: places are counted from 0, −1 for none, and some weight must be there.")
 
 
 def _check_tied(wiring: Wiring) -> None:

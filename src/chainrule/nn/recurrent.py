@@ -56,21 +56,19 @@ def unrolled(
     (['input->hidden', 'previous hidden->hidden', 'hidden->output'], 33)
     """
     named = dict(inputs) if isinstance(inputs, Mapping) else {INPUT: inputs}
-    looked_at = outputs if outputs is not None else {u.name: (steps,) for u in units[-1:]}
-    _check(steps, named, [u.name for u in units], given or {}, looked_at)
     sizes = named | {u.name: u.size for u in units}
+    _check_steps(steps)
     shown = {name: range(1, steps + 1) for name in named} | dict(given or {})
-    fed = tuple((at(name, t), sizes[name]) for t in range(steps + 1) for name in sizes if t in shown.get(name, ()))
+    looked_at = outputs if outputs is not None else {u.name: (steps,) for u in units[-1:]}
+    _check_times(steps, named, [u.name for u in units], shown, looked_at)
+    now, before = [_link(c) for c in connections], [_link(c, "previous ") for c in recurrent]
+    _check_connections(now, before, list(sizes), named)
+    fed = tuple((at(name, t), sizes[name]) for name, t in _in_order(sizes, shown, steps))
+    ends = tuple(at(name, t) for name, t in _in_order(sizes, looked_at, steps))
     groups = [replace(u, name=at(u.name, t), bias=u.bias_name or False) for t in range(1, steps + 1) for u in units]
     there = {*(name for name, _ in fed), *(u.name for u in groups)}
-    now, before = [_link(c) for c in connections], [_delayed(_link(c)) for c in recurrent]
-    _check_names([*now, *before], sizes)
     links = [c for t in range(1, steps + 1) for c in (*_copied(now, t, t, there), *_copied(before, t - 1, t, there))]
-    ends = tuple(at(name, t) for t in range(1, steps + 1) for name in sizes if t in looked_at.get(name, ()))
-    needed = _needed(ends, groups, links)
-    return Wiring(
-        fed, tuple(u for u in groups if u.name in needed), tuple(c for c in links if c.target in needed), ends
-    )
+    return _without_idle(fed, groups, links, ends)
 
 
 def at(name: str, step: int) -> str:
@@ -91,15 +89,15 @@ def copies(wiring: Wiring) -> dict[str, int]:
     return dict(Counter([*(c.name for c in wiring.connections), *biases]))
 
 
-def _link(connection: Link) -> Connection:
+def _link(connection: Link, prefix: str = "") -> Connection:
     """The connection with its weights named, as its copies must have the same."""
     made = connection if isinstance(connection, Connection) else Connection(*connection)
-    return replace(made, weights=made.name)
+    return made if made.weights else replace(made, weights=prefix + made.name)
 
 
-def _delayed(connection: Connection) -> Connection:
-    usual = f"{'+'.join(connection.sources)}->{connection.target}"
-    return replace(connection, weights=f"previous {usual}") if connection.weights == usual else connection
+def _in_order(names: Collection[str], when: Steps, steps: int) -> list[tuple[str, int]]:
+    """The groups and steps that `when` names, by step, and within a step in the order of the names."""
+    return [(name, t) for t in range(steps + 1) for name in names if t in when.get(name, ())]
 
 
 def _copied(connections: Sequence[Connection], start: int, end: int, there: Collection[str]) -> list[Connection]:
@@ -115,21 +113,29 @@ def _copied(connections: Sequence[Connection], start: int, end: int, there: Coll
     return found
 
 
-def _needed(ends: Sequence[str], groups: Sequence[Units], links: Sequence[Connection]) -> set[str]:
-    """The groups that the ends depend on, and the ends."""
+def _without_idle(
+    inputs: tuple[tuple[str, int], ...], groups: Sequence[Units], links: Sequence[Connection], ends: tuple[str, ...]
+) -> Wiring:
+    """The wiring without groups on which no end depends."""
     needed = set(ends)
     for group in reversed(groups):
         if group.name in needed:
             needed.update(name for c in links if c.target == group.name for name in c.sources)
-    return needed
+    used = tuple(u for u in groups if u.name in needed)
+    return Wiring(inputs, used, tuple(c for c in links if c.target in needed), ends)
 
 
 # checks
 
 
-def _check(steps: int, inputs: Mapping[str, int], units: Sequence[str], given: Steps, outputs: Steps) -> None:
+def _check_steps(steps: int) -> None:
     if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
         raise OptionError(f"steps must be a whole number of at least 1, not {steps!r}.")
+
+
+def _check_times(steps: int, inputs: Mapping[str, int], units: Sequence[str], given: Steps, outputs: Steps) -> None:
+    if not any(outputs.values()):
+        raise OptionError("outputs must name at least one group of units, and a step.")
     allowed = dict.fromkeys(inputs, range(steps + 1)) | dict.fromkeys(units, range(1))
     for what, asked, known in (
         ("given", given, allowed),
@@ -144,7 +150,18 @@ def _check(steps: int, inputs: Mapping[str, int], units: Sequence[str], given: S
                 )
 
 
-def _check_names(connections: Sequence[Connection], names: Collection[str]) -> None:
-    for name in (name for c in connections for name in (*c.sources, c.target)):
-        if name not in names:
-            raise OptionError(f"a connection names {name!r}, but there are {', '.join(names)}.")
+def _check_connections(
+    now: Sequence[Connection], before: Sequence[Connection], names: Sequence[str], inputs: Collection[str]
+) -> None:
+    for c in (*now, *before):
+        for name in (*c.sources, c.target):
+            if name not in names:
+                raise OptionError(f"a connection names {name!r}, but there are {', '.join(names)}.")
+        if c.target in inputs:
+            raise OptionError(f"{c.name}: inputs are given, no connection goes to them.")
+    for c in now:
+        if any(names.index(source) >= names.index(c.target) for source in c.sources):
+            raise OptionError(
+                f"{c.name}: connections within a step go from earlier groups to later ones.",
+                cure="Let it be one of the recurrent connections, which go to the next step.",
+            )
