@@ -6,6 +6,7 @@ that does two of each per cycle; the cheapest wins.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -120,30 +121,79 @@ def _in_sequence(kernel: Kernel) -> Tiling:
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
-    """What one round of the innermost loop costs."""
+class _Reading:
+    """A load as the search sees it: how far apart the places of each axis lie, and which axes it depends on."""
 
-    kernel: Kernel
-    target: Target
+    strides: tuple[int, ...]
+    itemsize: int
+    axes: frozenset[int]
+    scattered: frozenset[int]  # the axes that choose its places by index
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A kernel as the search sees it: what is alike is searched once."""
+
+    sizes: tuple[int, ...]
+    outputs: int
+    reductions: int
+    loads: tuple[_Reading, ...]
+    operations: tuple[frozenset[int], ...]  # the axes that each operation in the innermost loop depends on
+    stores: tuple[tuple[int, ...], ...]  # the strides of what is stored, not folded
     lanes: int
-    loads: tuple[tuple[Load, frozenset[int]], ...]
-    operations: tuple[frozenset[int], ...]  # the axes that each operation depends on
+    registers: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """A tiling, with which of the loads are packed."""
+
+    axis: int
+    lanes: int
+    cells: tuple[int, ...]
+    order: tuple[int, ...]
+    packed: int | None = None
+
+    def step(self, axis: int) -> int:
+        """How many places of an axis the tile spans."""
+        return self.cells[axis] * (self.lanes if axis == self.axis else 1)
 
 
 def _reducing(kernel: Kernel, target: Target) -> Tiling:
     known: dict[Expression, frozenset[int]] = {}
     inside = walk([r.expression for r in kernel.reductions])
-    loads = tuple((e, axes_of(e, known)) for e in inside if isinstance(e, Load))
+    loads = [e for e in inside if isinstance(e, Load)]
     fused = {
         r.expression for r in kernel.reductions if isinstance(r.expression, Apply) and r.expression.op is ops.MULTIPLY
     }
     operations = [axes_of(e, known) for e in inside if isinstance(e, Apply) and e not in fused]
     operations += [frozenset(range(len(kernel.sizes)))] * len(kernel.reductions)
-    work = _Work(kernel, target, _lanes(kernel, target), loads, tuple(operations))
+    work = _Work(
+        kernel.sizes,
+        kernel.outputs,
+        len(kernel.reductions),
+        tuple(_reading(load, known) for load in loads),
+        tuple(operations),
+        tuple(s.view.strides for s in kernel.stores if not s.folding),
+        _lanes(kernel, target),
+        target.registers,
+    )
+    best = _best(work)
+    packed = () if best.packed is None else (loads[best.packed],)
+    return Tiling(best.axis, best.lanes, best.cells, best.order, packed)
+
+
+def _reading(load: Load, known: dict[Expression, frozenset[int]]) -> _Reading:
+    scattered = frozenset[int]().union(*(axes_of(e, known) for e, _ in load.view.indirect))
+    return _Reading(load.view.strides, load.dtype.itemsize, axes_of(load, known), scattered)
+
+
+@functools.lru_cache(1024)  # networks repeat themselves: layers of one size, steps of time
+def _best(work: _Work) -> _Choice:
     candidates = list(_candidates(work))
-    packed = [tiling for tiling in candidates if tiling.packed]
-    large = kernel.places >= _LARGE and packed
-    return min(packed if large else candidates, key=lambda tiling: _cycles(work, tiling))
+    packed = [choice for choice in candidates if choice.packed is not None]
+    large = prod(work.sizes) >= _LARGE and packed
+    return min(packed if large else candidates, key=lambda choice: _cycles(work, choice))
 
 
 def _blocked(kernel: Kernel) -> Kernel:
@@ -182,28 +232,26 @@ def _split(kernel: Kernel, axis: int, block: int) -> Kernel:
     return replace(rebuilt(kernel, strides=strides), sizes=sizes, outputs=kernel.outputs + 1)
 
 
-def _candidates(work: _Work) -> Iterator[Tiling]:
-    kernel = work.kernel
-    axes = range(len(kernel.sizes))
+def _candidates(work: _Work) -> Iterator[_Choice]:
+    axes = range(len(work.sizes))
     for axis in axes or [0]:
         lanes = work.lanes if axes else 1
         for cells in _cell_choices(work, axis, lanes):
-            tiling = Tiling(axis, lanes, cells, tuple(range(kernel.outputs)))
-            yield from _orders(work, tiling)
+            choice = _Choice(axis, lanes, cells, tuple(range(work.outputs)))
+            yield from _orders(work, choice)
 
 
 def _cell_choices(work: _Work, axis: int, lanes: int) -> Iterable[tuple[int, ...]]:
     """Numbers of cells for each axis: several along at most two output axes, or along the innermost reduced one."""
-    kernel = work.kernel
-    sizes, outputs = kernel.sizes, kernel.outputs
+    sizes, outputs = work.sizes, work.outputs
     most = [ceil(n / lanes) if a == axis else n for a, n in enumerate(sizes)]
-    useful = {a for _, axes in work.loads for a in axes}
+    useful = {a for load in work.loads for a in load.axes}
     wide = [a for a in range(outputs) if a in useful and most[a] > 1]
     for first, second in itertools.combinations(wide, 2) if len(wide) > 1 else [(*wide, -1)] if wide else [(-1, -1)]:
         rows = range(1, min(most[first], 14) + 1) if first >= 0 else [1]
         columns = range(1, min(most[second], 14) + 1) if second >= 0 else [1]
         for m, n in itertools.product(rows, columns):
-            if min(_FEWEST, rows[-1] * columns[-1]) <= m * n <= work.target.registers:
+            if min(_FEWEST, rows[-1] * columns[-1]) <= m * n <= work.registers:
                 yield tuple(m if a == first else n if a == second else 1 for a in range(len(sizes)))
     if outputs < len(sizes):
         for unrolled in (2, 4, 8):
@@ -211,34 +259,33 @@ def _cell_choices(work: _Work, axis: int, lanes: int) -> Iterable[tuple[int, ...
                 yield tuple(unrolled if a == len(sizes) - 1 else 1 for a in range(len(sizes)))
 
 
-def _orders(work: _Work, tiling: Tiling) -> Iterator[Tiling]:
+def _orders(work: _Work, choice: _Choice) -> Iterator[_Choice]:
     """The orders of the two tiled axes' loops, the others outside; packed where the vector axis is outermost."""
-    natural = tiling.order
-    yield tiling
-    inner = [a for a in natural if tiling.cells[a] > 1 or a == tiling.axis]
+    natural = choice.order
+    yield choice
+    inner = [a for a in natural if choice.cells[a] > 1 or a == choice.axis]
     if len(inner) == 2:
         flipped = (*(a for a in natural if a not in inner), *reversed(inner))
-        yield replace(tiling, order=flipped)
-        tiling = replace(tiling, order=flipped) if flipped[0] == tiling.axis else tiling
-    if natural and tiling.order[0] == tiling.axis and work.kernel.outputs > 1:
-        packed = tuple(load for load, axes in work.loads if _packable(work, tiling, load, axes))
-        if len(packed) == 1:
-            yield replace(tiling, packed=packed)
+        yield replace(choice, order=flipped)
+        choice = replace(choice, order=flipped) if flipped[0] == choice.axis else choice
+    if natural and choice.order[0] == choice.axis and work.outputs > 1:
+        packable = [n for n, load in enumerate(work.loads) if _packable(work, choice, load)]
+        if len(packable) == 1:
+            yield replace(choice, packed=packable[0])
 
 
-def _packable(work: _Work, tiling: Tiling, load: Load, axes: frozenset[int]) -> bool:
-    reduced = set(range(work.kernel.outputs, len(work.kernel.sizes)))
-    return axes == {tiling.axis} | reduced
+def _packable(work: _Work, choice: _Choice, load: _Reading) -> bool:
+    reduced = set(range(work.outputs, len(work.sizes)))
+    return load.axes == {choice.axis} | reduced
 
 
-def _cycles(work: _Work, tiling: Tiling) -> float:
-    kernel = work.kernel
-    parts = [_parts(n, tiling.step(a)) for a, n in enumerate(kernel.sizes)]
+def _cycles(work: _Work, choice: _Choice) -> float:
+    parts = [_parts(n, choice.step(a)) for a, n in enumerate(work.sizes)]
     total = 0.0
-    for combination in itertools.product(*parts[: kernel.outputs]):
+    for combination in itertools.product(*parts[: work.outputs]):
         times = prod(count for count, _ in combination)
-        total += times * _tile_cycles(work, tiling, [places for _, places in combination])
-    return total + _packing(work, tiling) + sum(_conflicts(work, tiling, load, axes) for load, axes in work.loads)
+        total += times * _tile_cycles(work, choice, [places for _, places in combination])
+    return total + _packing(work, choice) + sum(_conflicts(work, choice, n) for n in range(len(work.loads)))
 
 
 def _parts(size: int, step: int) -> list[tuple[int, int]]:
@@ -246,70 +293,71 @@ def _parts(size: int, step: int) -> list[tuple[int, int]]:
     return [(n, places) for n, places in ((size // step, step), (1, size % step)) if n and places]
 
 
-def _tile_cycles(work: _Work, tiling: Tiling, places: list[int]) -> float:
-    kernel, lanes, axis = work.kernel, tiling.lanes, tiling.axis
+def _tile_cycles(work: _Work, choice: _Choice, places: list[int]) -> float:
+    lanes, axis = choice.lanes, choice.axis
     cells = [ceil(n / lanes) if a == axis else n for a, n in enumerate(places)]
-    cells += [1] * (len(kernel.sizes) - kernel.outputs)
-    accumulators = prod(cells[: kernel.outputs]) * len(kernel.reductions)
-    unrolled = tiling.cells[-1] if kernel.outputs < len(kernel.sizes) else 1
-    needed = [prod(cells[a] for a in axes if a < kernel.outputs) for _, axes in work.loads]
+    cells += [1] * (len(work.sizes) - work.outputs)
+    accumulators = prod(cells[: work.outputs]) * work.reductions
+    unrolled = choice.cells[-1] if work.outputs < len(work.sizes) else 1
+    needed = [prod(cells[a] for a in load.axes if a < work.outputs) for load in work.loads]
     held = accumulators * unrolled + (min(needed) if len(needed) > 1 else 0) + 1
-    spilled = max(held - work.target.registers, 0)
-    fetched = sum(n * _load_cost(tiling, load) for n, (load, _) in zip(needed, work.loads, strict=True))
-    arithmetic = sum(prod(cells[a] for a in axes if a < kernel.outputs) for axes in work.operations)
+    spilled = max(held - work.registers, 0)
+    fetched = sum(n * _load_cost(work, choice, number) for number, n in enumerate(needed))
+    arithmetic = sum(prod(cells[a] for a in axes if a < work.outputs) for axes in work.operations)
     waiting = _LATENCY / unrolled * (1 if accumulators else 0)
-    computing, moving = max(arithmetic / 2, fetched / 2, waiting), _moving(work, tiling, needed)
+    computing, moving = max(arithmetic / 2, fetched / 2, waiting), _moving(work, choice, needed)
     per_round = max(computing, moving) + min(computing, moving) * 0.3 + 4 * spilled + 0.25
-    rounds = prod(ceil(n / lanes) if a == axis else n for a, n in enumerate(kernel.sizes) if a >= kernel.outputs)
-    finish = accumulators * (unrolled + (3.0 + lanes / 4 if axis >= kernel.outputs else 1.0))
-    if axis < kernel.outputs:
-        finish += accumulators * 2 * lanes * sum(s.view.strides[axis] != 1 for s in kernel.stores if not s.folding)
+    rounds = prod(ceil(n / lanes) if a == axis else n for a, n in enumerate(work.sizes) if a >= work.outputs)
+    finish = accumulators * (unrolled + (3.0 + lanes / 4 if axis >= work.outputs else 1.0))
+    if axis < work.outputs:
+        finish += accumulators * 2 * lanes * sum(strides[axis] != 1 for strides in work.stores)
     return rounds * per_round + finish + 6
 
 
-def _load_cost(tiling: Tiling, load: Load) -> float:
-    stride = load.view.strides[tiling.axis] if load.view.strides else 0
-    scattered = any(tiling.axis in axes_of(e, {}) for e, _ in load.view.indirect)
-    return 1.0 if load in tiling.packed or (stride in (0, 1) and not scattered) else 2.0 * tiling.lanes
+def _load_cost(work: _Work, choice: _Choice, number: int) -> float:
+    load = work.loads[number]
+    stride = load.strides[choice.axis] if load.strides else 0
+    beside = stride in (0, 1) and choice.axis not in load.scattered
+    return 1.0 if number == choice.packed or beside else 2.0 * choice.lanes
 
 
-def _packing(work: _Work, tiling: Tiling) -> float:
-    """Cycles that copying into panels takes."""
-    cost = 0.0
-    for load in tiling.packed:
-        places = prod(work.kernel.sizes[a] for a in axes_of(load, {}))
-        each = 1.0 / tiling.lanes if load.view.strides[tiling.axis] == 1 else 0.5
-        cost += places * each * 2
-    return cost
+def _packing(work: _Work, choice: _Choice) -> float:
+    """Cycles that copying into a panel takes."""
+    if choice.packed is None:
+        return 0.0
+    load = work.loads[choice.packed]
+    each = 1.0 / choice.lanes if load.strides[choice.axis] == 1 else 0.5
+    return prod(work.sizes[a] for a in load.axes) * each * 2
 
 
-def _moving(work: _Work, tiling: Tiling, needed: list[int]) -> float:
+def _moving(work: _Work, choice: _Choice, needed: list[int]) -> float:
     """Cycles that one round's loads take to come from the cache that holds them.
 
     A load that the innermost of the tiles' loops does not change stays where it was put in the round before: its places
     for one tile must fit. Of any other, all places that the innermost loop goes through must.
     """
-    kernel = work.kernel
     cycles = 0.0
-    for n, (load, axes) in zip(needed, work.loads, strict=True):
-        inner = tiling.order[-1] if tiling.order else -1
-        wide = tiling.lanes if tiling.axis in axes else 1
-        reused = [a for a in axes if a < kernel.outputs and a != inner]
-        span = prod(kernel.sizes[a] for a in axes if a >= kernel.outputs or a == inner)
-        span *= prod(min(tiling.step(a), kernel.sizes[a]) for a in reused) * load.dtype.itemsize
+    for n, load in zip(needed, work.loads, strict=True):
+        axes = load.axes
+        inner = choice.order[-1] if choice.order else -1
+        wide = choice.lanes if choice.axis in axes else 1
+        reused = [a for a in axes if a < work.outputs and a != inner]
+        span = prod(work.sizes[a] for a in axes if a >= work.outputs or a == inner)
+        span *= prod(min(choice.step(a), work.sizes[a]) for a in reused) * load.itemsize
         speed = 1e9 if span <= _FIRST_LEVEL // 2 else _SECOND_SPEED if span <= _SECOND_LEVEL else _THIRD_SPEED
-        cycles += n * wide * load.dtype.itemsize / speed
+        cycles += n * wide * load.itemsize / speed
     return cycles
 
 
-def _conflicts(work: _Work, tiling: Tiling, load: Load, axes: frozenset[int]) -> float:
+def _conflicts(work: _Work, choice: _Choice, number: int) -> float:
     """Cycles lost where the rows of a tile lie so far apart that they push each other out of the cache."""
-    reduced = [a for a in axes if a >= work.kernel.outputs and a != tiling.axis]
-    if load in tiling.packed or not reduced or tiling.axis not in axes:
+    load = work.loads[number]
+    reduced = [a for a in load.axes if a >= work.outputs and a != choice.axis]
+    if number == choice.packed or not reduced or choice.axis not in load.axes:
         return 0.0
-    rows = prod(work.kernel.sizes[a] for a in reduced)
-    apart = min(abs(load.view.strides[a]) for a in reduced) * load.dtype.itemsize
+    rows = prod(work.sizes[a] for a in reduced)
+    apart = min(abs(load.strides[a]) for a in reduced) * load.itemsize
     if apart < 512 or rows * 64 * (4 if apart % 1024 == 0 else 1) < _FIRST_LEVEL:
         return 0.0
-    tiles = prod(ceil(n / tiling.step(a)) for a, n in enumerate(work.kernel.sizes[: work.kernel.outputs]))
-    return tiles * rows * tiling.cells[tiling.axis] * 4.0
+    tiles = prod(ceil(n / choice.step(a)) for a, n in enumerate(work.sizes[: work.outputs]))
+    return tiles * rows * choice.cells[choice.axis] * 4.0
