@@ -34,7 +34,7 @@ class Backpropagation(Rule):
     def settings(self, problem: Problem) -> Settings:
         """The problem's settings, with the rate and the momentum that the rule was told."""
         told = {"rate": self.rate, "momentum": self.momentum}
-        changed = {name: value for name, value in told.items() if value is not None}
+        changed: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
         return replace(problem.settings, early_sweeps=0, **changed) if changed else problem.settings
 
     def start(self, problem: Problem, key: Any) -> Any:
@@ -45,7 +45,7 @@ class Backpropagation(Rule):
     def sweep(self, problem: Problem, state: Any, number: Any, key: Any) -> Any:
         """A change after all patterns, or after each in turn, as the settings say."""
         x, d = np.asarray(problem.x), np.asarray(problem.targets)
-        if problem.settings.change_after == "sweep":
+        if self.settings(problem).change_after == "sweep":
             return self.changed(problem, state, number, x, d, key)
 
         def present(state: Any, pattern: Any) -> Any:

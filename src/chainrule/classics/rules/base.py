@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,12 +12,12 @@ import numpy
 
 import chainrule.random
 from chainrule.classics.problems.base import Problem
-from chainrule.nn.connected import Connected
+from chainrule.nn.connected import Connected, Wiring
 from chainrule.trace import namespace as np
 from chainrule.trace.tree import flatten, unflatten
 from chainrule.transform import compile, grad
 
-__all__ = ["Rule", "Spending", "all_right", "local_gradient", "ravel"]
+__all__ = ["Rule", "Spending", "all_right", "by_group", "local_gradient", "ravel", "unit_sizes"]
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Rule(ABC):
     def operations(self, problem: Problem) -> int:
         """The floating-point operations of one sweep of one network, as it is compiled."""
         key = chainrule.random.key(0)
-        start = compile(lambda key: self.start(problem, key))(key)
+        start = self.start(problem, key)
         sweep = compile(lambda state, number, key: self.sweep(problem, state, number, key))
         return sweep.flops(start, numpy.int32(0), key)
 
@@ -113,6 +113,24 @@ def ravel(tree: Any) -> tuple[Any, Callable[[Any], Any]]:
         return unflatten(structure, [numbers[start:end].reshape(shape) for start, end, shape in places])
 
     return np.concatenate([leaf.reshape(-1) for leaf in leaves]), made
+
+
+def unit_sizes(wiring: Wiring) -> list[tuple[str, int]]:
+    """The groups of units and how many each has, without the inputs."""
+    return [(units.name, units.size) for units in wiring.units]
+
+
+def by_group(sizes: Iterable[tuple[str, int]], values: Any) -> dict[str, Any]:
+    """Values of all units side by side, shape (patterns, units), by the name of the group.
+
+    >>> {name: part.tolist() for name, part in by_group([("a", 2), ("b", 1)], numpy.array([[1, 2, 3]])).items()}
+    {'a': [[1, 2]], 'b': [[3]]}
+    """
+    found, start = {}, 0
+    for name, size in sizes:
+        found[name] = values[:, start : start + size]
+        start += size
+    return found
 
 
 def local_gradient(network: Connected, activations: Mapping[str, Any], signals: Mapping[str, Any]) -> Any:

@@ -1,0 +1,120 @@
+"""Rules of learning raced on one problem: from the same seeds, with the same budget of floating-point operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from chainrule import random
+from chainrule.classics.lanes import Trials, run_trials
+from chainrule.classics.problems import problem as problem_named
+from chainrule.classics.problems.base import Problem
+from chainrule.classics.rules import RULES
+from chainrule.classics.rules import rule as rule_named
+from chainrule.classics.rules.base import Rule
+from chainrule.classics.standings import Entry, Outcome, Race
+from chainrule.errors import OptionError
+from chainrule.nn.connected import Connected
+
+__all__ = ["race"]
+
+_FEW, _SHORT = 8, 1000  # trials, and sweeps of each, that show a rule failing at what it cannot represent
+
+
+def race(
+    problem: Problem | str,
+    rules: Sequence[Rule | str] | None = None,
+    trials: int = 100,
+    budget: float | None = None,
+    seed: int = 0,
+    report: Callable[[Race], None] | None = None,
+) -> Race:
+    """All rules, or those that are given, on one problem: so many trials of each, with the same budget of operations.
+
+    A trial may make as many sweeps as its budget pays for, at least one; unless told, the budget is what
+    backpropagation spends on the problem's own `budget` of sweeps. Trial i of every rule starts from the key
+    `fold_in(key(seed), i)`. `report` is called with what is known, again and again. Ctrl-C ends the race with what is
+    known by then.
+
+    Raises OptionError for a number that is not positive, or a name that does not exist.
+
+    >>> found = race("xor", ["backpropagation"], trials=4, budget=100_000)
+    >>> found.entry("backpropagation").finished
+    4
+    """
+    asked = problem_named(problem) if isinstance(problem, str) else problem
+    racers = [rule_named(r) if isinstance(r, str) else r for r in (list(RULES) if rules is None else rules)]
+    _check(racers, trials, budget)
+    known = Race(asked.name, asked.description, trials, budget or 0.0, seed, (), stopped=True)
+    try:
+        start = replace(known, budget=_usual_budget(asked) if budget is None else float(budget))
+        for known in _raced(asked, racers, start):
+            if report is not None:
+                report(known)
+    except KeyboardInterrupt:
+        return known
+    return replace(known, stopped=False)
+
+
+def _check(rules: Sequence[Rule], trials: int, budget: float | None) -> None:
+    names = [rule.name for rule in rules]
+    if not rules or len(set(names)) < len(names):
+        raise OptionError(f"a race needs rules, each once, not {names}.", cure=f"There are {', '.join(RULES)}.")
+    if not isinstance(trials, int | np.integer) or trials < 1:
+        raise OptionError(f"trials must be a whole number of at least 1, not {trials!r}.")
+    if budget is not None and not 0 < budget < np.inf:
+        raise OptionError(f"budget must be a number of operations above 0, not {budget!r}.")
+
+
+def _usual_budget(problem: Problem) -> float:
+    """The operations of as many sweeps of backpropagation as the problem gives it."""
+    return float(problem.budget * rule_named("backpropagation").spending(problem).operations)
+
+
+def _raced(problem: Problem, rules: Sequence[Rule], known: Race) -> Iterator[Race]:
+    """The race as it goes on."""
+    done: tuple[Entry, ...] = ()
+    for rule in rules:
+        for entry in _entries(problem, rule, known):
+            yield replace(known, entries=(*done, entry))
+        done = (*done, entry)
+
+
+def _entries(problem: Problem, rule: Rule, known: Race) -> Iterator[Entry]:
+    """What is known of one rule as it goes on."""
+    refusal = rule.refusal(problem)
+    if refusal is not None:
+        yield Entry(rule.name, rule.title, "cannot take it", refusal)
+        return
+    limit = rule.limit(problem)
+    count = known.trials if limit is None else min(known.trials, _FEW)
+    outcome: Outcome = "ran" if limit is None else "cannot represent it"
+    begun = Entry(rule.name, rule.title, outcome, limit or "", _other_network(problem, rule), count)
+    yield begun
+    spending = rule.spending(problem)
+    paid = max(1, int(known.budget // max(spending.operations, 1)))
+    sweeps = paid if limit is None else min(paid, _SHORT)
+    for found in run_trials(problem, rule, count, budget=sweeps, seed=known.seed, spending=spending):
+        yield _so_far(begun, found)
+
+
+def _other_network(problem: Problem, rule: Rule) -> str:
+    """The sizes of the network that the rule learns, if it is not that of the problem."""
+    state = rule.start(problem, random.key(0))
+    networks = [part for part in (state if isinstance(state, tuple) else (state,)) if isinstance(part, Connected)]
+    own = [network.wiring for network in networks if network.wiring != problem.wiring]
+    return "-".join(map(str, own[0].sizes.values())) if own else ""
+
+
+def _so_far(begun: Entry, found: Trials) -> Entry:
+    return replace(
+        begun,
+        budget=found.budget,
+        sweeps=found.sweeps[found.finished],
+        spending=found.spending,
+        spent=found.spending.times(found.swept),
+        seconds=found.seconds,
+        seconds_per_sweep=found.seconds_per_sweep,
+    )

@@ -1,0 +1,169 @@
+"""Learning from a reward alone: units that fire at random, and do again what was rewarded.
+
+Each unit is on, s = 1, with probability p = σ(z), else off, s = 0. Nobody tells a unit what it should have done; all
+hear the same reward, the fraction of the outputs that were right.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy
+
+from chainrule import random
+from chainrule.classics.problems.base import Problem
+from chainrule.classics.rules.base import Rule, Spending, by_group, local_gradient, unit_sizes
+from chainrule.nn.activations import sigmoid
+from chainrule.nn.connected import Connected
+from chainrule.trace import namespace as np
+from chainrule.trace.tree import tree_map
+from chainrule.transform import scan
+
+__all__ = ["Reinforce", "RewardPenalty"]
+
+
+@dataclass(frozen=True)
+class _Firing(Rule):
+    """What both rules share: units that fire, and a change after each sweep or each pattern.
+
+    A state is the network and what is remembered of each pattern.
+    """
+
+    change_after: Literal["sweep", "presentation"] = "sweep"
+
+    def refusal(self, problem: Problem) -> str | None:
+        """Only logistic units give a probability to fire with."""
+        others = [units for units in problem.wiring.units if units.activation != "sigmoid"]
+        if not others:
+            return None
+        return f"its units fire with the probability σ(z), but {others[0].name!r} has {others[0].activation} units"
+
+    def sweep(self, problem: Problem, state: Any, number: Any, key: Any) -> Any:
+        """A change after all patterns, or after each in turn."""
+        network, memory = state
+        chances = random.uniform(key, (problem.patterns, sum(size for _, size in unit_sizes(problem.wiring))))
+        rows = np.asarray(problem.x), np.asarray(problem.y), memory, chances
+        if self.change_after == "sweep":
+            return self.changed(network, *rows)
+
+        def present(network: Any, row: Any) -> Any:
+            network, memory = self.changed(network, *tree_map(lambda part: np.expand_dims(part, 0), row))
+            return network, tree_map(lambda part: part[0], memory)
+
+        return scan(present, network, rows)
+
+    @abstractmethod
+    def changed(self, network: Connected, x: Any, y: Any, memory: Any, chances: Any) -> tuple[Connected, Any]:
+        """The network and the memory after one change for the patterns x with y to be answered.
+
+        `chances` are uniform random numbers, one for each unit, shape (patterns, units).
+        """
+
+    def answers(self, problem: Problem, state: Any) -> Any:
+        """The outputs when each unit is in its more probable state."""
+        return more_probable(state[0], problem.x)
+
+    def spending(self, problem: Problem) -> Spending:
+        """One forward pass for each pattern."""
+        n = problem.patterns
+        return Spending(n, n, 0, n * sum(size for _, size in unit_sizes(problem.wiring)), self.operations(problem))
+
+
+@dataclass(frozen=True)
+class RewardPenalty(_Firing):
+    """`Δw = α [r (s − p) + λ (1 − r) (1 − s − p)] a` for the reward r: associative reward-penalty, A_R-P.
+
+    A rewarded unit is drawn to the state s that it was in; a punished one, λ times as much, to the other. `rate` is α,
+    `penalty` λ. The changes for the patterns of a sweep are summed, unless there is one after each presentation. The
+    answers are those of units that are in their more probable state.
+
+    Source: Barto & Anandan, Pattern-recognizing stochastic learning automata, IEEE Transactions on Systems, Man, and
+    Cybernetics 15 (1985), 360-375.
+    """
+
+    name: ClassVar[str] = "reward-penalty"
+    title: ClassVar[str] = "associative reward-penalty (Barto & Anandan 1985)"
+
+    rate: float = 2.0
+    penalty: float = 0.05
+
+    def start(self, problem: Problem, key: Any) -> Any:
+        """The network, and no memory."""
+        return problem.network(key), ()
+
+    def changed(self, network: Connected, x: Any, y: Any, memory: Any, chances: Any) -> tuple[Connected, Any]:
+        """The network after one change."""
+        p, s = fired(network, x, chances)
+        r = reward(network, s, y)
+        signals = {name: r * (s[name] - p[name]) + self.penalty * (1 - r) * (1 - s[name] - p[name]) for name in p}
+        return tree_map(lambda w, c: w + self.rate * c, network, local_gradient(network, s, signals)), memory
+
+
+@dataclass(frozen=True)
+class Reinforce(_Firing):
+    """`Δw = α (r − b) (s − p) a` for the reward r and a baseline b: REINFORCE.
+
+    The mean of Δw over the units' states is α times the gradient of the expected reward, whatever b was before them. b
+    is the mean of the rewards of the same pattern before, in which a new one counts for `forgetting`; with a forgetting
+    of 0 it stays 0. After each change every weight shrinks by the fraction `decay`: otherwise units that always fire,
+    or never, stay so, as they try nothing else. With neither, it is the rule of reward and penalty without the penalty.
+
+    The changes for the patterns of a sweep are summed, unless there is one after each presentation. The answers are
+    those of units that are in their more probable state.
+
+    Source: Williams, Simple statistical gradient-following algorithms for connectionist reinforcement learning, Machine
+    Learning 8 (1992), 229-256.
+    """
+
+    name: ClassVar[str] = "reinforce"
+    title: ClassVar[str] = "REINFORCE (Williams 1992)"
+
+    rate: float = 1.0
+    forgetting: float = 0.1
+    decay: float = 0.01
+
+    def start(self, problem: Problem, key: Any) -> Any:
+        """The network, and the baseline of each pattern: 0."""
+        return problem.network(key), numpy.zeros(problem.patterns, numpy.float32)
+
+    def changed(self, network: Connected, x: Any, y: Any, memory: Any, chances: Any) -> tuple[Connected, Any]:
+        """The network and the baselines after one change."""
+        p, s = fired(network, x, chances)
+        surprise = reward(network, s, y) - np.expand_dims(memory, 1)
+        direction = local_gradient(network, s, {name: surprise * (s[name] - p[name]) for name in p})
+        changed = tree_map(lambda w, c: (w + self.rate * c) * (1 - self.decay), network, direction)
+        return changed, memory + self.forgetting * surprise[:, 0]
+
+
+def fired(network: Connected, x: Any, chances: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """`(p, s)`: the probability of each unit given the states before it, and its state: on where its chance is below p.
+
+    By group, with shapes (patterns, units); the inputs are among the states.
+    """
+    p: dict[str, Any] = {}
+    s = by_group(network.wiring.inputs, x)
+    chance = by_group(unit_sizes(network.wiring), chances)
+    for units in network.wiring.units:
+        p[units.name] = sigmoid(network.weighted_input(units, s))
+        s[units.name] = (chance[units.name] < p[units.name]).astype(network.dtype)
+    return p, s
+
+
+def more_probable(network: Connected, x: Any) -> Any:
+    """The outputs when each unit is in its more probable state given those before it, shape (patterns, outputs)."""
+    s = by_group(network.wiring.inputs, x)
+    for units in network.wiring.units:
+        s[units.name] = (network.weighted_input(units, s) > 0).astype(network.dtype)
+    return _outputs(network, s)
+
+
+def reward(network: Connected, s: Any, y: Any) -> Any:
+    """The fraction of the outputs that are right, shape (patterns, 1)."""
+    right = (_outputs(network, s) > 0.5) == (y > 0.5)
+    return np.mean(right.astype(network.dtype), axis=1, keepdims=True)
+
+
+def _outputs(network: Connected, s: Any) -> Any:
+    return np.concatenate([s[name] for name in network.wiring.outputs], axis=1)
