@@ -341,7 +341,9 @@ REFUSED: dict[str, tuple[Callable[[], Wiring], str]] = {
     "backward": (lambda: wiring(*INTO, ("output", "hidden")), "from earlier groups to later ones"),
     "to itself": (lambda: wiring(*INTO, ("hidden", "hidden")), "from earlier groups to later ones"),
     "one source too late": (lambda: wiring(Connection(("input", "output"), "hidden")), "earlier groups"),
-    "a product of nothing": (lambda: wiring(Connection("input", "hidden", products=((),))), "each product must name some"),
+    "a product of nothing": (
+        lambda: wiring(Connection("input", "hidden", products=((),))), "each product must name some"
+    ),
     "a product of no such unit": (
         lambda: wiring(Connection("input", "hidden", products=((0, 3),))), "some of the 3 units"
     ),
