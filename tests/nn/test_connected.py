@@ -380,3 +380,8 @@ def test_a_wiring_that_cannot_be_is_refused(what: str) -> None:
     made, message = REFUSED[what]
     with pytest.raises(OptionError, match=message):
         made()
+
+
+def test_a_start_of_nothing_is_zeros() -> None:
+    made = Connected(3, [Units("output", 2)], [("input", "output")], initial=0.0)
+    assert not numbers(made).any()

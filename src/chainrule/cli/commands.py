@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 
 import chainrule
+from chainrule.cli.classics import classics
 from chainrule.cli.diagnose import diagnose
 from chainrule.cli.explain import explain
 from chainrule.cli.learn import learn
+from chainrule.cli.race import race
 from chainrule.cli.report_page import report
 from chainrule.cli.show import show
 
@@ -25,6 +27,8 @@ app.command()(show)
 app.command()(explain)
 app.command()(diagnose)
 app.command()(report)
+app.add_typer(classics, name="classics")
+app.command()(race)
 
 
 @app.callback(invoke_without_command=True)

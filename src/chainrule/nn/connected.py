@@ -192,7 +192,10 @@ class Connected(Feedforward):
         wanted = float_dtype(dtype)
         shapes = [*wiring.weight_shapes.values(), *wiring.bias_shapes.values()]
         keys = random.split(key, max(len(shapes), 1))
-        drawn = [random.uniform(keys[n], shape, wanted, -initial, initial) for n, shape in enumerate(shapes)]
+        drawn = [
+            random.uniform(keys[n], shape, wanted, -initial, initial) if initial else numpy.zeros(shape, wanted)
+            for n, shape in enumerate(shapes)
+        ]
         count = len(wiring.weight_shapes)
         return cls.from_weights(
             wiring,

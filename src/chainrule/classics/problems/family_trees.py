@@ -153,7 +153,14 @@ def family_trees_as_printed(seed: int = 0, held_out: int = 4) -> Problem:
     0.002
     """
     found = family_trees(seed, held_out)
-    return replace(found, name="family-trees-as-printed", title="family trees, as printed", settings=_PRINTED)
+    reading = "to the letter, with weights from −0.3 to 0.3, as the start is not published, nothing is learnt"
+    return replace(
+        found,
+        name="family-trees-as-printed",
+        title="family trees, as printed",
+        settings=_PRINTED,
+        published=tuple(replace(figure, reading=reading) for figure in _PUBLISHED),
+    )
 
 
 _FACTS = 104

@@ -38,7 +38,8 @@ class Boltzmann(Rule):
     """`Δwᵢⱼ = ±step` by the sign of `pᵢⱼ − p'ᵢⱼ` (equation 10 with steps of fixed size), the biases alike.
 
     pᵢⱼ is how often units i and j are on together at equilibrium with the patterns clamped on the visible units, which
-    are the inputs and the outputs; p'ᵢⱼ with all units free, or with the inputs clamped too unless `free_inputs`. The
+    are the inputs and the outputs; p'ᵢⱼ with all units free, or with the inputs clamped too unless `free_inputs`: free
+    unless told where outputs repeat inputs, as in the published encoders, clamped where they answer them. The
     machine has a connection both ways where the network has one forward, and, with `within`, between the units of each
     group of visible units, as the published encoders have. All weights and biases start at 0.
 
@@ -73,7 +74,7 @@ class Boltzmann(Rule):
     on_to_off: float = 0.15
     off_to_on: float = 0.05
     within: bool = True
-    free_inputs: bool = True
+    free_inputs: bool | None = None
     apart: int = 0
 
     def __post_init__(self) -> None:
@@ -131,7 +132,7 @@ class Boltzmann(Rule):
         units = self.layout(problem)
         patterns = self.clamped(problem, noise)
         drawn = random.bernoulli(initial, 0.5, (2, *np.shape(patterns)))
-        held = (units.visible, units.inputs[:0] if self.free_inputs else units.inputs)
+        held = (units.visible, units.inputs[:0] if self.frees_inputs(problem) else units.inputs)
         clamped, free = (
             self._counts(machine, _begun(patterns, drawn[phase], held[phase]), held[phase], annealing[phase])
             for phase in (0, 1)
@@ -176,10 +177,14 @@ class Boltzmann(Rule):
         differ = np.sum(np.expand_dims(codes, 0) != np.expand_dims(codes, 1), axis=2)
         return np.all((differ >= self.apart) | numpy.eye(problem.patterns, dtype=bool))
 
+    def frees_inputs(self, problem: Problem) -> bool:
+        """Whether the inputs are free, too, in the second phase."""
+        return numpy.array_equal(problem.x, problem.y) if self.free_inputs is None else self.free_inputs
+
     def spending(self, problem: Problem) -> Spending:
         """Each pattern clamped in so many annealings; a chance for each free unit in each unit of time of each."""
         units, annealings = self.layout(problem), problem.patterns * self.annealings
-        free, phases = (units.units, 1) if self.free_inputs else (len(units.completed), 2)
+        free, phases = (units.units, 1) if self.frees_inputs(problem) else (len(units.completed), 2)
         updates = annealings * len(self.temperatures) * (len(units.hidden) + free)
         return Spending(annealings * phases, 0, 0, updates, self.operations(problem))
 

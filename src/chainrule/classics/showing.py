@@ -1,0 +1,342 @@
+"""A problem of 1986 as it is learnt: how the network learns, its weights, its answers, and how its solution works."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from chainrule import random
+from chainrule.classics.demonstrations import DEMONSTRATIONS, demonstration
+from chainrule.classics.hinton import HintonDiagram, hinton_diagram
+from chainrule.classics.lanes import trials as run_all
+from chainrule.classics.learning_curve import LearningCurve, follow
+from chainrule.classics.measurements import Distribution, distribution, recorded
+from chainrule.classics.problems import PROBLEMS, problem
+from chainrule.classics.problems.base import Problem, Published
+from chainrule.classics.rules import rule
+from chainrule.classics.solutions import solution
+from chainrule.classics.workings import (
+    Answers,
+    HiddenUnits,
+    WeightDependence,
+    answers,
+    hidden_units,
+    weight_dependence,
+)
+from chainrule.errors import OptionError
+from chainrule.insight.presentation import Insight, Table, figure, number, plain
+from chainrule.insight.words import counted
+from chainrule.nn.connected import Connected
+from chainrule.nn.network import Network
+
+__all__ = ["Catalogued", "Learnt", "catalogue", "run", "stack"]
+
+_POINTS = 9  # of the curve that are printed
+_SIZES = ("bits", "n", "units", "side", "iterations", "hidden")  # what the functions of the problems call their sizes
+
+
+@dataclass(frozen=True, eq=False)
+class Learnt(Insight):
+    """A network that learnt a problem by backpropagation, and what its derivatives say about the solution.
+
+    `sweeps` is the number of sweeps after which every output was right, None if that was not within the budget; it then
+    learnt as many sweeps again, and is shown as it was at the end. It started from the key `fold_in(key(seed), trial)`.
+    `ours` is what was measured of many seeds, `these` what came of the trials of this run, if it had several. `tested`
+    is the share of the patterns that were not learnt, and are right. `explained` is of plain layered networks only.
+    """
+
+    problem: Problem
+    seed: int
+    trial: int
+    curve: LearningCurve
+    ours: Distribution | None
+    these: Distribution | None
+    tested: float | None
+    network: Connected
+    diagram: HintonDiagram
+    answers: Answers
+    hidden: HiddenUnits
+    weights: WeightDependence
+    explained: Insight | None
+
+    @property
+    def sweeps(self) -> int | None:
+        """The sweeps to the solution."""
+        return self.curve.solved
+
+    @property
+    def parts(self) -> tuple[Insight, ...]:
+        """Its weights, its answers, its hidden units, the weights that matter, what insight says."""
+        known = (self.diagram, self.answers, self.hidden, self.weights, self.explained)
+        return tuple(part for part in known if part is not None)
+
+    @property
+    def title(self) -> str:
+        """The problem."""
+        return f"{self.problem.title}: {self.problem.description}"
+
+    def sentences(self) -> list[str]:
+        """How it learnt, what was published, what is ours."""
+        said = [self._settings(), self._learnt()]
+        if self.tested is not None:
+            said.append(f"Of the patterns that it did not learn, {100 * self.tested:.0f} % are right.")
+        said += [_published(one) for one in self.problem.published]
+        if self.ours is not None:
+            said.append(f"Ours, from {self.ours.trials:,} seeds: {self.ours.words}.")
+        if self.these is not None:
+            said.append(f"The {self.these.trials:,} trials of this run: {self.these.words}.")
+        return said
+
+    def _settings(self) -> str:
+        groups = ", ".join(f"{name} {size}" for name, size in self.problem.wiring.sizes.items())
+        s = self.problem.settings
+        return (
+            f"{self.problem.source}. {counted(self.problem.patterns, 'pattern')}; units: {groups}; ε = {s.rate:g}, "
+            f"α = {s.momentum:g}, weights start between −{s.initial:g} and {s.initial:g}."
+        )
+
+    def _learnt(self) -> str:
+        curve, patterns = self.curve, self.problem.patterns
+        errors = f"E fell from {number(curve.errors[0])} to {number(curve.errors[-1])}"
+        if self.sweeps is None:
+            return (
+                f"Not solved within {counted(curve.sweeps, 'sweep')}: {curve.right[-1]} of {patterns} patterns are "
+                f"right; {errors}. Another seed may find a solution: say how many trials may try."
+            )
+        return (
+            f"After {counted(self.sweeps, 'sweep')} every output was on the right side of ½. It went on, to "
+            f"{curve.sweeps:,} sweeps in all, so that its weights show the solution: {errors}."
+        )
+
+    def table(self) -> Table:
+        """The error and the patterns that are right, before so many sweeps."""
+        rows = zip(self.curve.at.tolist(), self.curve.errors.tolist(), self.curve.right.tolist(), strict=True)
+        return Table(("sweeps", "E", f"right, of {self.problem.patterns}"), tuple(rows))
+
+    def shown(self) -> Table:
+        """Some points of the curve, that of the solution among them."""
+        whole = self.table()
+        chosen = set(np.linspace(0, len(whole.rows) - 1, _POINTS).round().astype(int).tolist())
+        if self.sweeps is not None:
+            chosen.add(int(np.searchsorted(self.curve.at, self.sweeps)))
+        return Table(whole.columns, tuple(whole.rows[n] for n in sorted(chosen)))
+
+    def __rich__(self) -> Any:
+        """For rich: how it learnt, then part by part."""
+        from rich.console import Group
+
+        whole = [super().__rich__()]
+        for part in self.parts:
+            whole += ["", part]
+        return Group(*whole)
+
+    def _repr_html_(self) -> str:
+        return super()._repr_html_() + "".join(part._repr_html_() for part in self.parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything in it as plain lists, numbers and strings."""
+        weights = {"weights": plain(self.network.weights), "biases": plain(self.network.biases)}
+        kept = ("seed", "trial", "sweeps", "curve", "ours", "these", "tested")
+        found = {name: plain(getattr(self, name)) for name in kept}
+        about = {"title": self.title, "problem": self.problem.name, "published": plain(self.problem.published)}
+        return {**about, **found, "network": weights, "parts": [part.to_dict() for part in self.parts]}
+
+    def plot(self, axes: Any = None) -> Any:
+        """The curve; beside it, on axes of its own, the Hinton diagram. Give two axes, or none."""
+        if axes is None:
+            picture = figure(None).figure
+            picture.clear()
+            picture.set_size_inches(13, 6)
+            axes = picture.subplots(1, 2)
+        left, right = axes
+        return np.array([self._plot_curve(left), self.diagram.plot(right)])
+
+    def _plot_curve(self, axes: Any) -> Any:
+        axes.plot(self.curve.at, self.curve.errors, color="black", label="E")
+        axes.set(title=self.problem.title, xlabel="sweeps", ylabel="error E", ylim=(0, None))
+        beside = axes.twinx()
+        beside.plot(self.curve.at, self.curve.right, "--", color="#0072b2", label="patterns right")
+        beside.set(ylabel="patterns right (dashed)", ylim=(0, 1.05 * self.problem.patterns))
+        if self.sweeps is not None:
+            axes.axvline(self.sweeps, color="gray", linewidth=0.8)
+        return axes
+
+
+def run(
+    name: str | Problem,
+    *,
+    seed: int = 0,
+    trials: int = 1,
+    size: int | None = None,
+    watch: Callable[[LearningCurve], None] | None = None,
+) -> Insight:
+    """A problem or a demonstration of that name, run: the result prints, plots, and is a dict for those who ask.
+
+    Of several trials the first is shown that solved the problem. `size` is the problem's own first option: the bits of
+    a parity, the patterns of an encoder. `watch` is given the curve as it grows.
+
+    Raises OptionError if there is none of that name, it has no size, or a number is not a whole one of at least 1.
+
+    >>> found = run("xor-direct")
+    >>> found.sweeps, int(found.answers.right.sum())
+    (337, 4)
+    """
+    if isinstance(name, str) and name in DEMONSTRATIONS:
+        return _demonstrated(name, seed, trials, size)
+    if isinstance(name, str) and name not in PROBLEMS:
+        raise OptionError(
+            f"there is no problem or demonstration {name!r}.",
+            cure=f"There are {', '.join([*PROBLEMS, *DEMONSTRATIONS])}.",
+        )
+    asked = _sized(name, size) if isinstance(name, str) else name
+    if not isinstance(trials, int | np.integer) or trials < 1:
+        raise OptionError(f"trials must be a whole number of at least 1, not {trials!r}.")
+    learner, trial, these = rule("backpropagation"), 0, None
+    if trials > 1:
+        found = run_all(asked, learner, trials, seed=seed)
+        these, trial = Distribution.of(found), int(np.argmax(found.solved))
+    (network, _), curve = follow(asked, learner, random.fold_in(random.key(seed), trial), watch=watch)
+    return _learnt(asked, seed, trial, network, curve, these)
+
+
+def _learnt(
+    asked: Problem, seed: int, trial: int, network: Connected, curve: LearningCurve, these: Distribution | None
+) -> Learnt:
+    plain_stack = stack(network)
+    return Learnt(
+        problem=asked,
+        seed=seed,
+        trial=trial,
+        curve=curve.thinned(),
+        ours=distribution(asked.name) if _is_usual(asked) else None,
+        these=these,
+        tested=_tested(asked, network),
+        network=network,
+        diagram=hinton_diagram(network),
+        answers=answers(asked, network),
+        hidden=hidden_units(asked, network, tuple(solution(asked, network))),
+        weights=weight_dependence(asked, network),
+        explained=None if plain_stack is None else _explained(asked, plain_stack),
+    )
+
+
+def stack(network: Connected) -> Network | None:
+    """The same network as a plain stack of layers; None if it is none.
+
+    >>> from chainrule.classics import problem
+    >>> stack(problem("symmetry").network(random.key(0))).sizes
+    [6, 2, 1]
+    """
+    wiring = network.wiring
+    names = [*(name for name, _ in wiring.inputs), *(units.name for units in wiring.units)]
+    links = [(c.source, c.target) for c in wiring.connections if c.places is None and c.products is None]
+    own = [units.bias_name for units in wiring.units]
+    if links != list(zip(names, names[1:], strict=False)) or len(links) < len(wiring.connections) or None in own:
+        return None
+    if len(network.weights) < len(links) or len(network.biases) < len(own) or wiring.outputs != (names[-1],):
+        return None
+    pairs = [(network.matrix(c), network.biases[str(b)]) for c, b in zip(wiring.connections, own, strict=True)]
+    return Network.from_weights(pairs, [units.activation for units in wiring.units])
+
+
+def _explained(asked: Problem, network: Network) -> Insight:
+    """What insight says about the largest weight to the outputs: what its derivative is made of, and what if."""
+    from chainrule.insight import explain
+
+    layer = len(network.layers) - 1
+    j, k = np.unravel_index(np.abs(network.layers[layer].w).argmax(), network.layers[layer].w.shape)
+    data = asked.x.astype(network.dtype), asked.targets.astype(network.dtype)
+    found: Insight = explain(network, data, weight=f"layers[{layer}].w[{j}, {k}]", cost="quadratic")
+    return found
+
+
+def _tested(asked: Problem, network: Connected) -> float | None:
+    if asked.x_test is None or asked.y_test is None:
+        return None
+    outputs = np.asarray(network(asked.x_test.astype(network.dtype)))
+    return float(((outputs > 0.5) == (asked.y_test > 0.5)).all(axis=1).mean())
+
+
+def _published(one: Published) -> str:
+    reading = f". Our reading: {one.reading}" if one.reading else ""
+    return f"Published, {one.what}: {one.figure} ({one.source}){reading}."
+
+
+# which problem
+
+
+def _sized(name: str, size: int | None) -> Problem:
+    if size is None:
+        return problem(name)
+    return problem(name, **{_size_name(name): size})
+
+
+def _size_name(name: str) -> str:
+    """What a problem calls its size."""
+    module, function = PROBLEMS[name]
+    options = inspect.signature(getattr(import_module(f"chainrule.classics.problems.{module}"), function)).parameters
+    found = [option for option in options if option in _SIZES]
+    if not found:
+        raise OptionError(f"{name} comes in one size.", cure="Leave out the size.")
+    return found[0]
+
+
+def _is_usual(asked: Problem) -> bool:
+    """Whether a problem is the one that was measured."""
+    if asked.name not in PROBLEMS:
+        return False
+    usual = problem(asked.name)
+    return usual.wiring == asked.wiring and usual.settings == asked.settings and usual.x.shape == asked.x.shape
+
+
+def _demonstrated(name: str, seed: int, trials: int, size: int | None) -> Insight:
+    if trials != 1 or size is not None:
+        raise OptionError(f"{name} is a demonstration, which has neither trials nor a size.")
+    return demonstration(name).run(seed)
+
+
+@dataclass(frozen=True)
+class Catalogued:
+    """A problem or a demonstration: what it is, the figures as they were published, and ours.
+
+    `ours` is what was measured of a problem over many seeds, `said` ours in words; None and empty before that.
+    """
+
+    name: str
+    title: str
+    description: str
+    source: str
+    published: tuple[Published, ...]
+    ours: Distribution | None
+    said: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        found: dict[str, Any] = plain(self)
+        return found
+
+
+def catalogue() -> tuple[Catalogued, ...]:
+    """Every problem, then every demonstration.
+
+    >>> [one.name for one in catalogue()][:2]
+    ['xor', 'xor-direct']
+    """
+    return (*map(_problem, PROBLEMS), *map(_demonstration, DEMONSTRATIONS))
+
+
+def _problem(name: str) -> Catalogued:
+    asked, ours = problem(name), distribution(name)
+    said = "" if ours is None else ours.words
+    return Catalogued(name, asked.title, asked.description, asked.source, asked.published, ours, said)
+
+
+def _demonstration(name: str) -> Catalogued:
+    shown, found = demonstration(name), recorded().get("demonstrations", {}).get(name)
+    said = "" if found is None else " ".join(found["sentences"])
+    return Catalogued(name, shown.title, shown.description, shown.source, shown.published, None, said)

@@ -1,0 +1,111 @@
+"""`chainrule classics`: the networks of 1986, as a list, and one of them as it learns."""
+
+from __future__ import annotations
+
+import json as json_format
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from chainrule.classics.learning_curve import LearningCurve, Watch
+    from chainrule.insight.presentation import Insight
+
+__all__ = ["classics"]
+
+_BARS, _WIDTH = "▁▂▃▄▅▆▇█", 40
+
+classics = typer.Typer(
+    help="The networks of 1986 that made the case for backpropagation: list them, run one.", no_args_is_help=True
+)
+
+
+@classics.command("list")
+def list_classics(
+    json: Annotated[bool, typer.Option("--json", metavar="", help="As JSON, with everything that is known.")] = False,
+) -> None:
+    """List every problem and demonstration, with the published figures and ours."""
+    from chainrule.classics.showing import catalogue
+
+    if json:
+        print(json_format.dumps([one.to_dict() for one in catalogue()], ensure_ascii=False, indent=2))
+        return
+    for one in catalogue():
+        published = "; ".join(f"{figure.what}: {figure.figure}" for figure in one.published)
+        print(f"{one.name}: {one.title}\n    {one.description}\n    {one.source}")
+        for what, said in (("published", published), ("ours", one.said)):
+            if said:
+                print(f"    {what}: {said}")
+
+
+@classics.command("run")
+def run_classic(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name that list shows.", show_default=False)],
+    seed: Annotated[int, typer.Option(help="Decides the weights that it starts from.")] = 0,
+    trials: Annotated[int, typer.Option(help="So many networks; the first is shown that solves the problem.")] = 1,
+    size: Annotated[
+        int | None,
+        typer.Option(help="The size of the problem: the bits of a parity, the patterns of an encoder, …"),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also draw the curve and the weights: .png, .svg or .pdf.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write all figures to a file.")] = None,
+) -> None:
+    """Show a network of 1986 as it learns, its weights, and by derivatives how its solution works."""
+    from chainrule.classics.showing import run
+    from chainrule.cli.insights import print_insight, write_json
+
+    with _shown_live() as watch:
+        found = run(name, seed=seed, trials=trials, size=size, watch=watch)
+    if json is not None:
+        write_json(found, json)
+    if plot is not None:
+        _draw(found, plot)
+    print_insight(found)
+
+
+def _draw(found: Insight, file: Path) -> None:
+    """Its picture in a file; OptionError for a kind of file that matplotlib does not write."""
+    import numpy as np
+
+    from chainrule.errors import OptionError
+
+    axes = np.ravel(found.plot())[0]
+    try:
+        axes.figure.savefig(file, dpi=150)
+    except ValueError as problem:
+        raise OptionError(f"--plot {file}: {problem}.", cure="Name a file that ends in .png, .svg or .pdf.") from None
+
+
+@contextmanager
+def _shown_live() -> Iterator[Watch | None]:
+    """What shows the curve as it grows, on a terminal; None where there is none."""
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        yield None
+        return
+    with Live(console=console, transient=True, refresh_per_second=20) as live:
+        yield lambda curve: live.update(_line(curve))
+
+
+def _line(curve: LearningCurve) -> Any:
+    """The error and the patterns that are right, as bars against the sweeps until now, and as they are now."""
+    right, most = int(curve.right[-1]), max(int(curve.right.max()), 1)
+    return (
+        f"{curve.at[-1]:,} sweeps\n"
+        f"error          {_bars(curve.errors / max(float(curve.errors.max()), 1e-30))}  {curve.errors[-1]:.4g}\n"
+        f"patterns right {_bars(curve.right / most)}  {right}"
+    )
+
+
+def _bars(shares: Any) -> str:
+    """A line of bars for numbers from 0 to 1: those at 40 places from the first to the last."""
+    places = [round(n * (len(shares) - 1) / (_WIDTH - 1)) for n in range(_WIDTH)]
+    return "".join(_BARS[min(int(shares[n] * len(_BARS)), len(_BARS) - 1)] for n in places)
