@@ -35,9 +35,9 @@ OTHERS = tuple(name for name in RULES if name != BASE)
 SEEDS = {"symmetry": 1000}  # 200 of the others
 MACHINES = {"boltzmann-encoder": 250}  # problems that were published of the Boltzmann machine, with its trials
 BUDGETS = {"family-trees-as-printed": 1500}  # as many sweeps as were published
-TIMES, LEAST = 100, 5  # the budget of a trial of another rule, in backpropagation's medians; where that takes too long
+TIMES, LEAST = 1000, 20  # the budget of a trial of another rule, in backpropagation's medians; where that takes too long
 TRIALS, FEW = 20, 4  # of another rule; where they would take too long
-MOST = 5e9, 5e11  # operations of all trials of another rule, of backpropagation, on one problem
+MOST = 2.5e10, 5e11  # operations of all trials of another rule, of backpropagation, on one problem
 SURE = 2.0  # standard errors of a difference from which on it is told
 
 Record = dict[str, Any]

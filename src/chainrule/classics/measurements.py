@@ -118,14 +118,16 @@ def recorded() -> Mapping[str, Any]:
     return found
 
 
-def distribution(name: str) -> Distribution | None:
+def distribution(name: str, *, machine: bool = False) -> Distribution | None:
     """What was measured of backpropagation on the problem of that name, at its settings; None if nothing was.
+
+    With `machine` it is that of the Boltzmann machine, for problems that were published of it.
 
     >>> found = distribution("symmetry")
     >>> found.trials, found.budget
     (1000, 60000)
     """
-    found = recorded().get("problems", {}).get(name)
+    found = recorded().get("machines" if machine else "problems", {}).get(name)
     return None if found is None else _distribution(found)
 
 

@@ -333,6 +333,9 @@ def catalogue() -> tuple[Catalogued, ...]:
 def _problem(name: str) -> Catalogued:
     asked, ours = problem(name), distribution(name)
     said = "" if ours is None else ours.words
+    machine = distribution(name, machine=True)
+    if machine is not None:
+        said = f"the Boltzmann machine, {machine.words}; backpropagation, {said}"
     return Catalogued(name, asked.title, asked.description, asked.source, asked.published, ours, said)
 
 
