@@ -29,7 +29,7 @@ from chainrule.classics.workings import (
     weight_dependence,
 )
 from chainrule.errors import OptionError
-from chainrule.insight.presentation import Insight, Table, figure, number, plain
+from chainrule.insight.presentation import Composed, Insight, Table, figure, number, plain
 from chainrule.insight.words import counted
 from chainrule.nn.connected import Connected
 from chainrule.nn.network import Network
@@ -41,7 +41,7 @@ _SIZES = ("bits", "n", "units", "side", "iterations", "hidden")  # what the func
 
 
 @dataclass(frozen=True, eq=False)
-class Learnt(Insight):
+class Learnt(Composed):
     """A network that learnt a problem by backpropagation, and what its derivatives say about the solution.
 
     `sweeps` is the number of sweeps after which every output was right, None if that was not within the budget; it then
@@ -125,18 +125,6 @@ class Learnt(Insight):
         if self.sweeps is not None:
             chosen.add(int(np.searchsorted(self.curve.at, self.sweeps)))
         return Table(whole.columns, tuple(whole.rows[n] for n in sorted(chosen)))
-
-    def __rich__(self) -> Any:
-        """For rich: how it learnt, then part by part."""
-        from rich.console import Group
-
-        whole = [super().__rich__()]
-        for part in self.parts:
-            whole += ["", part]
-        return Group(*whole)
-
-    def _repr_html_(self) -> str:
-        return super()._repr_html_() + "".join(part._repr_html_() for part in self.parts)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything in it as plain lists, numbers and strings."""

@@ -14,7 +14,7 @@ from chainrule.insight.change import WhatIf, what_if_from
 from chainrule.insight.layers import explain_layer, largest_weights
 from chainrule.insight.neurons import explain_neuron
 from chainrule.insight.places import Place, parse_place
-from chainrule.insight.presentation import Insight, Table, figure, number
+from chainrule.insight.presentation import Composed, Insight, Table, figure, number
 from chainrule.insight.propagation import EXAMPLES, Propagation, propagate, sample
 from chainrule.insight.subject import Subject, subject_of
 from chainrule.insight.words import derivative, examples_of, layer_name, second_derivative, source_name
@@ -25,7 +25,7 @@ __all__ = ["WeightExplanation", "explain", "explain_weight"]
 
 
 @dataclass(frozen=True, eq=False)
-class WeightExplanation(Insight):
+class WeightExplanation(Composed):
     """Everything about `∂C/∂w` of one weight or bias: its value, what it is made of, where it comes from, what if.
 
     `rate` is in cost per unit of weight, of the mean over the examples; `penalty_rate`, λw/n, is the part of it that
@@ -92,18 +92,6 @@ class WeightExplanation(Insight):
     def shown(self) -> Table:
         """None: the parts say it all."""
         return Table((), ())
-
-    def __rich__(self) -> Any:
-        """For rich: what it is, then part by part."""
-        from rich.console import Group
-
-        whole = [super().__rich__()]
-        for part in self.parts:
-            whole += ["", part]
-        return Group(*whole)
-
-    def _repr_html_(self) -> str:
-        return super()._repr_html_() + "".join(part._repr_html_() for part in self.parts)
 
     def plot(self, axes: Any = None) -> Any:
         """The what-if curve; beside it, on axes of its own, the histogram over the examples. Give two axes, or none."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from chainrule.errors import OptionError
 
-__all__ = ["Insight", "Table", "figure", "number", "plain"]
+__all__ = ["Composed", "Insight", "Table", "figure", "number", "plain"]
 
 
 def number(value: Any) -> str:
@@ -90,6 +90,24 @@ class Insight(ABC):
     def _repr_html_(self) -> str:
         said = "".join(f"<p>{escape(s)}</p>" for s in self.sentences())
         return f"<h4>{escape(self.title)}</h4>{said}{_html_table(self.shown())}"
+
+
+class Composed(Insight):
+    """A result of insight with further results in it, which are shown after it, part by part."""
+
+    @property
+    @abstractmethod
+    def parts(self) -> Sequence[Insight]:
+        """What is in it."""
+
+    def __rich__(self) -> Any:
+        """For rich: what it is, then part by part."""
+        from rich.console import Group
+
+        return Group(super().__rich__(), *(shown for part in self.parts for shown in ("", part)))
+
+    def _repr_html_(self) -> str:
+        return super()._repr_html_() + "".join(part._repr_html_() for part in self.parts)
 
 
 def figure(axes: Any) -> Any:

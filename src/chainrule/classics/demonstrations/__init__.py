@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from importlib import import_module
 from types import MappingProxyType
 
 from chainrule.classics.demonstrations.base import Demonstration
-from chainrule.errors import OptionError
+from chainrule.classics.names import Names, made
 
 __all__ = ["DEMONSTRATIONS", "demonstration"]
 
 #: The module of each demonstration, and its class.
-DEMONSTRATIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
+DEMONSTRATIONS: Names = MappingProxyType(
     {
         "toy-neuron": ("toy_neuron", "ToyNeuron"),
         "chapter-1": ("chapter_1", "ChapterOne"),
@@ -29,8 +27,5 @@ def demonstration(name: str) -> Demonstration:
     >>> demonstration("toy-neuron").title
     'a neuron that learns slowly where it is most wrong'
     """
-    if name not in DEMONSTRATIONS:
-        raise OptionError(f"there is no demonstration {name!r}.", cure=f"There are {', '.join(DEMONSTRATIONS)}.")
-    module, kind = DEMONSTRATIONS[name]
-    made: Demonstration = getattr(import_module(f"chainrule.classics.demonstrations.{module}"), kind)()
-    return made
+    found: Demonstration = made("demonstration", DEMONSTRATIONS, name, {})
+    return found

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
+from chainrule.classics.names import Names, made
 from chainrule.classics.problems.base import Problem
-from chainrule.errors import OptionError
 
 __all__ = ["PROBLEMS", "problem"]
 
 #: The module of each problem, and the function in it that makes it.
-PROBLEMS: Mapping[str, tuple[str, str]] = MappingProxyType(
+PROBLEMS: Names = MappingProxyType(
     {
         "xor": ("xor", "xor"),
         "xor-direct": ("xor", "xor_direct"),
@@ -44,11 +42,5 @@ def problem(name: str, **options: Any) -> Problem:
     >>> problem("symmetry").patterns
     64
     """
-    if name not in PROBLEMS:
-        raise OptionError(f"there is no problem {name!r}.", cure=f"There are {', '.join(PROBLEMS)}.")
-    module, function = PROBLEMS[name]
-    try:
-        made: Problem = getattr(import_module(f"chainrule.classics.problems.{module}"), function)(**options)
-    except TypeError as mistake:
-        raise OptionError(f"{name}: {mistake}.") from None
-    return made
+    found: Problem = made("problem", PROBLEMS, name, options)
+    return found

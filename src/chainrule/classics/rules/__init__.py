@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
+from chainrule.classics.names import Names, made
 from chainrule.classics.rules.base import Rule
-from chainrule.errors import OptionError
 
 __all__ = ["RULES", "rule"]
 
 #: The module of each rule, and its class.
-RULES: Mapping[str, tuple[str, str]] = MappingProxyType(
+RULES: Names = MappingProxyType(
     {
         "backpropagation": ("backpropagation", "Backpropagation"),
         "perceptron": ("perceptron", "Perceptron"),
@@ -37,11 +35,5 @@ def rule(name: str, **options: Any) -> Rule:
     >>> rule("backpropagation").title
     'backpropagation (Rumelhart, Hinton & Williams 1986)'
     """
-    if name not in RULES:
-        raise OptionError(f"there is no rule {name!r}.", cure=f"There are {', '.join(RULES)}.")
-    module, kind = RULES[name]
-    try:
-        made: Rule = getattr(import_module(f"chainrule.classics.rules.{module}"), kind)(**options)
-    except TypeError as mistake:
-        raise OptionError(f"{name}: {mistake}.") from None
-    return made
+    found: Rule = made("rule", RULES, name, options)
+    return found

@@ -1,0 +1,38 @@
+"""Problems, rules and demonstrations by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from chainrule import classics
+from chainrule.errors import OptionError
+
+NAMED: list[tuple[Callable[..., Any], Any]] = [
+    (classics.problem, classics.PROBLEMS),
+    (classics.rule, classics.RULES),
+    (classics.demonstration, classics.DEMONSTRATIONS),
+]
+
+
+@pytest.mark.parametrize(("maker", "names"), NAMED)
+def test_everything_that_has_a_name_is_made(maker: Callable[..., Any], names: Any) -> None:
+    for name in names:
+        assert maker(name).name == name
+
+
+@pytest.mark.parametrize(("maker", "names"), NAMED)
+def test_a_name_that_is_none_is_refused_with_those_there_are(maker: Callable[..., Any], names: Any) -> None:
+    with pytest.raises(OptionError, match="there is no ") as raised:
+        maker("nothing")
+    assert all(name in str(raised.value) for name in names)
+
+
+def test_an_option_that_is_none_is_refused_with_those_there_are() -> None:
+    with pytest.raises(OptionError, match="parity has no options width") as raised:
+        classics.problem("parity", width=3)
+    assert "bits" in str(raised.value)
+    with pytest.raises(OptionError, match="delta has no options speed"):
+        classics.rule("delta", speed=1.0)
