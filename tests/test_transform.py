@@ -914,6 +914,13 @@ def test_what_a_cost_returns_besides_comes_back_with_its_derivative() -> None:
         np.testing.assert_allclose(same["a"], aux["a"])
     with pytest.raises(cr.errors.DifferentiationError, match="must return a pair"):
         cr.grad(cnp.sum, has_aux=True)(w)
+    total, pull, aux = cr.vjp(cost, w, has_aux=True)
+    np.testing.assert_array_equal(pull(1.0), cr.grad(lambda w: cost(w)[0])(w))
+    np.testing.assert_array_equal(aux["a"], np.tanh(w))
+    same, change, aux = cr.jvp(cost, (w,), (w,), has_aux=True)
+    assert same == total
+    np.testing.assert_allclose(change, pull(1.0) @ w)
+    np.testing.assert_array_equal(aux["a"], np.tanh(w))
 
 
 def test_operations_are_counted_without_making_native_code() -> None:

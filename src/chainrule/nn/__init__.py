@@ -3,6 +3,7 @@
 from chainrule.nn.activations import ACTIVATIONS, logistic, relu, sigmoid, softmax, tanh
 from chainrule.nn.connected import Connected, Connection, Units, Wiring
 from chainrule.nn.costs import COSTS
+from chainrule.nn.feedforward import Feedforward
 from chainrule.nn.initializers import INITIALIZERS
 from chainrule.nn.network import Dense, Network
 from chainrule.nn.recurrent import unrolled
@@ -14,6 +15,7 @@ __all__ = [
     "Connected",
     "Connection",
     "Dense",
+    "Feedforward",
     "Network",
     "Units",
     "Wiring",

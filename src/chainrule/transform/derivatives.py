@@ -65,8 +65,7 @@ def value_and_grad(function: Function, argnums: int | Sequence[int] = 0, *, has_
             trees = tuple(outcome(s, g, outermost) for s, g in zip(structures, gradients, strict=True))
             value = outcome(_LEAF, [cost], outermost)
             if has_aux:
-                outputs, structure = arrays_of(result[1], function)
-                value = value, outcome(structure, outputs, outermost)
+                value = value, *_aside([result[1]], function, outermost)
             return value, trees[0] if single else trees
 
     derivative.argnums = asked  # type: ignore[attr-defined]
@@ -75,8 +74,14 @@ def value_and_grad(function: Function, argnums: int | Sequence[int] = 0, *, has_
 
 def _pair(result: Any, function: Function) -> tuple[Any, Any]:
     if not isinstance(result, tuple) or len(result) != 2:
-        raise DifferentiationError(f"{name_of(function)} must return a pair (cost, aux), as has_aux says.")
+        raise DifferentiationError(f"{name_of(function)} must return a pair (result, aux), as has_aux says.")
     return result
+
+
+def _aside(aux: Sequence[Any], function: Function, outermost: bool) -> list[Any]:
+    """What a function returned besides, as the user gets it."""
+    found = [arrays_of(tree, function) for tree in aux]
+    return [outcome(structure, arrays, outermost) for arrays, structure in found]
 
 
 def grad(function: Function, argnums: int | Sequence[int] = 0, *, has_aux: bool = False) -> Function:
@@ -97,11 +102,12 @@ def grad(function: Function, argnums: int | Sequence[int] = 0, *, has_aux: bool 
     return derivative
 
 
-def vjp(function: Function, *primals: Any) -> tuple[Any, Function]:
+def vjp(function: Function, *primals: Any, has_aux: bool = False) -> Any:
     """`function(*primals)`, and the function δ ↦ Jᵀδ that pulls an error of the result back to the arguments.
 
     δ has the tree and the shapes of the result. What comes back has the trees of the arguments: a tuple of them if
-    there are several. The function is run once; the pull can be called as often as wanted.
+    there are several. The function is run once; the pull can be called as often as wanted. With `has_aux` the function
+    returns a pair `(result, aux)`, and aux is a third thing that comes back.
 
     Raises DifferentiationError if an argument holds no floating-point numbers; ShapeError if δ does not fit the result.
 
@@ -114,6 +120,7 @@ def vjp(function: Function, *primals: Any) -> tuple[Any, Function]:
     with transforming() as outermost:
         leaves, structures = _each(primals)
         result = function(*(unflatten(s, mine) for s, mine in zip(structures, leaves, strict=True)))
+        result, *aux = _pair(result, function) if has_aux else (result,)
         outputs, structure = arrays_of(result, function)
 
     def pull(error: Any) -> Any:
@@ -125,14 +132,15 @@ def vjp(function: Function, *primals: Any) -> tuple[Any, Function]:
             trees = tuple(outcome(s, part, outside) for s, part in zip(structures, parts, strict=True))
             return trees[0] if len(trees) == 1 else trees
 
-    return outcome(structure, outputs, outermost), pull
+    return outcome(structure, outputs, outermost), pull, *_aside(aux, function, outermost)
 
 
-def jvp(function: Function, primals: Any, tangents: Any) -> tuple[Any, Any]:
+def jvp(function: Function, primals: Any, tangents: Any, *, has_aux: bool = False) -> Any:
     """`function(*primals)`, and its change J·v for small changes v of the arguments, forward, in one pass.
 
     `primals` and `tangents` are tuples, one entry for each argument, of the same trees and shapes. The change has the
-    tree and the shapes of the result; zeros where the result does not depend on the arguments.
+    tree and the shapes of the result; zeros where the result does not depend on the arguments. With `has_aux` the
+    function returns a pair `(result, aux)`, and aux is a third thing that comes back.
 
     Raises DifferentiationError if an argument holds no floating-point numbers; ShapeError if a tangent does not fit.
 
@@ -153,10 +161,12 @@ def jvp(function: Function, primals: Any, tangents: Any) -> tuple[Any, Any]:
             if t is not None
         ]
         result = function(*(unflatten(s, mine) for s, mine in zip(structures, leaves, strict=True)))
+        result, *aux = _pair(result, function) if has_aux else (result,)
         outputs, structure = arrays_of(result, function)
         found = push_forward(changes, [y.node for y in outputs])
         moved = [Array(full(0, y.node.type)) if t is None else t for y, t in zip(outputs, found, strict=True)]
-        return outcome(structure, outputs, outermost), outcome(structure, moved, outermost)
+        both = outcome(structure, outputs, outermost), outcome(structure, moved, outermost)
+        return *both, *_aside(aux, function, outermost)
 
 
 def _each(primals: Sequence[Any]) -> tuple[list[list[Array]], list[Structure]]:
