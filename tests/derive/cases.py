@@ -124,6 +124,15 @@ CASES: dict[str, Case] = {
     "solve": (ops.SOLVE, [matrices(2, 3), points(2, 3, 2)], ()),
     "cholesky": (ops.CHOLESKY, [positive(2, 3)], ()),
     "slogdet": (ops.SLOGDET, [matrices(2, 3)], ()),
+    "eigh": (ops.EIGH, [points(2, 3, 3)], ("L",)),
+    "eigh of the upper triangle": (ops.EIGH, [points(4, 4)], ("U",)),
+    "svd": (ops.SVD, [points(2, 3, 3)], ()),
+    "svd, tall": (ops.SVD, [points(5, 3)], ()),
+    "svd, wide": (ops.SVD, [points(2, 2, 4)], ()),
+    "qr": (ops.QR, [matrices(2, 3)], ()),
+    "qr, tall": (ops.QR, [points(5, 2)], ()),
+    "pinv": (ops.PINV, [points(2, 4, 3), np.full(2, 1e-15)], ()),
+    "pinv, wide": (ops.PINV, [points(2, 3), np.array(1e-15)], ()),
     "recompute": (ops.RECOMPUTE, [points(3), points(2)], ()),
 }  # fmt: skip
 
@@ -157,11 +166,11 @@ OTHERS: dict[str, Case] = {
 def graph_of(case: Case) -> Graph:
     """The operation alone, as a program of its inputs.
 
-    The derivative of `cholesky` is that among symmetric matrices, so it is taken of the symmetric part.
+    The derivatives of `cholesky` and `eigh` are those among symmetric matrices: they are taken of the symmetric part.
     """
     op, arguments, attributes = case
     inputs = tuple(input_node(n, type_of(a)) for n, a in enumerate(arguments))
-    given = tuple(_symmetric(n) for n in inputs) if op is ops.CHOLESKY else inputs
+    given = tuple(_symmetric(n) for n in inputs) if op in (ops.CHOLESKY, ops.EIGH) else inputs
     return Graph(inputs, (Node(op, given, attributes),))
 
 

@@ -17,7 +17,8 @@ from chainrule import numpy as cnp
 #: What has no derivative, or one that is zero everywhere but at jumps.
 WITHOUT = {
     *ASKED, "isclose", "allclose", "array_equal", "arange", "heaviside", "sign", "nextafter", "any", "all",
-    "count_nonzero", "argmax", "argmin", "argsort", "searchsorted", "digitize", "empty_like", "linalg.matrix_rank",
+    "count_nonzero", "argmax", "argmin", "argsort", "searchsorted", "digitize", "empty_like",
+    "argpartition", "isin", "nanargmax", "nanargmin", "unravel_index", "ravel_multi_index", "linalg.matrix_rank",
 }  # fmt: skip
 NAMES = sorted(set(CALLS) - WITHOUT)
 

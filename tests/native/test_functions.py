@@ -14,7 +14,10 @@ import chainrule as cr
 from chainrule import numpy as cnp
 
 #: Functions whose shape depends on a value.
-OF_VALUES = {"arange"}
+OF_VALUES = {
+    "arange", "nonzero", "flatnonzero", "argwhere", "unique", "unique_values", "unique_all", "unique_counts",
+    "unique_inverse", "union1d", "setdiff1d", "setxor1d", "intersect1d",
+}  # fmt: skip
 NAMES = sorted(set(CALLS) - ASKED - OF_VALUES)
 
 

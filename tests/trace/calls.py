@@ -37,6 +37,7 @@ EMPTY = np.zeros((0, 4))
 SPECIAL = np.array([[1.5, np.nan, -np.inf, 0.0], [-0.0, np.inf, 2.5, -2.5]])
 WITH_NAN = np.array([[1.0, np.nan, 3.0], [np.nan, np.nan, np.nan], [2.0, 0.5, -1.0]])
 DEFINITE = STACK @ STACK.transpose(0, 2, 1) + 4 * np.eye(4)
+MATRICES = (M, M.T, S, N3, STACK, S[:1, :2], EMPTY, EMPTY.T)
 ORDERED = np.array([0.0, 1.0, 1.0, 2.5, 4.0])
 POINTS = np.array([[-1.0, 0.0, 1.0], [1.7, 4.0, 9.0]])
 
@@ -56,6 +57,11 @@ def listed(name: str, *arguments: Any, **options: Any) -> Call:
     """The results of a call that gives several, joined to be compared."""
     call = f(name, *arguments, **options)
     return lambda np, *arrays: np.concatenate([np.ravel(part) for part in call(np, *arrays)])
+
+
+def joined(np: Any, parts: Any) -> Any:
+    """Several results in a row, to be compared."""
+    return np.concatenate([np.ravel(part) for part in parts])
 
 
 ELEMENTWISE: dict[str, Cases] = {
@@ -91,6 +97,10 @@ ELEMENTWISE: dict[str, Cases] = {
     "acosh": [(lambda np, x: np.acosh(1 + x), (POSITIVE,))],
     "atan2": each(f("atan2"), (M, V)),
     "pow": each(f("pow"), (POSITIVE, V)),
+    "modf": each(listed("modf"), 3 * M, SPECIAL, F, I, np.array([-2.0, 3.0, -0.5])),
+    "ldexp": each(f("ldexp"), (M, I), (F, I), (I, 3), (3.0, I), (SPECIAL, 7), (np.ones(6), np.array(
+        [-1074, -1080, 1023, 2000, -3000, 9]))) + each(f("ldexp", -1040), 2.0**1000 * M),
+    "frexp": each(listed("frexp"), 100 * M, SPECIAL, F, I, np.array([5e-324, -1e-310, 1e300, 0.5, -1.0, 2.0])),
 }  # fmt: skip
 REDUCTIONS: dict[str, Cases] = {
     "prod": each(f("prod"), M, F, I, B, EMPTY, BACKWARD) + each(f("prod", axis=1), M, N3, EMPTY)
@@ -118,6 +128,21 @@ REDUCTIONS: dict[str, Cases] = {
     "trapezoid": each(f("trapezoid"), M, F, V) + each(f("trapezoid", dx=0.5, axis=0), M)
     + [(lambda np, y, x: np.trapezoid(y, x), (M, np.cumsum(POSITIVE[0]))),
         (lambda np, y, x: np.trapezoid(y, x, axis=0), (M, POSITIVE))],
+    **{name: each(f(name), WITH_NAN, M, F, I) + each(f(name, axis=0), WITH_NAN, N3)
+        + each(f(name, axis=1, dtype=np.float64), F) for name in ("nancumsum", "nancumprod")},
+    **{name: each(f(name), WITH_NAN, M, I) + each(f(name, axis=0), WITH_NAN, N3)
+        + each(f(name, axis=1, keepdims=True), M, WITH_NAN[::2]) for name in ("nanargmax", "nanargmin")},
+    "ediff1d": each(f("ediff1d"), M, V, I, F) + each(f("ediff1d", to_end=[5, 6], to_begin=7), M, I),
+    "gradient": each(f("gradient"), V, F[0], I[0]) + each(listed("gradient"), M, N3)
+    + each(listed("gradient", 0.5), M, F) + each(listed("gradient", 0.5, np.array([1.0, 2.0, 4.0, 4.5])), M)
+    + each(f("gradient", 2.0, axis=1, edge_order=2), M, N3, BACKWARD) + each(listed("gradient", axis=(-1, 0)), N3)
+    + [(lambda np, y, x: np.gradient(y, np.cumsum(abs(x)), axis=1, edge_order=2), (M, POSITIVE[0])),
+       (lambda np, y, x: np.gradient(y, np.cumsum(abs(x))), (V, POSITIVE[0])),
+       (lambda np, y, h: np.gradient(y, h, axis=0), (M, np.array(0.7)))],
+    "unwrap": each(f("unwrap"), 9 * M, 9 * F, np.array([0.0, np.pi, 0.0, -np.pi, 9.0, np.nan]))
+        + each(f("unwrap", axis=0), 9 * N3)
+    + each(f("unwrap", 4.0, period=5), 9 * M, I) + each(f("unwrap", period=4), I, I - 0.5)
+        + each(f("unwrap", period=5), I),
 }  # fmt: skip
 
 CONTRACTIONS: dict[str, Cases] = {
@@ -141,6 +166,16 @@ CONTRACTIONS: dict[str, Cases] = {
        (lambda np, x, y: np.einsum(x, [..., 0], y, [..., 0], [...]), (N3, M)),
        (lambda np, x: np.einsum("ij->j", x, optimize=True), (I,)),
        (lambda np, x, y: np.einsum("ij,j", x, y), (I, I[0]))],
+    "matvec": each(f("matvec"), (M, V), (N3, V), (N3, M[:2]), (I, I[0])),
+    "vecmat": each(f("vecmat"), (V, M.T), (M, N3.transpose(0, 2, 1)[:, None]), (I[0], I.T)),
+    "cov": each(f("cov"), M, V, F, I) + each(f("cov", rowvar=False), M, V, M[:1]) + each(f("cov", bias=True), M)
+    + each(f("cov", ddof=2), M) + each(f("cov"), (M, V), (V, V), (F, G)) + each(f("cov", rowvar=False), (M, N3[0]))
+    + each(f("cov", fweights=[1, 2, 3, 1]), M)
+        + [(lambda np, x, w: np.cov(x, aweights=abs(w)), (M, V)),
+           (lambda np, x, w: np.cov(x, fweights=np.array([1, 2, 3, 1]), aweights=abs(w), ddof=0), (M, V)),
+           (lambda np, x, w: np.cov(x, fweights=np.array([1, 2, 3, 1]), aweights=abs(w)), (M, V)),
+           (lambda np, x: np.cov(x, dtype=np.float32), (F,))],
+    "corrcoef": each(f("corrcoef"), M, V, F, I, (M, V)) + each(f("corrcoef", rowvar=False), M),
 }  # fmt: skip
 
 SHAPING: dict[str, Cases] = {
@@ -181,6 +216,11 @@ SHAPING: dict[str, Cases] = {
     "diag": each(f("diag"), V, M, S, I) + each(f("diag", 1), V, M) + each(f("diag", -2), V, M) + each(f("diag", 7), M),
     "diagonal": each(f("diagonal"), M, N3, I) + each(f("diagonal", 1), M) + each(f("diagonal", -1, 2, 0), N3),
     "diagflat": each(f("diagflat"), V, M[:2, :2]) + each(f("diagflat", -1), V),
+    "rollaxis": each(f("rollaxis", 2), N3) + each(f("rollaxis", 0, 2), N3) + each(f("rollaxis", 1, -1), N3),
+    "apply_along_axis": [
+        (lambda np, x: np.apply_along_axis(lambda row: np.sum(row) * row[0], 1, x), (M,)),
+        (lambda np, x: np.apply_along_axis(lambda row: row - np.mean(row), 0, x), (N3,)),
+        (lambda np, x: np.apply_along_axis(lambda row, k: np.outer(row, k * row), 1, x, 2.0), (N3,))],
 }  # fmt: skip
 
 ORDER: dict[str, Cases] = {
@@ -217,6 +257,66 @@ ORDER: dict[str, Cases] = {
     "quantile": each(f("quantile", 0.3), M, F, WITH_NAN) + each(f("quantile", [0.0, 0.25, 1.0], axis=0), M, N3)
         + each(f("quantile", [[0.1, 0.9]], axis=1, keepdims=True), M),
     "percentile": each(f("percentile", 30), M) + each(f("percentile", [10, 90], axis=1), M),
+    "partition": [(lambda np, x: np.partition(x, 2)[..., 2], (M,)),
+        (lambda np, x: np.partition(x, [0, -1], axis=0)[0], (N3,)),
+        (lambda np, x: np.partition(x, 3, None)[3], (M,))],
+    "argpartition": [(lambda np, x: np.argpartition(x, 2)[..., 2], (M,)),
+        (lambda np, x: np.argpartition(x, 0, axis=0)[0], (N3,))],
+    "nanmedian": each(f("nanmedian"), M, F, I, WITH_NAN) + each(f("nanmedian", axis=1), M, N3, WITH_NAN)
+        + each(f("nanmedian", axis=(0, 2), keepdims=True), N3),
+    "nanquantile": each(f("nanquantile", 0.3), M, F, WITH_NAN) + each(f("nanquantile", [0.0, 0.25, 1.0], axis=0), M,
+        N3, WITH_NAN) + each(f("nanquantile", [[0.1, 0.9]], axis=1, keepdims=True), M, WITH_NAN),
+    "nanpercentile": each(f("nanpercentile", 30), M) + each(f("nanpercentile", [10, 90], axis=1), M, WITH_NAN),
+    "bincount": [(lambda np, x: np.bincount(np.abs(x[0]), minlength=12), (I,)),
+        (lambda np, w: np.bincount([0, 2, 2, 1], w), (V,)), (lambda np, w: np.bincount([0, 2, 2, 1], w, 9), (V, )),
+        (lambda np, x, w: np.bincount(np.abs(x[0]), w, minlength=8), (I, V)),
+        (lambda np, w: np.bincount(np.array([1, 1, 0, 1], np.uint8), w), (F[0],))],
+    "histogram_bin_edges": each(f("histogram_bin_edges"), M, V, I, np.ones(3)) + each(f("histogram_bin_edges", 3), F)
+        + each(f("histogram_bin_edges", 4, (-1, 2)), M),
+    "histogram": each(listed("histogram"), M, I, np.ones(3), np.array([0.0, np.nan, 1.0])[::2])
+    + [(lambda np, x: np.histogram(x, 4, (-1, 2))[0], (M,)), (lambda np, x: np.histogram(x, [0, 1, 1.5, 9])[0], (F,)),
+       (lambda np, x: np.histogram(x, [-5, 0, 2, 5])[0], (I,)),
+       (lambda np, x: np.histogram(x, 5, density=True)[0], (M,)),
+       (lambda np, x, w: np.histogram(x, 3, weights=w)[0], (M, POSITIVE)),
+       (lambda np, x, w: np.histogram(x, [-1.0, 0, 0.3, 2], weights=w, density=True)[0], (M, POSITIVE))],
+}  # fmt: skip
+
+SELECTION: dict[str, Cases] = {
+    "nonzero": [(lambda np, x: x[np.nonzero(x)], (I,)), (lambda np, x: x[np.nonzero(x > 0)], (M,)),
+        (lambda np, x: x[np.where(x > 0)], (N3,))],
+    "flatnonzero": [(lambda np, x: np.ravel(x)[np.flatnonzero(x > 0)], (M,))],
+    "argwhere": [(lambda np, x: np.ravel(x)[np.argwhere(x > 0)], (V,))],
+    "compress": each(lambda np, x: np.compress([True, False, True], x, axis=0), M, N3[:, :, 0].T)
+        + each(lambda np, x: np.compress(np.array([0, 1, 1]), x), M) + each(
+        lambda np, x: np.compress([0, 1], x, -1), N3),
+    "extract": each(lambda np, x: np.extract(M > 0, x), M, I),
+    "delete": each(f("delete", 1), M, V) + each(f("delete", [0, -1], axis=1), M, N3)
+        + each(f("delete", slice(None, None, 2), 0), M, I) + each(f("delete", np.array([True, False, False]), axis=0), M),
+    "insert": each(f("insert", 1, 9.0), M, I) + each(f("insert", [0, 2], [[7.0], [8]], axis=0), M)
+        + each(f("insert", slice(0, 2), 5, axis=1), M, I) + each(f("insert", -1, [1.0, 2, 3], axis=1), M)
+        + each(f("insert", [1, 1, 3], [1.0, 2, 3], axis=1), M) + each(f("insert", [], 1.0), V)
+        + each(f("insert", np.array([True, False, True]), 5, axis=0), M)
+        + [(lambda np, x, v: np.insert(x, 2, v, axis=0), (M, V)), (lambda np, x, v: np.insert(x, [2], v, axis=0), (M, S[:, :1])),
+           (lambda np, x, v: np.insert(x, 1, v), (V, M[0])), (lambda np, x, v: np.insert(x, [1, 2], v, axis=1), (N3, 2 * N3[:, :2]))],
+    "choose": [(lambda np, i, x, y: np.choose(np.abs(i % 2), [x, y]), (I, M, V)),
+        (lambda np, i, x: np.choose(i, x, mode="wrap"), (I[0], M)), (lambda np, i, x: np.choose(i, [x, 1], mode="clip"), (I, M)),
+        (lambda np, x: np.choose([0, 2, 1, 0], x), (M,))],
+    "unique": each(f("unique"), I, M, WITH_NAN, B, np.array([2.0, 1.0, 2.0])) + each(f("unique", axis=0), I[[0, 1, 0, 2]],
+        M[[0, 1, 0]]) + each(listed("unique", True, True, True), I, np.array([2.0, 1.0, 2.0]), I[0])
+        + each(lambda np, x: np.unique(x, return_inverse=True)[1], I) + each(listed("unique", return_counts=True, axis=1), I)
+        + each(f("unique", equal_nan=False), WITH_NAN),
+    "unique_values": each(lambda np, x: np.sort(np.unique_values(x)), I, M, WITH_NAN),
+    **{name: each(listed(name), I, M) for name in ("unique_all", "unique_counts", "unique_inverse")},
+    "isin": each(f("isin"), (I, [1, 3]), (I, I[0]), (M, M[:, 1]), (I, M), (V, 2.0)) + each(f("isin", [1, 2], invert=True), I),
+    "union1d": each(f("union1d"), (I, np.arange(3)), (M, V)),
+    **{name: each(f(name), (I, np.arange(3)), (M, M[0]), (M, V)) + each(f(name, assume_unique=True), (np.array([4.0, 1, 3]),
+        np.array([3.0, 5]))) for name in ("setdiff1d", "setxor1d")},
+    "intersect1d": each(f("intersect1d"), (I, np.arange(3)), (M, M[0])) + each(listed("intersect1d", return_indices=True),
+        (I, np.arange(3)), (M, M[0])) + each(f("intersect1d", True), (np.array([4.0, 1, 3]), np.array([3.0, 5, 4]))),
+    "unravel_index": each(listed("unravel_index", (6, 7)), np.abs(I)) + each(listed("unravel_index", (2, 3, 4), "F"), np.abs(I))
+        + each(listed("unravel_index", 9), np.abs(I)),
+    "ravel_multi_index": [(lambda np, i: np.ravel_multi_index((abs(i), abs(i[0])), (6, 7)), (I,)),
+        (lambda np, i: np.ravel_multi_index((i, i), (6, 7), mode=("wrap", "clip"), order="F"), (I,))],
 }  # fmt: skip
 
 CREATION: dict[str, Cases] = {
@@ -240,6 +340,17 @@ CREATION: dict[str, Cases] = {
     "meshgrid": each(listed("meshgrid"), (V, M[:, 0]), (V,))
         + each(listed("meshgrid", indexing="ij"), (V, M[:, 0], V)) + each(listed("meshgrid", sparse=True), (V, V)),
     "vander": each(f("vander"), V) + each(f("vander", 3), V) + each(f("vander", N=2, increasing=True), V),
+    "logspace": [(lambda np, a, b: np.logspace(a, b, 5), (np.array(0.5), np.array(2.0))),
+        (lambda np, a, b: np.logspace(a, b, 4, endpoint=False, base=2, axis=-1), (V, V[::-1])),
+        (lambda np, a, b: np.logspace(0, a, 4, base=b), (np.array(1.5), POSITIVE[0])),
+        (lambda np, a: np.logspace(0, a, 3, dtype=np.float32), (np.array(2),))],
+    "geomspace": [(lambda np, a, b: np.geomspace(a, b, 5), (np.array(0.5), np.array(9.0))),
+        (lambda np, a, b: np.geomspace(a, b, 4, endpoint=False, axis=-1), (POSITIVE[0], POSITIVE[1])),
+        (lambda np, a, b: np.geomspace(-a, -b, 6), (POSITIVE, POSITIVE[::-1])),
+        (lambda np, a: np.geomspace(1, a, 4), (np.array(1000),)), (lambda np, a: np.geomspace(a, 2, 1), (np.array(3.0),)),
+        (lambda np, a: np.geomspace(a, 1e200, 7), (np.array(1e-200),))],
+    "ix_": [(lambda np, x, i: x[np.ix_(np.abs(i) % 3, [2, 0])], (M, I[0])), (lambda np, i: np.ix_(i)[0], (I[0],)),
+        (lambda np, x: np.ix_(x, 2 * x, [1.5])[1], (V,))],
 }  # fmt: skip
 
 LINALG: dict[str, Cases] = {
@@ -252,6 +363,27 @@ LINALG: dict[str, Cases] = {
     "slogdet": each(listed("linalg.slogdet"), S, STACK, -S, np.zeros((2, 2))),
     "cholesky": each(f("linalg.cholesky"), DEFINITE, DEFINITE[0].astype(np.float32))
         + each(f("linalg.cholesky", upper=True), DEFINITE),
+    "eigh": [(lambda np, a, end=end: joined(np, np.linalg.eigh(a + np.matrix_transpose(a), *end)), (x,))
+        for x in (S, STACK, np.zeros((0, 0)), S[:1, :1]) for end in ((), ("U",), ("l",))]
+    + each(listed("linalg.eigh"), np.eye(3, dtype=int)),
+    "eigvalsh": [(lambda np, a, end=end: np.linalg.eigvalsh(a + np.matrix_transpose(a), *end), (x,))
+        for x in (S, STACK, S.astype(np.float32), np.zeros((2, 0, 0))) for end in ((), ("U",))],
+    "svd": each(listed("linalg.svd"), S, STACK)
+    + each(listed("linalg.svd", full_matrices=False), *MATRICES)
+    + each(f("linalg.svd", compute_uv=False), M, F, I),
+    "svdvals": each(f("linalg.svdvals"), *MATRICES, F, I),
+    "qr": each(listed("linalg.qr"), *MATRICES) + each(listed("linalg.qr", "complete"), M, S)
+    + each(f("linalg.qr", mode="r"), M, M.T),
+    "pinv": each(f("linalg.pinv"), *MATRICES, F, I[:, :3]) + each(f("linalg.pinv", 0.5), I, I[:, :2])
+        + each(f("linalg.pinv", rtol=None), M) + each(f("linalg.pinv", np.array([1e-3, 1e-9])), N3),
+    "matrix_rank": each(f("linalg.matrix_rank"), *MATRICES, V, I, np.zeros(3), np.outer(V, V))
+        + each(f("linalg.matrix_rank", 1.5), M, N3) + each(f("linalg.matrix_rank", rtol=0.5), M)
+        + each(f("linalg.matrix_rank", np.array([0.5, 2.0])), N3),
+    "cond": [case for p in (None, 2, -2) for case in each(f("linalg.cond", p), M, M.T, S, N3)]
+    + [case for p in ("fro", "nuc", 1, -1, np.inf, -np.inf) for case in each(f("linalg.cond", p), S, STACK)]
+    + each(f("linalg.cond"), S.astype(np.float32)),
+    "lstsq": each(listed("linalg.lstsq"), (M, S), (M.T, V), (M.T, M.T), (S, S), (I, I), (M.T[:, :0], V),
+        (M.T, M.T[:, :0])) + each(listed("linalg.lstsq", 1e-3), (M, V[:3])),
     "matrix_power": [case for n in (-2, -1, 0, 1, 2, 5) for case in each(f("linalg.matrix_power", n), S, STACK)]
         + each(f("linalg.matrix_power", 3), I[:, :3]),
     "multi_dot": [(lambda np, a, b, c: np.linalg.multi_dot([a, b, c]), case) for case in ((M, M.T, M), (V, M.T, M),
@@ -259,12 +391,13 @@ LINALG: dict[str, Cases] = {
     "norm": each(f("linalg.norm"), M, V, N3, F, I, EMPTY)
         + [case for order in (None, 0, 1, 2, 3, 0.5, -1, np.inf, -np.inf) for case in each(f("linalg.norm", order),
         V) + each(f("linalg.norm", order, axis=1), M)]
-    + [case for order in (None, "fro", 1, -1, np.inf, -np.inf) for case in each(f("linalg.norm", order),
+    + [case for order in (None, "fro", "nuc", 1, -1, 2, -2, np.inf, -np.inf) for case in each(f("linalg.norm", order),
         M) + each(f("linalg.norm", order, (2, 0), keepdims=True), N3) + each(f("linalg.norm", order, (0, 2)), N3)],
     "vector_norm": each(f("linalg.vector_norm"), M, F)
         + each(f("linalg.vector_norm", axis=(0, 2), ord=3, keepdims=True), N3)
         + each(f("linalg.vector_norm", axis=0, ord=np.inf), M),
-    "matrix_norm": each(f("linalg.matrix_norm"), M, N3) + each(f("linalg.matrix_norm", ord=1, keepdims=True), N3),
+    "matrix_norm": each(f("linalg.matrix_norm"), M, N3) + each(f("linalg.matrix_norm", ord=1, keepdims=True), N3)
+        + [case for order in (2, "nuc") for case in each(f("linalg.matrix_norm", ord=order), M, F, EMPTY)],
     "matmul": each(f("linalg.matmul"), (M, M.T)),
     "matrix_transpose": each(f("linalg.matrix_transpose"), N3),
     "tensordot": each(f("linalg.tensordot", axes=1), (M, M.T)),

@@ -92,13 +92,16 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[ChainruleError], str, str]] = {
     "a later standard": (lambda: V.__array_namespace__(api_version="2999.1"), OptionError, "not 2999.1", ""),
     "not square": (lambda: cnp.linalg.inv(M), ShapeError, "inv needs square matrices, not f64[3,4]", ""),
     "solve": (lambda: cnp.linalg.solve(M[:, :3], V), ShapeError, "f64[3,3] and f64[5] do not fit together", ""),
-    "norm, an order": (lambda: cnp.linalg.norm(M, 2), OptionError, "does not take the order 2", "'fro'"),
+    "norm, an order": (lambda: cnp.linalg.norm(M, 3), OptionError, "does not take the order 3", "'fro'"),
     "quantile": (lambda: cnp.quantile(V, 1.5), OptionError, "quantiles lie between 0 and 1, not 1.5", ""),
-    "where, without values": (lambda: cnp.where(V > 0), TracingError, "a shape that depends on values", "np.where"),
+    "where, without values": (
+        lambda: cr.compile(lambda x: x[cnp.where(x > 0)])(np.ones(3)), TracingError, "the shape of nonzero depends on a value", "np.where"),
+    "where, one value": (lambda: cnp.where(V > 0, V), OptionError, "both values or none", "np.where"),
     "the truth of many": (lambda: bool(V > 0), TracingError, "bool() of an array of shape (5,)", "np.all"),
     "the float of many": (lambda: float(M), TracingError, "float() of an array of shape (3, 4)", "np.sum"),
     "a function without a rule": (
-        lambda: np.linalg.svd(M), TracingError, "numpy.linalg.svd has no derivative", "of x.value it is NumPy's own"),
+        lambda: np.linalg.tensorinv(M), TracingError, "numpy.linalg.tensorinv has no derivative",
+        "of x.value it is NumPy's own"),
     "a reduction without a rule": (
         lambda: np.multiply.reduce(V), TracingError, "numpy.multiply.reduce has no derivative", "See chainrule.numpy"),
     "numpy taking the value": (lambda: np.asarray(V), TracingError, "would lose its derivative", "x.value"),

@@ -25,6 +25,7 @@ from tests.trace.calls import (
     ORDER,
     POSITIVE,
     REDUCTIONS,
+    SELECTION,
     SHAPING,
     B,
     F,
@@ -170,7 +171,7 @@ CALLS: dict[str, list[tuple[Call, tuple[Any, ...]]]] = {
                   (lambda np, x, y: np.full_like(x, y), (M, V)), (lambda np, x: np.full_like(x, 3, dtype=float), (I,))],
 }  # fmt: skip
 
-CALLS.update({**ELEMENTWISE, **REDUCTIONS, **CONTRACTIONS, **SHAPING, **ORDER, **CREATION})
+CALLS.update({**ELEMENTWISE, **REDUCTIONS, **CONTRACTIONS, **SHAPING, **ORDER, **SELECTION, **CREATION})
 CALLS.update({f"linalg.{name}": cases for name, cases in LINALG.items()})
 CALLS["norm"] = [(lambda np, x: getattr(np, "norm", np.linalg.norm)(x), (M,))]
 
@@ -179,14 +180,15 @@ SUMMED = {
     "matmul", "dot", "inner", "outer", "tensordot", "einsum", "mean", "var", "std", "sum", *REDUCTIONS, *CONTRACTIONS,
     *(f"linalg.{name}" for name in LINALG), "convolve", "correlate", "norm", "sinc", "logaddexp2", "quantile",
         "percentile",
-    "median", "interp", "linspace", "deg2rad", "rad2deg", "radians", "degrees", "float_power", "vander",
+    "median", "interp", "linspace", "deg2rad", "rad2deg", "radians", "degrees", "float_power", "vander", "nanmedian",
+    "nanquantile", "nanpercentile", "geomspace", "logspace", "histogram_bin_edges",
 }  # fmt: skip
 #: Functions that give Python numbers.
 ASKED = {"shape", "ndim", "size"}
 #: Functions that say what arrays are, modules, and what NumPy has not.
 OTHERS = {
     "isscalar", "result_type", "can_cast", "finfo", "iinfo", "iscomplexobj", "isrealobj", "linalg", "at", "erf",
-    "logsumexp",
+    "logsumexp", "linalg.eig", "linalg.eigvals",
 }  # fmt: skip
 
 
@@ -232,11 +234,11 @@ def test_shapes_are_python_numbers(name: str) -> None:
 
 
 def test_what_is_not_listed_is_numpys_own() -> None:
-    assert cnp.geomspace is np.geomspace
+    assert cnp.hanning is np.hanning
     assert cnp.pi == np.pi
     assert cnp.float32 is np.float32
     assert isinstance(cnp.linalg, ModuleType)
-    assert cnp.linalg.svd is np.linalg.svd
+    assert cnp.linalg.tensorinv is np.linalg.tensorinv
     assert cnp.linalg.LinAlgError is np.linalg.LinAlgError
     with pytest.raises(AttributeError):
         _ = cnp.no_such_function
@@ -397,6 +399,8 @@ OPERATIONS: list[tuple[Call, tuple[Any, ...]]] = [
     (lambda np, x: x.trace(), (M,)), (lambda np, x: x.conj(), (M,)), (lambda np, x: x.copy(), (M,)),
         (lambda np, x: x.mT, (N3,)),
     (lambda np, x: x.real + x.imag, (M,)), (lambda np, x: x.searchsorted([0.5, 9]), (np.arange(4.0),)),
+    (lambda np, x: x[x.nonzero()], (I,)), (lambda np, x, y: abs(x % 2).choose([y, 2 * y]), (I, M)),
+    (lambda np, x: x.compress([True, False, True], axis=0), (M,)), (lambda np, x: x[x.argpartition(2)[2]], (V,)),
     (lambda np, x: x.reshape(4, 3, order="C"), (M,)), (lambda np, x: x.astype(np.int8, copy=False), (I,)),
 ]  # fmt: skip
 

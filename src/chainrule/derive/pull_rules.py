@@ -116,6 +116,10 @@ PULL: Mapping[Op, Any] = MappingProxyType(
         ops.SOLVE: (matrix_rules.pull_solve_left, matrix_rules.pull_solve_right),
         ops.CHOLESKY: (matrix_rules.pull_cholesky,),
         ops.SLOGDET: (matrix_rules.pull_slogdet,),
+        ops.EIGH: (matrix_rules.pull_eigh,),
+        ops.SVD: (matrix_rules.pull_svd,),
+        ops.QR: (matrix_rules.pull_qr,),
+        ops.PINV: (matrix_rules.pull_pinv, None),
         ops.RECOMPUTE: (lambda d, y, x, after: d, None),
         ops.RESULT: (None,),  # the operation that has several results asks for the errors of all of them
     }

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from chainrule.derive import control_rules
+from chainrule.derive import control_rules, matrix_rules
 from chainrule.derive.matrix_rules import half_lower, inverse, turned
 from chainrule.derive.slopes import SLOPES, zeros
 from chainrule.graph import ops
@@ -97,6 +97,10 @@ PUSH: Mapping[Op, Any] = MappingProxyType(
         ops.SOLVE: (_solve_left, _solve_right),
         ops.CHOLESKY: (_cholesky,),
         ops.SLOGDET: (_slogdet,),
+        ops.EIGH: (matrix_rules.push_eigh,),
+        ops.SVD: (matrix_rules.push_svd,),
+        ops.QR: (matrix_rules.push_qr,),
+        ops.PINV: (matrix_rules.push_pinv, None),
         ops.RECOMPUTE: (lambda t, y, x, after: t, None),
         ops.RESULT: (None,),  # the operation that has several results gives the changes of all of them
     }

@@ -208,6 +208,25 @@ def _concatenate(*arguments: Any) -> Array:
     return np.concatenate(arguments[:-1], axis=arguments[-1])
 
 
+def _eigh(a: Array, triangle: str) -> Array:
+    values, vectors = np.linalg.eigh(a, "U" if triangle == "U" else "L")
+    return np.concatenate([values[..., None], _turned(vectors)], axis=-1)
+
+
+def _svd(a: Array) -> Array:
+    left, values, right = np.linalg.svd(a, full_matrices=False)
+    return np.concatenate([_turned(left), values[..., None], right], axis=-1)
+
+
+def _qr(a: Array) -> Array:
+    q, r = np.linalg.qr(a)
+    return np.concatenate([_turned(q), r], axis=-1)
+
+
+def _turned(a: Array) -> Array:
+    return np.swapaxes(a, -1, -2)
+
+
 NUMPY: Mapping[Op, Meaning] = MappingProxyType(
     {
         ops.INPUT: _no_value,
@@ -291,6 +310,10 @@ NUMPY: Mapping[Op, Meaning] = MappingProxyType(
         ops.SOLVE: np.linalg.solve,
         ops.CHOLESKY: np.linalg.cholesky,
         ops.SLOGDET: lambda a: np.stack(np.linalg.slogdet(a), axis=-1),
+        ops.EIGH: _eigh,
+        ops.SVD: _svd,
+        ops.QR: _qr,
+        ops.PINV: np.linalg.pinv,
         ops.CUSTOM: lambda *arguments: list(arguments[: arguments[-1]]),
         ops.RECOMPUTE: lambda x, after: x,
         ops.RESULT: lambda results, index: results[index],

@@ -129,6 +129,10 @@ ARGSORT = Op("argsort", 1, ("axis",))  # the stable order, int64
 SOLVE = Op("solve", 2)  # a, b ↦ a⁻¹b, for b of several columns
 CHOLESKY = Op("cholesky", 1)  # the lower triangle of a = y·yᵀ, from the lower triangle of a
 SLOGDET = Op("slogdet", 1)  # [the sign of the determinant, ln|determinant|]
+EIGH = Op("eigh", 1, ("triangle",))  # a row [λ, v] for each eigenpair, from the lower or the upper triangle: "L", "U"
+SVD = Op("svd", 1)  # a row [u, s, v] for each singular value
+QR = Op("qr", 1)  # the rows [qᵀ, r] of a = q·r, for a of no more columns than rows
+PINV = Op("pinv", 2)  # a, c ↦ a⁺, where singular values up to c times the largest count as 0
 
 RECOMPUTE = Op("recompute", 2)  # x, δ ↦ x as a new thing, so that what is computed from it is computed after δ
 
@@ -152,7 +156,7 @@ BITWISE = (BITWISE_AND, BITWISE_OR, BITWISE_XOR, LEFT_SHIFT, RIGHT_SHIFT)
 FUNCTIONS_OF_TWO = (ARCTAN2, HYPOT, LOGADDEXP, COPYSIGN, NEXTAFTER)
 BINARY = (*ARITHMETIC, *FUNCTIONS_OF_TWO, *BITWISE, *COMPARISONS, *LOGICAL)
 ELEMENTWISE = frozenset((*UNARY, *BINARY, SELECT))
-MATRIX = (SOLVE, CHOLESKY, SLOGDET)
+MATRIX = (SOLVE, CHOLESKY, SLOGDET, EIGH, SVD, QR, PINV)
 LAYOUT = (RESHAPE, TRANSPOSE, BROADCAST, SLICE, PAD, CONCATENATE)
 CONTROL = (CUSTOM, SCAN, WHILE, COND)
 OPS = (

@@ -313,6 +313,41 @@ def _slogdet(a: Type) -> Type:
     return a.with_shape((*a.shape[:-2], 2))
 
 
+def _check_matrices(name: str, a: Type) -> None:
+    if not a.is_float:
+        raise DTypeError(f"{name} needs floating-point numbers, not {a}.", cure="Cast first: x.astype(np.float64).")
+    if a.rank < 2:
+        raise ShapeError(f"{name} needs matrices, not {a}.")
+
+
+def _eigh(a: Type, triangle: str) -> Type:
+    _check_square("eigh", a)
+    if triangle not in ("L", "U"):
+        raise GraphError(f"eigh: the triangle is 'L' or 'U', not {triangle!r}.")
+    return a.with_shape((*a.shape[:-1], 1 + a.shape[-1]))
+
+
+def _svd(a: Type) -> Type:
+    _check_matrices("svd", a)
+    *stack, rows, columns = a.shape
+    return a.with_shape((*stack, min(rows, columns), rows + 1 + columns))
+
+
+def _qr(a: Type) -> Type:
+    _check_matrices("qr", a)
+    *stack, rows, columns = a.shape
+    if columns > rows:
+        raise ShapeError(f"qr: {a} has more columns than rows.")
+    return a.with_shape((*stack, columns, rows + columns))
+
+
+def _pinv(a: Type, cutoff: Type) -> Type:
+    _check_matrices("pinv", a)
+    if cutoff != a.with_shape(a.shape[:-2]):
+        raise ShapeError(f"pinv: {cutoff} is not one number for each matrix of {a}.")
+    return a.with_shape((*a.shape[:-2], a.shape[-1], a.shape[-2]))
+
+
 _FLOAT_UNARY = (
     ops.EXP, ops.EXPM1, ops.LOG, ops.LOG1P, ops.TANH, ops.LOGISTIC, ops.RELU, ops.SQRT, ops.SIN, ops.COS, ops.TAN,
     ops.ARCSIN, ops.ARCCOS, ops.ARCTAN, ops.SINH, ops.COSH, ops.ARCSINH, ops.ARCCOSH, ops.ARCTANH, ops.EXP2, ops.LOG2,
@@ -355,6 +390,10 @@ TYPE_RULES: Mapping[Op, Rule] = MappingProxyType(
         ops.SOLVE: _solve,
         ops.CHOLESKY: _cholesky,
         ops.SLOGDET: _slogdet,
+        ops.EIGH: _eigh,
+        ops.SVD: _svd,
+        ops.QR: _qr,
+        ops.PINV: _pinv,
         ops.CUSTOM: _custom,
         ops.RECOMPUTE: lambda x, after: x,
         ops.RESULT: lambda several, index: several.types[index],

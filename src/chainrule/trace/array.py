@@ -768,6 +768,9 @@ class Array:
     cumsum = _named("cumsum", "The running sum along an axis.")
     cumprod = _named("cumprod", "The running product along an axis.")
     argsort = _named("argsort", "The positions that put an axis in order.")
+    argpartition = _named("argpartition", "The positions that put some places of an axis in order.")
+    nonzero = _named("nonzero", "The places of what is not zero.")
+    choose = _named("choose", "At each place the element there of the choice with that number.")
     searchsorted = _named("searchsorted", "Where values belong in this array, which is in order.")
     clip = _named("clip", "The elements, taken to the nearer bound where they lie outside.")
     round = _named("round", "The nearest number of so many decimals.")
@@ -779,6 +782,10 @@ class Array:
     diagonal = _named("diagonal", "A diagonal of two axes.")
     trace = _named("trace", "The sum over a diagonal.")
     dot = _named("dot", "The product with another array: of matrices, of matrices and vectors, of vectors.")
+
+    def compress(self, condition: Any, axis: int | None = None) -> Array:
+        """The slices along an axis where a condition holds."""
+        return namespace().compress(condition, self, axis)  # type: ignore[no-any-return]
 
     def copy(self, order: str = "C") -> Array:
         """The array itself, as none is ever changed."""

@@ -10,9 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import ShapeError
+from chainrule.errors import OptionError, ShapeError
 from chainrule.graph import ops
+from chainrule.graph.node import full
 from chainrule.trace import array as core
+from chainrule.trace import elementwise as ew
+from chainrule.trace import reductions as red
+from chainrule.trace import shaping
 from chainrule.trace.array import Array, as_array
 from chainrule.trace.recorded import offered, recorded
 
@@ -128,6 +132,85 @@ def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = 
     """The sum over a diagonal of two axes."""
     diagonal = core.diagonal(as_array(a), offset, axis1, axis2)
     return core.total(diagonal if dtype is None else core.astype(diagonal, dtype), -1)
+
+
+@recorded(np.matvec)
+def matvec(x1: Any, x2: Any, /) -> Array:
+    """The products of matrices and vectors, in stacks that are broadcast."""
+    return _stacked("matvec", "...ij,...j->...i", x1, x2)
+
+
+@recorded(np.vecmat)
+def vecmat(x1: Any, x2: Any, /) -> Array:
+    """The products of vectors and matrices, in stacks that are broadcast."""
+    return _stacked("vecmat", "...i,...ij->...j", x1, x2)
+
+
+def _stacked(name: str, subscripts: str, x1: Any, x2: Any) -> Array:
+    a, b = as_array(x1), as_array(x2)
+    matrix, vector = (a, b) if name == "matvec" else (b, a)
+    if matrix.ndim < 2 or not vector.ndim or matrix.shape[-1 if matrix is a else -2] != vector.shape[-1]:
+        raise ShapeError(f"{name}: {a.node.type} and {b.node.type} do not fit together.")
+    return einsum(subscripts, a, b)  # type: ignore[no-any-return]
+
+
+# how quantities vary together
+
+
+@recorded(np.cov)
+def cov(
+    m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None, fweights: Any = None,
+    aweights: Any = None, *, dtype: Any = None,
+) -> Array:  # fmt: skip
+    """How the rows (columns unless `rowvar`) vary together: `Σ (x − mean)(y − mean) / (n − 1)`, `/ n` if `bias`.
+
+    An observation counts `fweights` times, with the weight `aweights`.
+    """
+    if ddof is not None and ddof != int(ddof):
+        raise OptionError(f"cov: ddof must be an integer, not {ddof!r}.")
+    rows = _observations(m, y, rowvar, dtype)
+    weights = [w if w is None else _weighing(rows, w) for w in (fweights, aweights)]
+    given = [w for w in weights if w is not None]
+    if not given:
+        w, counted = None, Array(full(rows.shape[1], rows.node.type.with_shape(())))
+    else:
+        w = given[0] if len(given) == 1 else given[0] * given[1]
+        counted = core.total(w)
+    less = (0 if bias else 1) if ddof is None else ddof
+    taken = less if weights[1] is None or not less else less * core.total(w * weights[1]) / counted
+    centred = rows - red.average(rows, 1, w, keepdims=True)
+    products = core.matmul(centred, core.transpose(centred if w is None else centred * w))
+    return shaping.squeeze(products / ew.maximum(counted - taken, 0.0))  # type: ignore[no-any-return]
+
+
+def _observations(m: Any, y: Any, rowvar: bool, dtype: Any) -> Array:
+    """One row for each quantity."""
+    given = [as_array(x) for x in (m, y) if x is not None]
+    if any(x.ndim > 2 for x in given):
+        raise ShapeError(f"cov needs vectors or matrices, not {' and '.join(str(x.node.type) for x in given)}.")
+    wanted = core.common_dtype([*given, np.float64(0)]) if dtype is None else dtype
+    rows = [shaping.atleast_2d(core.astype(x, wanted)) for x in given]
+    turned = [
+        x if rowvar or x.shape[0] == 1 and (n or given[0].ndim == 1) else core.transpose(x) for n, x in enumerate(rows)
+    ]
+    return core.concatenated(turned, 0) if len(turned) > 1 else turned[0]
+
+
+def _weighing(rows: Array, weights: Any) -> Array:
+    found = core.astype(as_array(weights), rows.dtype)
+    if found.shape != rows.shape[1:]:
+        raise ShapeError(f"cov: weights {found.node.type} for {rows.shape[1]} observations.")
+    return found
+
+
+@recorded(np.corrcoef)
+def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Array:
+    """How the rows (columns unless `rowvar`) vary together, each in units of its own deviation: from −1 to 1."""
+    together = cov(x, y, rowvar, dtype=dtype)
+    if together.ndim == 0:
+        return together / together  # type: ignore[no-any-return]
+    deviations = ew.sqrt(core.diagonal(together))
+    return ew.clip(together / core.reshape(deviations, (-1, 1)) / deviations, -1.0, 1.0)  # type: ignore[no-any-return]
 
 
 # Einstein's summation

@@ -12,9 +12,11 @@ import numpy as np
 
 from chainrule.errors import OptionError, ShapeError
 from chainrule.graph import ops
+from chainrule.graph.interpret import has_value
 from chainrule.graph.node import full as full_node
 from chainrule.graph.types import Type, checked_dtype
 from chainrule.trace import array as core
+from chainrule.trace import elementwise as ew
 from chainrule.trace import shaping
 from chainrule.trace.array import Array, apply, as_array
 from chainrule.trace.recorded import Function, offered, recorded
@@ -119,6 +121,33 @@ def linspace(
     return (found, distance if count > 0 else distance * math.nan) if retstep else found
 
 
+@recorded(np.logspace)
+def logspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0
+) -> Array:
+    """So many numbers from `base ** start` to `base ** stop`, each the same multiple of the one before."""
+    rank = max(as_array(x).ndim for x in (start, stop, base))
+    start, stop = (core.reshape(x, (1,) * (rank - x.ndim) + x.shape) for x in map(as_array, (start, stop)))
+    powers = ew.power(base, linspace(start, stop, num, endpoint))
+    found = core.moved_axis(powers, 0, core.normalized_axis(axis, powers.ndim))
+    return found if dtype is None else core.astype(found, dtype)
+
+
+@recorded(np.geomspace)
+def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Array:
+    """So many numbers from `start` to `stop`, each the same multiple of the one before."""
+    ends = core.promoted(*core.as_floats(start, stop))
+    if any(has_value(x.node) and not x.value.all() for x in ends):
+        raise OptionError("geomspace cannot begin or end with zero.")
+    side = ew.sign(ends[0])
+    found = ew.exp(linspace(*(ew.log(x * side) for x in ends), num, endpoint)) * side
+    first, last = (core.reshape(x, (1, *x.shape)) for x in ends)
+    parts = [first, found[1:-1], last] if endpoint and num > 1 else [first[:num], found[1:]]
+    found = core.concatenated(parts, 0)
+    found = core.moved_axis(found, 0, core.normalized_axis(axis, found.ndim))
+    return found if dtype is None else core.astype(found, dtype)
+
+
 @recorded(np.arange)
 def arange(*arguments: Any, dtype: Any = None, device: Any = None) -> Array:
     """Numbers from a start to a stop, which must be known, as the shape depends on them."""
@@ -140,6 +169,17 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
         for v, place in zip(vectors, order, strict=True)
     ]
     return tuple(apart) if sparse else shaping.broadcast_arrays(*apart)
+
+
+@recorded(np.ix_)
+def ix_(*args: Any) -> tuple[Array, ...]:
+    """Each vector along an axis of its own, as an index into all of them; of truths, where they hold."""
+    vectors = [as_array(core.namespace().flatnonzero(x)) if x.dtype.kind == "b" else x for x in map(as_array, args)]
+    if any(v.ndim != 1 for v in vectors):
+        raise ShapeError(f"ix_ needs vectors, not {' and '.join(str(v.node.type) for v in vectors)}.")
+    return tuple(
+        core.reshape(v, [-1 if n == place else 1 for n in range(len(vectors))]) for place, v in enumerate(vectors)
+    )
 
 
 @recorded(np.vander)

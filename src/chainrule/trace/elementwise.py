@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import DTypeError, ShapeError, TracingError
+from chainrule.errors import DTypeError, OptionError, ShapeError
 from chainrule.graph import ops
 from chainrule.graph.node import full
 from chainrule.graph.ops import Op
@@ -18,6 +18,7 @@ from chainrule.trace.recorded import Function, as_recorded, offered, recorded, t
 
 _SEQUENCES = (list, tuple)
 _BITS = {4: np.int32, 8: np.int64}  # the integers as wide as the floating-point numbers of so many bytes
+_FORMAT = {4: (8, 23), 8: (11, 52)}  # how many of their bits are the exponent's and the fraction's
 
 
 def _unary(op: Op, plain: Function, formula: str, *, on_floats: bool = True) -> Function:
@@ -261,6 +262,55 @@ def round(a: Any, decimals: int = 0) -> Array:
 
 around = round
 
+
+# the parts of a number
+
+
+@recorded(np.modf)
+def modf(x: Any, /) -> tuple[Array, Array]:
+    """What follows the point, and what stands before it, both with the sign of `x`."""
+    x = core.as_float(as_array(x), narrow=True)
+    side = copysign(_constant(x, 1), x)  # not |x|, whose kink the parts have not
+    size = x * side
+    whole = floor(size)
+    return where(isinf(size), _constant(x, 0), size - whole) * side, whole * side
+
+
+@recorded(np.ldexp)
+def ldexp(x1: Any, x2: Any, /) -> Array:
+    """`x · 2ⁿ` for integers `n`."""
+    x, n = core.as_float(as_array(x1), narrow=True), as_array(x2)
+    if _is_float(n):
+        raise DTypeError(f"ldexp needs integers as exponents, not {n.node.type}.")
+    bits, _ = _FORMAT[x.dtype.itemsize]
+    limit = 3 * (1 << bits - 1)  # beyond, whatever is multiplied is 0 or ∞
+    left = clip(core.astype(n, np.int64), -limit, limit)
+    for parts in (3, 2, 1):  # as not every power is a number of this type
+        part = floor_divide(left, parts)
+        x, left = x * _power_of_two(part, x.dtype), left - part
+    return x
+
+
+def _power_of_two(n: Array, dtype: np.dtype[Any]) -> Array:
+    bits, fraction = _FORMAT[dtype.itemsize]
+    biased = core.astype(n + ((1 << bits - 1) - 1), _BITS[dtype.itemsize])
+    return core.viewed(left_shift(biased, fraction), dtype)
+
+
+@recorded(np.frexp)
+def frexp(x: Any, /) -> tuple[Array, Array]:
+    """The mantissa `m` and the exponent `n` of `x = m · 2ⁿ`, `½ ≤ |m| < 1`; the derivative of `m` is `2⁻ⁿ`."""
+    x = core.as_float(as_array(x), narrow=True)
+    bits, fraction = _FORMAT[x.dtype.itemsize]
+    tiny = absolute(x) < float(np.finfo(x.dtype).tiny)
+    digits = core.viewed(ldexp(x, where(tiny, fraction + 1, 0)), _BITS[x.dtype.itemsize])
+    biased = right_shift(digits, fraction) & ((1 << bits) - 1)
+    exponent = biased - ((1 << bits - 1) - 2) - where(tiny, fraction + 1, 0)
+    exponent = where((x == 0) | ~isfinite(x), 0, core.astype(exponent, np.int32))
+    exponent = core.astype(exponent, np.int32)
+    return ldexp(x, -exponent), exponent
+
+
 # what numbers are
 
 
@@ -346,9 +396,11 @@ def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, 
 
 @recorded(np.where)
 def where(condition: Any, x: Any = None, y: Any = None, /) -> Array:
-    """`x` where the condition holds, else `y`, after broadcasting and promotion."""
+    """`x` where the condition holds, else `y`, after broadcasting and promotion; without these, where it holds."""
+    if x is None and y is None:
+        return core.namespace().nonzero(condition)  # type: ignore[no-any-return]
     if x is None or y is None:
-        raise TracingError("where without values has a shape that depends on values.", cure="np.where(condition, a, b)")
+        raise OptionError("where takes both values or none.", cure="np.where(condition, a, b)")
     shape = core.broadcast_shape("where", condition, x, y)
     left, right = core.promoted(x, y)
     test = core.astype(as_array(condition), bool)

@@ -1,21 +1,24 @@
 """NumPy's linear algebra, `chainrule.numpy.linalg`, for Arrays as for plain arrays.
 
-What is not here is NumPy's own, for plain arrays. A singular matrix is NumPy's LinAlgError.
+What is not here is NumPy's own, for plain arrays. A singular matrix is NumPy's LinAlgError. The derivatives of vectors
+with equal eigenvalues or singular values are a convention: see docs/conventions.md.
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
 import math
 import operator
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.linalg import LinAlgError as LinAlgError
 
-from chainrule.errors import OptionError, ShapeError
+from chainrule.errors import DTypeError, OptionError, ShapeError
 from chainrule.graph import ops
+from chainrule.graph.interpret import has_value
 from chainrule.graph.node import full
 from chainrule.graph.types import Type
 from chainrule.trace import array as core
@@ -26,10 +29,18 @@ from chainrule.trace.array import Array, apply, as_array
 from chainrule.trace.recorded import offered, recorded
 
 Axes = int | Sequence[int] | None
+_NOT_GIVEN: Any = inspect.signature(np.linalg.pinv).parameters["rtol"].default
 
 
 def __getattr__(name: str) -> Any:
     return getattr(np.linalg, name)
+
+
+def _matrices(name: str, a: Any) -> Array:
+    x = core.as_float(as_array(a))
+    if x.ndim < 2:
+        raise ShapeError(f"{name} needs matrices, not {x.node.type}.")
+    return x  # type: ignore[no-any-return]
 
 
 def _square(name: str, a: Any) -> Array:
@@ -117,6 +128,206 @@ def cholesky(a: Any, /, *, upper: bool = False) -> Array:
     return shaping.matrix_transpose(lower) if upper else lower
 
 
+# eigenvalues, singular values, orthogonal factors
+
+
+class EighResult(NamedTuple):
+    """Eigenvalues, the smallest first, and eigenvectors, as columns."""
+
+    eigenvalues: Array
+    eigenvectors: Array
+
+
+@recorded(np.linalg.eigh)
+def eigh(a: Any, UPLO: str = "L") -> EighResult:  # noqa: N803 - NumPy's name
+    """The eigenvalues and eigenvectors of symmetric matrices; only the lower half of `a` is read, or the upper one.
+
+    The derivative is that for symmetric `a`, and symmetric itself. Source: Giles, An extended collection of matrix
+    derivative results for forward and reverse mode algorithmic differentiation, 2008.
+    """
+    if UPLO.upper() not in ("L", "U"):
+        raise OptionError(f"eigh: UPLO is 'L' or 'U', not {UPLO!r}.")
+    pairs = apply(ops.EIGH, _square("eigh", a).node, attributes=(UPLO.upper(),))
+    return EighResult(pairs[..., 0], shaping.matrix_transpose(pairs[..., 1:]))
+
+
+@recorded(np.linalg.eigvalsh)
+def eigvalsh(a: Any, UPLO: str = "L") -> Array:  # noqa: N803 - NumPy's name
+    """The eigenvalues of symmetric matrices, the smallest first, as `eigh` has them."""
+    found: Array = eigh(a, UPLO).eigenvalues
+    return found
+
+
+@recorded(np.linalg.eig)
+def eig(a: Any) -> NoReturn:
+    """Refused for traced arrays: the results are complex."""
+    raise _complex("eig", "eigh")
+
+
+@recorded(np.linalg.eigvals)
+def eigvals(a: Any) -> NoReturn:
+    """Refused for traced arrays: the results are complex."""
+    raise _complex("eigvals", "eigvalsh")
+
+
+def _complex(name: str, instead: str) -> DTypeError:
+    return DTypeError(
+        f"{name} gives complex numbers, which arrays here do not hold.",
+        cure=f"Of a symmetric matrix, write linalg.{instead}(a); of x.value it is NumPy's own, a constant.",
+    )
+
+
+class SVDResult(NamedTuple):
+    """Left singular vectors as columns, singular values, the largest first, and right singular vectors as rows."""
+
+    U: Array
+    S: Array
+    Vh: Array
+
+
+def _singular(x: Array) -> SVDResult:
+    rows, triples = x.shape[-2], apply(ops.SVD, x.node)
+    left = shaping.matrix_transpose(triples[..., :rows])
+    return SVDResult(left, triples[..., rows], triples[..., rows + 1 :])
+
+
+@recorded(np.linalg.svd)
+def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> SVDResult | Array:
+    """The singular value decomposition `a = (U * S) @ Vh`; the singular values alone with `compute_uv=False`.
+
+    Of matrices that are not square it must be the one with `full_matrices=False`: further vectors are any basis of
+    what is left, which has no derivative. Source: Townsend, Differentiating the singular value decomposition, 2016.
+    """
+    _refuse_hermitian("svd", hermitian)
+    x = _matrices("svd", a)
+    if compute_uv and full_matrices and x.shape[-1] != x.shape[-2]:
+        raise OptionError(
+            f"svd: the further vectors that full_matrices=True adds to those of {x.node.type} have no derivative.",
+            cure="Write linalg.svd(a, full_matrices=False).",
+        )
+    found = _singular(x)
+    return found if compute_uv else found.S
+
+
+@recorded(np.linalg.svdvals)
+def svdvals(x: Any, /) -> Array:
+    """The singular values, the largest first."""
+    return _singular(_matrices("svdvals", x)).S
+
+
+def _refuse_hermitian(name: str, hermitian: bool) -> None:
+    if hermitian:
+        raise OptionError(
+            f"{name} of a traced array does not take hermitian=True.",
+            cure="Leave it out: the result is the same. Or use linalg.eigh(a).",
+        )
+
+
+class QRResult(NamedTuple):
+    """Orthonormal columns, and an upper triangle."""
+
+    Q: Array
+    R: Array
+
+
+@recorded(np.linalg.qr)
+def qr(a: Any, mode: str = "reduced") -> QRResult | Array:
+    """Orthonormal columns `Q` and an upper triangle `R` with `a = Q @ R`; `R` alone with `mode="r"`.
+
+    The derivative needs independent columns, the first ones if there are more columns than rows; `mode="complete"`
+    needs no more rows than columns. LinAlgError where `R` is singular, when the derivative is computed. Source: Walter
+    and Lehmann, Algorithmic differentiation of linear algebra functions, 2012.
+    """
+    x = _matrices("qr", a)
+    rows, columns = x.shape[-2:]
+    if mode not in ("reduced", "r", "complete") or (mode == "complete" and rows > columns):
+        raise OptionError(f"qr of a traced {x.node.type} does not take mode={mode!r}.", cure="'reduced' or 'r'")
+    both = apply(ops.QR, x[..., :rows].node)
+    q, r = shaping.matrix_transpose(both[..., :rows]), both[..., rows:]
+    if columns > rows:
+        r = core.concatenated([r, core.matmul(both[..., :rows], x[..., rows:])], x.ndim - 1)
+    return r if mode == "r" else QRResult(q, r)
+
+
+@recorded(np.linalg.pinv)
+def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _NOT_GIVEN) -> Array:
+    """The pseudo-inverse; singular values up to `rcond` (or `rtol`) times the largest count as 0.
+
+    The derivative is that for a rank that stays. Source: Golub and Pereyra, The differentiation of pseudo-inverses and
+    nonlinear least squares problems whose variables separate, SIAM Journal on Numerical Analysis 10, 1973.
+    """
+    _refuse_hermitian("pinv", hermitian)
+    x = _matrices("pinv", a)
+    if rcond is not None and rtol is not _NOT_GIVEN:
+        raise OptionError("pinv: rcond and rtol are the same; give one of them.")
+    cutoff = rcond if rcond is not None else 1e-15 if rtol is _NOT_GIVEN else _rounding(x) if rtol is None else rtol
+    wide = core.broadcast(core.astype(as_array(cutoff), x.dtype), x.shape[:-2])
+    return apply(ops.PINV, x.node, wide.node)
+
+
+def _rounding(x: Array) -> float:
+    """What NumPy takes for the rounding of a matrix's singular values, relative to the largest."""
+    return float(max(x.shape[-2:]) * np.finfo(x.dtype).eps)
+
+
+@recorded(np.linalg.matrix_rank)
+def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Array:  # noqa: N803
+    """How many singular values are larger than `tol`, unless told `rtol` times the largest; it has no derivative."""
+    _refuse_hermitian("matrix_rank", hermitian)
+    if tol is not None and rtol is not None:
+        raise OptionError("matrix_rank: tol and rtol say the same; give one of them.")
+    x = core.as_float(as_array(A))
+    if x.ndim < 2:
+        return core.astype(red.any(x != 0), np.int64)
+    values = svdvals(x)
+    if tol is None:
+        largest = values[..., :1] if values.shape[-1] else core.total(values, -1, True)
+        limit = largest * (_rounding(x) if rtol is None else as_array(rtol)[..., None])
+    else:
+        limit = as_array(tol)[..., None]
+    return core.total(core.astype(values > limit, np.int64), -1)
+
+
+@recorded(np.linalg.cond)
+def cond(x: Any, p: Any = None) -> Array:
+    """The condition number: the largest singular value over the smallest; with `p`, norm times norm of the inverse.
+
+    LinAlgError for matrices without elements, and with a `p` other than None, 2, −2 for a singular matrix.
+    """
+    m = _matrices("cond", x)
+    if 0 in m.shape[-2:]:
+        raise LinAlgError("cond is not defined on empty arrays")
+    if p is None or p in (2, -2):
+        values = svdvals(m)
+        ends = values[..., 0], values[..., -1]
+        found = ends[1] / ends[0] if p == -2 else ends[0] / ends[1]
+    else:
+        found = matrix_norm(m, ord=p) * matrix_norm(inv(m), ord=p)
+    undefined = ew.logical_and(ew.isnan(found), ew.logical_not(red.any(ew.isnan(m), (-2, -1))))
+    return ew.where(undefined, math.inf, found)  # type: ignore[no-any-return]
+
+
+@recorded(np.linalg.lstsq)
+def lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Array, Array, Array, Array]:
+    """The least `x` among those with the least `|a @ x − b|²`; that sum for each column; rank and singular values.
+
+    Singular values up to `rcond` times the largest count as 0. The sums are of no elements unless `a` has more rows
+    than columns and, where values are known, full rank. The derivative is that for a rank that stays: see `pinv`.
+    """
+    left, right = _matrices("lstsq", a), core.as_float(as_array(b))
+    if left.ndim != 2 or right.ndim not in (1, 2) or len(right) != len(left):
+        raise ShapeError(f"lstsq: {left.node.type} and {right.node.type} do not fit together.")
+    dtype = core.common_dtype([left, right])
+    left, right = core.astype(left, dtype), core.astype(right, dtype)
+    cutoff = _rounding(left) if rcond is None else rcond
+    x = core.matmul(pinv(left, cutoff), right)
+    rank, missed = matrix_rank(left, rtol=cutoff), core.matmul(left, x) - right
+    rows, columns = left.shape
+    sums = core.total(missed * missed, 0)
+    full = rows > columns and not (has_value(rank.node) and int(rank) < columns)
+    return x, core.reshape(sums, (-1,)) if full else core.reshape(sums, (-1,))[:0], rank, svdvals(left)
+
+
 @recorded(np.linalg.matrix_power)
 def matrix_power(a: Any, n: int) -> Array:
     """The product of `n` times the matrix, of its inverse if `n` is negative."""
@@ -149,7 +360,7 @@ def multi_dot(arrays: Sequence[Any]) -> Array:
 def norm(x: Any, ord: Any = None, axis: Axes = None, keepdims: bool = False) -> Array:
     """The norm of vectors (one axis) or matrices (two axes): the root of the sum of squares, unless told.
 
-    At zero its derivative is 0. Of matrices, `ord` may be "fro", 1, −1, ∞, −∞.
+    At zero its derivative is 0. Of matrices, `ord` may be "fro", "nuc", 1, −1, 2, −2, ∞, −∞.
     """
     v = core.as_float(as_array(x))
     if axis is None and ord is None:
@@ -200,13 +411,27 @@ def _of_vectors(x: Array, axis: Axes, order: Any, keepdims: bool) -> Array:
 def _of_matrices(x: Array, axes: tuple[int, int], order: Any, keepdims: bool) -> Array:
     if order == "fro":
         return core.root(core.total(x * x, axes, keepdims))
-    if order not in (1, -1, math.inf, -math.inf):
-        raise OptionError(f"norm of traced matrices does not take the order {order!r}.", cure="'fro', 1, -1, inf, -inf")
-    rows, columns = axes if abs(order) == 1 else axes[::-1]
-    summed = core.total(ew.absolute(x), rows, True)
-    found = core.extreme(summed, "max" if order > 0 else "min", columns, True)
+    if order not in ("nuc", 1, -1, 2, -2, math.inf, -math.inf):
+        raise OptionError(
+            f"norm of matrices does not take the order {order!r}.", cure="'fro', 'nuc', 1, -1, 2, -2, inf, -inf"
+        )
+    found = _by_singular_values(x, axes, order) if order in ("nuc", 2, -2) else _by_sums(x, axes, order)
     kept = [1 if n in axes else extent for n, extent in enumerate(x.shape)]
     return core.reshape(found, kept if keepdims else [extent for n, extent in enumerate(kept) if n not in axes])
+
+
+def _by_sums(x: Array, axes: tuple[int, int], order: float) -> Array:
+    rows, columns = axes if abs(order) == 1 else axes[::-1]
+    summed = core.total(ew.absolute(x), rows, True)
+    return core.extreme(summed, "max" if order > 0 else "min", columns, True)
+
+
+def _by_singular_values(x: Array, axes: tuple[int, int], order: Any) -> Array:
+    others = [n for n in range(x.ndim) if n not in axes]
+    values = svdvals(core.transpose(x, (*others, *axes)))
+    if order == "nuc" or (order == 2 and not values.shape[-1]):
+        return core.total(values, -1)
+    return core.extreme(values, "max" if order == 2 else "min", -1, False)
 
 
 # what is elsewhere too

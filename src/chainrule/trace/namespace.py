@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chainrule.trace import contractions, creation, elementwise, ordering, recorded, reductions, shaping
+from chainrule.trace import contractions, creation, elementwise, ordering, recorded, reductions, selection, shaping
 from chainrule.trace import linalg as linalg
 from chainrule.trace.contractions import *  # noqa: F403
 from chainrule.trace.creation import *  # noqa: F403
@@ -17,6 +17,7 @@ from chainrule.trace.indexing import at as at
 from chainrule.trace.linalg import norm as norm
 from chainrule.trace.ordering import *  # noqa: F403
 from chainrule.trace.reductions import *  # noqa: F403
+from chainrule.trace.selection import *  # noqa: F403
 from chainrule.trace.shaping import *  # noqa: F403
 
 if TYPE_CHECKING:
@@ -24,6 +25,6 @@ if TYPE_CHECKING:
     def __getattr__(name: str) -> Any: ...
 
 
-_PARTS = (contractions, creation, elementwise, ordering, reductions, shaping)
+_PARTS = (contractions, creation, elementwise, ordering, reductions, selection, shaping)
 
 __all__ = sorted([*(name for part in _PARTS for name in part.__all__), "at", "linalg", "norm"], key=recorded.place)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,14 @@ import numpy as np
 from chainrule.errors import OptionError, ShapeError
 from chainrule.graph import ops
 from chainrule.graph.interpret import has_value
+from chainrule.graph.node import full
 from chainrule.graph.types import Type
 from chainrule.trace import array as core
+from chainrule.trace import creation, shaping
 from chainrule.trace import elementwise as ew
-from chainrule.trace import shaping
+from chainrule.trace import reductions as red
 from chainrule.trace.array import Array, apply, as_array
-from chainrule.trace.recorded import known, offered, recorded
+from chainrule.trace.recorded import Function, known, offered, recorded
 
 
 def _plain_argsort(a: Any, axis: Any = -1, *arguments: Any, descending: bool = False, **options: Any) -> Any:
@@ -57,6 +60,27 @@ def sort(
     x = as_array(a) if axis is not None else core.reshape(as_array(a), -1)
     along = -1 if axis is None else axis
     return take_along_axis(x, argsort(x, along, descending=descending), along)  # type: ignore[no-any-return]
+
+
+@recorded(np.partition)
+def partition(a: Any, kth: Any, axis: int | None = -1, kind: Any = None) -> Array:
+    """The elements of an axis with the `kth` where it belongs, smaller ones before: here all are in order."""
+    return sort(_with_places(a, kth, axis), axis)  # type: ignore[no-any-return]
+
+
+@recorded(np.argpartition)
+def argpartition(a: Any, kth: Any, axis: int | None = -1, kind: Any = None) -> Array:
+    """The positions that put the `kth` of an axis where it belongs, and here all others. No derivative."""
+    return argsort(_with_places(a, kth, axis), axis)  # type: ignore[no-any-return]
+
+
+def _with_places(a: Any, kth: Any, axis: int | None) -> Array:
+    x = as_array(a)
+    extent = x.size if axis is None else x.shape[core.normalized_axis(axis, x.ndim)]
+    places = np.asarray(known("partition", kth))
+    if ((places < -extent) | (places >= extent)).any():
+        raise OptionError(f"partition: the place {kth} is outside an axis of {extent} elements.")
+    return x
 
 
 @recorded(np.take)
@@ -131,6 +155,85 @@ def digitize(x: Any, bins: Any, right: bool = False) -> Array:
     return ew.where(edges[0] > edges[-1], downward, upward)  # type: ignore[no-any-return]
 
 
+# counts
+
+
+@recorded(np.bincount)
+def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Array:
+    """How often 0, 1, 2, … occur, or the sums of their weights.
+
+    Compiled, where the largest is not known, there are `minlength` counts, and what is beyond is not counted.
+    """
+    index = as_array(x)
+    if index.ndim != 1 or index.dtype.kind == "f":
+        raise ShapeError(f"bincount needs a vector of integers, not {index.node.type}.")
+    index = core.astype(index, np.int64)
+    length = _bins(index, minlength)
+    inside = (index >= 0) & (index < length)
+    each = core.astype(inside, np.int64) if weights is None else _each_weight(index, inside, weights)
+    return _added_up(each, ew.where(inside, index, 0), length)
+
+
+def _bins(index: Array, minlength: Any) -> int:
+    least = operator.index(known("bincount", minlength))
+    if not has_value(index.node) and least:
+        return least
+    largest = known("bincount", index, "Say how many counts there are: np.bincount(x, minlength=10).")
+    if index.size and largest.min() < 0:
+        raise OptionError("bincount counts no negative numbers.")
+    return max(least, int(largest.max(initial=-1)) + 1)
+
+
+def _each_weight(index: Array, inside: Array, weights: Any) -> Array:
+    given = core.astype(as_array(weights), np.float64)
+    if given.shape != index.shape:
+        raise ShapeError(f"bincount: weights {given.node.type} for {index.node.type}.")
+    return ew.where(inside, given, 0.0)  # type: ignore[no-any-return]
+
+
+def _added_up(each: Array, places: Array, length: int) -> Array:
+    none = full(0, each.node.type.with_shape((length,)))
+    return apply(ops.SCATTER_ADD, none, places.node, each.node) if length else Array(none)
+
+
+@recorded(np.histogram_bin_edges)
+def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Array:
+    """The edges of so many bins, equally wide, over a range, which is that of `a` unless told; or the edges given."""
+    if isinstance(bins, str):
+        raise OptionError(f"a histogram of a traced array does not choose its bins by {bins!r}.", cure="Give a number.")
+    x, edges = core.reshape(as_array(a), -1), as_array(bins)
+    if edges.ndim == 1:
+        return edges
+    low, high = range if range is not None else (x.min(), x.max()) if x.size else (0.0, 1.0)
+    low, high = core.promoted(*core.as_floats(low, high))
+    apart = ew.where(low == high, 0.5, 0.0)
+    dtype = core.common_dtype([low, high, core.as_float(x)])
+    found = creation.linspace(low - apart, high + apart, int(known("histogram", edges)) + 1)
+    return core.astype(found, dtype)
+
+
+@recorded(np.histogram)
+def histogram(
+    a: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Any = None
+) -> tuple[Array, Array]:
+    """How many elements lie in each bin, or the sums of their weights, and the edges of the bins.
+
+    With `density` the integral over the bins is 1. Counts have the derivative 0, weights and widths have theirs.
+    """
+    x = core.reshape(as_array(a), -1)
+    edges = histogram_bin_edges(x, bins, range)
+    bin_ = ew.where(x == edges[-1], edges.size - 2, searchsorted(edges, x, "right") - 1)
+    inside = (bin_ >= 0) & (bin_ < edges.size - 1)
+    each = core.astype(inside, np.int64)
+    if weights is not None:
+        w = as_array(weights)
+        if w.size != x.size:
+            raise ShapeError(f"histogram: weights {w.node.type} for {as_array(a).node.type}.")
+        each = ew.where(inside, core.reshape(w, -1), Array(full(0, w.node.type.with_shape(inside.shape))))
+    counts = _added_up(each, ew.where(inside, bin_, 0), edges.size - 1)
+    return (counts / red.diff(edges) / core.total(counts) if density else counts), edges
+
+
 @recorded(np.interp)
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Array:
     """The straight lines through points `(xp, fp)`, `xp` in order, at `x`; outside the first and the last value."""
@@ -196,6 +299,10 @@ def percentile(a: Any, q: Any, axis: Any = None, *, method: str = "linear", keep
 @recorded(np.quantile)
 def quantile(a: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False) -> Array:
     """The element that such a share lie below, in order over axes, on the line between two if need be."""
+    return _quantile(_of_all, a, q, axis, method, keepdims)
+
+
+def _quantile(between: Function, a: Any, q: Any, axis: Any, method: str, keepdims: bool) -> Array:
     if method != "linear":
         raise OptionError(f"quantile of a traced array does not take the method {method!r}.", cure="method='linear'")
     x, shares = core.as_float(as_array(a)), np.asarray(known("quantile", q), np.float64)
@@ -204,27 +311,62 @@ def quantile(a: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdi
     axes = core.normalized_axes(axis, x.ndim)
     kept = [n for n in range(x.ndim) if n not in axes]
     rows = core.reshape(core.transpose(x, (*axes, *kept)), (-1, *(x.shape[n] for n in kept)))
-    found = _between(sort(rows, 0), shares)
-    missing = ew.isnan(rows)
-    found = ew.where(core.reduced(ops.SUM, missing, 0, False), math.nan, found)
+    if not len(rows):
+        raise ShapeError("a quantile of no elements is not defined.")
+    found = between(rows, shares)
     extents = (
         [1 if n in axes else extent for n, extent in enumerate(x.shape)] if keepdims else found.shape[shares.ndim :]
     )
     return core.reshape(found, (*shares.shape, *extents))
 
 
-def _between(rows: Array, shares: np.ndarray[Any, Any]) -> Array:
-    """The rows at these shares of the way from the first to the last."""
-    if not len(rows):
-        raise ShapeError("a quantile of no elements is not defined.")
+def _of_all(rows: Array, shares: np.ndarray[Any, Any]) -> Array:
+    """The rows at these shares of the way from the first to the last; nan where there is one."""
     places = shares * (len(rows) - 1)
     lower = np.floor(places).astype(np.int64)
     upper = np.minimum(lower + 1, len(rows) - 1)
     weight = core.astype(as_array((places - lower).reshape(shares.shape + (1,) * (rows.ndim - 1))), rows.dtype)
-    first, last = (core.taken(rows, index, 0) for index in (lower, upper))
+    ordered = sort(rows, 0)
+    found = _between(core.taken(ordered, lower, 0), core.taken(ordered, upper, 0), weight)
+    return ew.where(core.reduced(ops.SUM, ew.isnan(rows), 0, False), math.nan, found)  # type: ignore[no-any-return]
+
+
+def _of_numbers(rows: Array, shares: np.ndarray[Any, Any]) -> Array:
+    """The same among what is a number, which in order comes before what is not."""
+    last = core.astype(core.total(~ew.isnan(rows), 0, True), np.float64) - 1
+    places = core.broadcast(
+        as_array(shares.reshape((-1,) + (1,) * (rows.ndim - 1))) * last, (shares.size, *rows.shape[1:])
+    )
+    lower = ew.maximum(ew.floor(places), 0.0)
+    upper = ew.maximum(ew.minimum(lower + 1, last), 0.0)
+    ordered = sort(rows, 0)
+    first, second = (take_along_axis(ordered, core.astype(index, np.int64), 0) for index in (lower, upper))
+    found = _between(first, second, core.astype(places - lower, rows.dtype))
+    return core.reshape(found, shares.shape + rows.shape[1:])
+
+
+def _between(first: Array, last: Array, weight: Array) -> Array:
+    """What lies on the lines from the first to the last ones."""
     below, above = first + (last - first) * weight, last - (last - first) * (1 - weight)
-    exact = ew.where(first == last, first, ew.where(weight >= 0.5, above, below))
-    return exact  # type: ignore[no-any-return]
+    return ew.where(first == last, first, ew.where(weight >= 0.5, above, below))  # type: ignore[no-any-return]
+
+
+@recorded(np.nanmedian)
+def nanmedian(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
+    """The middle number in order over axes, or the mean of the two."""
+    return nanquantile(a, 0.5, axis, keepdims=keepdims)  # type: ignore[no-any-return]
+
+
+@recorded(np.nanpercentile)
+def nanpercentile(a: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False) -> Array:
+    """The number that so many hundredths of the numbers lie below, in order over axes."""
+    return nanquantile(a, known("nanpercentile", q) / np.float64(100), axis, method=method, keepdims=keepdims)  # type: ignore[no-any-return]
+
+
+@recorded(np.nanquantile)
+def nanquantile(a: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False) -> Array:
+    """The number that such a share of the numbers lie below, in order over axes, nan where there is none."""
+    return _quantile(_of_numbers, a, q, axis, method, keepdims)
 
 
 __all__ = offered(globals())

@@ -84,14 +84,12 @@ def as_recorded(name: str, plain: Function, record: Function, doc: str) -> Funct
     return recorded(plain)(record)
 
 
-def known(name: str, x: Any) -> Any:
+def known(name: str, x: Any, cure: str = "Pass a plain number or array.") -> Any:
     """A plain value of an argument that a shape depends on; TracingError if it is not known."""
     if not isinstance(x, Array):
         return x
     if not has_value(x.node):
-        raise TracingError(
-            f"{name} depends on a value that does not exist while compiling.", cure="Pass a plain number or array."
-        )
+        raise TracingError(f"{name} depends on a value that does not exist while compiling.", cure=cure)
     return value(x.node)
 
 

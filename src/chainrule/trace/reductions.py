@@ -11,12 +11,13 @@ import numpy as np
 
 from chainrule.errors import OptionError, ShapeError
 from chainrule.graph import ops
+from chainrule.graph.interpret import has_value
 from chainrule.graph.node import full
 from chainrule.graph.types import Type
 from chainrule.trace import array as core
 from chainrule.trace import elementwise as ew
 from chainrule.trace.array import Array, apply, as_array
-from chainrule.trace.recorded import Function, as_recorded, offered, recorded, through_arrays
+from chainrule.trace.recorded import Function, as_recorded, is_traced, offered, recorded, through_arrays
 
 Axes = int | Sequence[int] | None
 
@@ -290,6 +291,37 @@ def _or_nan(found: Array, a: Any, axis: Axes, keepdims: bool) -> Array:
     return ew.where(missing, math.nan, found)  # type: ignore[no-any-return]
 
 
+@recorded(np.nanargmax)
+def nanargmax(a: Any, axis: int | None = None, *, keepdims: bool = False) -> Array:
+    """The position of the first largest number along an axis; ValueError, if known, where there is none."""
+    return argmax(_with_numbers(a, -math.inf, axis), axis, keepdims=keepdims)  # type: ignore[no-any-return]
+
+
+@recorded(np.nanargmin)
+def nanargmin(a: Any, axis: int | None = None, *, keepdims: bool = False) -> Array:
+    """The position of the first smallest number along an axis; ValueError, if known, where there is none."""
+    return argmin(_with_numbers(a, math.inf, axis), axis, keepdims=keepdims)  # type: ignore[no-any-return]
+
+
+def _with_numbers(a: Any, otherwise: float, axis: int | None) -> Array:
+    x = as_array(a)
+    if x.node.type.is_float and has_value(x.node) and np.isnan(x.value).all(axis).any():
+        raise ValueError("All-NaN slice encountered")  # as NumPy says it
+    return _numbers(x, otherwise)
+
+
+@recorded(np.nancumsum)
+def nancumsum(a: Any, axis: int | None = None, dtype: Any = None) -> Array:
+    """The sums of each element and those before it along an axis, of what is a number."""
+    return cumsum(_numbers(a, 0), axis, dtype)  # type: ignore[no-any-return]
+
+
+@recorded(np.nancumprod)
+def nancumprod(a: Any, axis: int | None = None, dtype: Any = None) -> Array:
+    """The products of each element and those before it along an axis, of what is a number."""
+    return cumprod(_numbers(a, 1), axis, dtype)  # type: ignore[no-any-return]
+
+
 # running sums and products
 
 
@@ -390,6 +422,84 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Array:
     front = (slice(None),) * along
     pairs = heights[(*front, slice(1, None))] + heights[(*front, slice(None, -1))]
     return core.total(widths * pairs / 2.0, along)
+
+
+@recorded(np.ediff1d)
+def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Array:
+    """The differences of neighbours among all elements, with more before and after them."""
+    x = core.reshape(as_array(ary), -1)
+    differences = diff(x)
+    ends = [
+        None if end is None else core.astype(core.reshape(as_array(end), -1), x.dtype) for end in (to_begin, to_end)
+    ]
+    parts = [part for part in (ends[0], differences, ends[1]) if part is not None]
+    return core.concatenated(parts, 0)
+
+
+@recorded(np.gradient)
+def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Array | tuple[Array, ...]:
+    """The slope of `f` along each axis, at every point that of the parabola through it and its neighbours.
+
+    Points are 1 apart, or by one distance, or one for each axis, or at the coordinates given for each. At both ends
+    the slope is that to the only neighbour, with `edge_order=2` that of the nearest parabola.
+    """
+    if edge_order not in (1, 2):
+        raise OptionError(f"gradient has no edge_order {edge_order!r}.", cure="1 or 2")
+    x = core.as_float(as_array(f))
+    named = range(x.ndim) if axis is None else [axis] if isinstance(axis, int | np.integer) else axis
+    core.normalized_axes(axis, x.ndim)  # each of them once
+    spacings = list(varargs) or [1.0]
+    spacings = spacings * len(named) if len(spacings) == 1 and as_array(spacings[0]).ndim == 0 else spacings
+    if len(spacings) != len(named):
+        raise OptionError(f"gradient: {len(spacings)} spacings for {len(named)} axes.")
+    slopes = tuple(
+        _slopes(x, core.normalized_axis(n, x.ndim), h, edge_order) for n, h in zip(named, spacings, strict=True)
+    )
+    return slopes[0] if len(slopes) == 1 else slopes
+
+
+def _slopes(f: Array, axis: int, spacing: Any, edge_order: int) -> Array:
+    rows = core.moved_axis(f, axis, 0)
+    if len(rows) < edge_order + 1:
+        raise ShapeError(f"gradient: {f.node.type} has fewer than {edge_order + 1} elements along axis {axis}.")
+    widths = _widths(rows, spacing)
+    slopes = diff(rows, axis=0) / widths
+    bends = diff(slopes, axis=0) / (widths[1:] + widths[:-1])
+    inside = slopes[:-1] + widths[:-1] * bends
+    first, last = slopes[:1], slopes[-1:]
+    if edge_order == 2:
+        first, last = first - widths[:1] * bends[:1], last + widths[-1:] * bends[-1:]
+    found = core.concatenated([core.astype(part, f.dtype) for part in (first, inside, last)], 0)
+    return core.moved_axis(found, 0, axis)
+
+
+def _widths(rows: Array, spacing: Any) -> Array:
+    """The distances of neighbouring rows."""
+    given = core.as_float(as_array(spacing))
+    shape = (len(rows) - 1, *(1,) * (rows.ndim - 1))
+    if given.ndim == 0:
+        return core.broadcast(given if is_traced(spacing) else core.astype(given, rows.dtype), shape)
+    if given.shape != rows.shape[:1]:
+        raise ShapeError(f"gradient: coordinates {given.node.type} for {len(rows)} elements along their axis.")
+    return core.reshape(diff(given), shape)
+
+
+@recorded(np.unwrap)
+def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * math.pi) -> Array:
+    """Whole periods added along an axis, so that no step is larger than half of one, or than `discont` if that is more.
+
+    The derivative by `p` is 1, also where a step is exactly half a period.
+    """
+    x = as_array(p)
+    steps = diff(x, axis=axis)
+    dtype = core.common_dtype([steps, period])
+    half = period / 2 if dtype.kind == "f" else period // 2
+    turns = ew.floor_divide(steps + half, period)
+    upward = (steps > 0) & (steps + half == turns * period) & ((period % 2 == 0) | (dtype.kind == "f"))
+    turns = turns - core.astype(upward, turns.dtype)
+    small = ew.absolute(steps) < (half if discont is None else discont)
+    added = ew.where(small, Array(full(0, turns.node.type)), turns) * period
+    return core.astype(x, dtype) - _from_start(cumsum(added, axis), 0, axis, True)
 
 
 __all__ = offered(globals())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -80,6 +81,17 @@ def moveaxis(a: Any, source: Axes, destination: Axes) -> Array:
     for place, axis in sorted(zip(places, moved, strict=True)):
         order.insert(place, axis)
     return core.transpose(x, order)
+
+
+@recorded(np.rollaxis)
+def rollaxis(a: Any, axis: int, start: int = 0) -> Array:
+    """One axis moved before another."""
+    x = as_array(a)
+    place = start + x.ndim if start < 0 else start
+    if not 0 <= place <= x.ndim:
+        raise ShapeError(f"rollaxis: there is no place {start} among the axes of {x.node.type}.")
+    moved = core.normalized_axis(axis, x.ndim)
+    return core.moved_axis(x, moved, place - (moved < place))
 
 
 def _listed(x: Array, axes: Axes) -> list[int]:
@@ -303,6 +315,25 @@ def _three_axes(x: Array) -> Array:
 def _each(function: Function, arrays: Sequence[Any]) -> Any:
     found = tuple(function(as_array(x)) for x in arrays)
     return found[0] if len(found) == 1 else found
+
+
+@recorded(np.apply_along_axis)
+def apply_along_axis(func1d: Function, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Array:
+    """The results of a function of vectors, for every vector along an axis, in whose place they come.
+
+    The function is called for each, as in NumPy; `cr.vmap` calls it once.
+    """
+    x = as_array(arr)
+    along = core.normalized_axis(axis, x.ndim)
+    others = tuple(n for a, n in enumerate(x.shape) if a != along)
+    rows = core.reshape(core.moved_axis(x, along, x.ndim - 1), (math.prod(others), x.shape[along]))
+    if not len(rows):
+        raise ShapeError(f"apply_along_axis: {x.node.type} has no vectors along axis {axis}.")
+    found = stack([as_array(func1d(row, *args, **kwargs)) for row in rows])
+    placed = core.reshape(found, (*others, *found.shape[1:]))
+    order = list(range(len(others)))
+    order[along:along] = range(len(others), placed.ndim)
+    return core.transpose(placed, order)
 
 
 # turning
