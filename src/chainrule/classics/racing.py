@@ -20,19 +20,22 @@ from chainrule.nn.connected import Connected
 
 __all__ = ["race"]
 
+_MANY, _ENOUGH = 100, 20  # trials of each rule, unless told
+_LONG = 3e9  # operations that all trials of a rule may spend, from which on there are fewer
 _FEW, _SHORT = 8, 1000  # trials, and sweeps of each, that show a rule failing at what it cannot represent
 
 
 def race(
     problem: Problem | str,
     rules: Sequence[Rule | str] | None = None,
-    trials: int = 100,
+    trials: int | None = None,
     budget: float | None = None,
     seed: int = 0,
     report: Callable[[Race], None] | None = None,
 ) -> Race:
     """All rules, or those that are given, on one problem: so many trials of each, with the same budget of operations.
 
+    Unless told there are 100 trials, or 20 where those would take long, by the operations that they may spend.
     A trial may make as many sweeps as its budget pays for, at least one; unless told, the budget is what
     backpropagation spends on the problem's own `budget` of sweeps. Trial i of every rule starts from the key
     `fold_in(key(seed), i)`. `report` is called with what is known, again and again. Ctrl-C ends the race with what is
@@ -47,9 +50,10 @@ def race(
     asked = problem_named(problem) if isinstance(problem, str) else problem
     racers = [rule_named(r) if isinstance(r, str) else r for r in (list(RULES) if rules is None else rules)]
     _check(racers, trials, budget)
-    known = Race(asked.name, asked.description, trials, budget or 0.0, seed, (), stopped=True)
+    allowed = _usual_budget(asked) if budget is None else float(budget)
+    count = trials or (_MANY if _MANY * allowed <= _LONG else _ENOUGH)
+    known = start = Race(asked.name, asked.description, count, allowed, seed, (), stopped=True)
     try:
-        start = replace(known, budget=_usual_budget(asked) if budget is None else float(budget))
         for known in _raced(asked, racers, start):
             if report is not None:
                 report(known)
@@ -58,11 +62,11 @@ def race(
     return replace(known, stopped=False)
 
 
-def _check(rules: Sequence[Rule], trials: int, budget: float | None) -> None:
+def _check(rules: Sequence[Rule], trials: int | None, budget: float | None) -> None:
     names = [rule.name for rule in rules]
     if not rules or len(set(names)) < len(names):
         raise OptionError(f"a race needs rules, each once, not {names}.", cure=f"There are {', '.join(RULES)}.")
-    if not isinstance(trials, int | np.integer) or trials < 1:
+    if trials is not None and (not isinstance(trials, int | np.integer) or trials < 1):
         raise OptionError(f"trials must be a whole number of at least 1, not {trials!r}.")
     if budget is not None and not 0 < budget < np.inf:
         raise OptionError(f"budget must be a number of operations above 0, not {budget!r}.")

@@ -27,7 +27,12 @@ def race(
     rules: Annotated[
         str | None, typer.Option(metavar="NAMES", help="Only these rules, like backpropagation,reinforce.")
     ] = None,
-    trials: Annotated[int, typer.Option(metavar="COUNT", help="How many seeds each rule is given.")] = 100,
+    trials: Annotated[
+        int | None,
+        typer.Option(
+            metavar="COUNT", help="How many seeds each rule is given.", show_default="100; 20 where those take long"
+        ),
+    ] = None,
     budget: Annotated[
         str | None,
         typer.Option(
