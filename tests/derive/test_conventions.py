@@ -29,6 +29,18 @@ ZERO = np.zeros(3)
 SINGULAR = np.array([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [0.0, 1.0, 5.0]])
 COFACTORS = np.array([[14.0, -10.0, 2.0], [-7.0, 5.0, -1.0], [0.0, 0.0, 0.0]])
 
+EYE, LINALG = np.eye(2), cnp.linalg
+BETWEEN = [[0, 0, HALF], [0, 0, HALF], [HALF, HALF, 0]]
+FIRST_ROW = np.array([[1.0, 1.0], [0.0, 0.0]])
+OF_RANK_ONE = np.array([[2.0, 0.0], [0.0, 0.0], [0.0, 0.0]])
+NEARLY_SO = np.array([[2.0, 0.0], [0.0, 0.5]])
+OF_ITS_INVERSE = np.array([[-0.25, 0.25], [0.25, 0.0]])
+
+
+def svd(a: Any) -> Any:
+    return LINALG.svd(a, full_matrices=False)
+
+
 CASES: dict[str, list[tuple[Any, list[np.ndarray], list[Any]]]] = {
     "`abs(x)` at 0": [of(cnp.abs, [0.0], 0.0), of(cnp.abs, [-0.0], 0.0)],
     "`relu(x)` at 0": [of(relu, [0.0], 0.0), of(relu, [-0.0], 0.0)],
@@ -46,6 +58,19 @@ CASES: dict[str, list[tuple[Any, list[np.ndarray], list[Any]]]] = {
         of(cnp.median, [[3.0, 1.0, 2.0]], [0, 0, 1]), of(cnp.median, [[4.0, 1.0, 2.0, 9.0]], [0.5, 0, 0.5, 0]),
         of(lambda x: cnp.quantile(x, 0.25), [[1.0, 2.0, 4.0]], [0.5, 0.5, 0]),
         of(cnp.median, [[2.0, 2.0]], [1.0, 0.0])],
+    "`nanmedian(x)`, `nanquantile(x, q)`": [
+        of(cnp.nanmedian, [[3.0, math.nan, 1.0, 2.0]], [0, 0, 0, 1]), of(cnp.nanmedian, [[2.0, 2.0]], [1.0, 0.0]),
+        of(lambda x: cnp.nanquantile(x, 0.25), [[math.nan, 1.0, 2.0, 4.0]], [0, 0.5, 0.5, 0])],
+    "`histogram(x, bins, weights=w)`": [
+        of(lambda x, w: cnp.histogram(x, [0, 1, 2], weights=w)[0] * np.array([10.0, 1.0]), [
+            [0.0, 1.0, 2.0, 9.0], [1.0, 1.0, 1.0, 1.0]], [0, 0, 0, 0], [10, 1, 1, 0])],
+    "`modf(x)`": [
+        of(lambda x: cnp.modf(x)[0], [[-2.0, -0.0, 0.0, 3.0, 0.5]], np.ones(5)),
+        of(lambda x: cnp.modf(x)[1], [[-2.0, -0.0, 0.0, 3.0, 0.5]], np.zeros(5))],
+    "`frexp(x)`": [of(lambda x: cnp.frexp(x)[0], [[0.75, 8.0, -0.125, 0.0]], [1.0, 1 / 16, 4.0, 1.0])],
+    "`unwrap(x)`": [of(cnp.unwrap, [[0.0, math.pi, 0.0, 9.0, -9.0]], np.ones(5))],
+    "`corrcoef(x)` of rows on one line": [
+        of(cnp.corrcoef, [[[1.0, 2.0, 4.0], [2.0, 4.0, 8.0]]], np.zeros((2, 3)))],
     "`sqrt(x)` at 0": [of(cnp.sqrt, [0.0], INF)],
     "`cbrt(x)` at 0": [of(cnp.cbrt, [0.0], INF)],
     "`x ** n` at `x = 0`, by `x`": [
@@ -90,13 +115,36 @@ CASES: dict[str, list[tuple[Any, list[np.ndarray], list[Any]]]] = {
         of(cnp.linalg.det, [[[0.0]]], [[1.0]])],
     "`linalg.cholesky(a)` of an asymmetric matrix": [
         of(cnp.linalg.cholesky, [[[4.0, 99.0], [2.0, 5.0]]], [[0.1875, 0.125], [0.125, 0.25]])],
+    "`linalg.eigh(a)`, `linalg.eigvalsh(a)` of an asymmetric matrix": [
+        of(lambda a: LINALG.eigvalsh(a) * np.array([1.0, 10.0]), [[[2.0, 99.0], [1.0, 2.0]]], [[5.5, 4.5], [4.5, 5.5]]),
+        of(lambda a: LINALG.eigh(a, "U")[0] * np.array([1.0, 10.0]), [[[2.0, 1.0], [99.0, 2.0]]],
+           [[5.5, 4.5], [4.5, 5.5]])],
+    "`linalg.eigh(a)`, equal eigenvalues": [
+        of(lambda a: LINALG.eigvalsh(a) ** 2, [2 * EYE], 4 * EYE),
+        of(lambda a: LINALG.eigh(a)[1][:, 2:] @ LINALG.eigh(a)[1][:, 2:].T, [np.diag([1.0, 1.0, 3.0])], BETWEEN),
+        of(lambda a: LINALG.eigh(a)[1] * LINALG.eigh(a)[0] @ LINALG.eigh(a)[1].T, [EYE], EYE)],
+    "`linalg.svd(a)`, equal singular values": [
+        of(lambda a: FIRST_ROW * (svd(a)[0] @ svd(a)[2]), [EYE], [[0.0, HALF], [-HALF, 0.0]]),
+        of(lambda a: FIRST_ROW * (svd(a)[0] * svd(a)[1] @ svd(a)[2]), [EYE], [[1.0, HALF], [-HALF, 0.0]])],
+    "`linalg.svd(a)` of rank less than rows and columns": [
+        of(lambda a: svd(a)[0][2, 1], [OF_RANK_ONE], np.zeros((3, 2))),
+        of(lambda a: svd(a)[0][2, 0] * svd(a)[2][0, 0], [OF_RANK_ONE], [[0.0, 0.0], [0.0, 0.0], [HALF, 0.0]])],
+    "`linalg.norm(a, 2)`, several largest singular values": [of(lambda a: LINALG.norm(a, 2), [EYE], EYE / 2)],
+    "`linalg.norm(a, ord)` of matrices at 0": [
+        of(lambda a, n=n: LINALG.norm(a, n), [np.zeros((2, 3))], np.zeros((2, 3)))
+        for n in ("fro", "nuc", 1, -1, 2, -2, INF, -INF)],
+    "`linalg.pinv(a, rcond)`, `linalg.lstsq`, what counts as 0": [
+        of(lambda a: LINALG.pinv(a, 0.5), [NEARLY_SO], OF_ITS_INVERSE),
+        of(lambda a, b: LINALG.lstsq(a, b, 0.5)[0], [NEARLY_SO, [1.0, 1.0]], OF_ITS_INVERSE, [HALF, 0.0])],
     "`x.at[i].set(v)`, a place named several times": [
         of(lambda x, v: cnp.at(x)[np.array([1, 1])].set(v) if not hasattr(x, "at") else x.at[np.array([1, 1])].set(v),
            [ZERO, [5.0, 6.0]], [1, 0, 1], [0, 1])],
 }  # fmt: skip
 #: Rows that say what is refused, and what an index does.
 ELSEWHERE = {
+    "`unique(x)`, `union1d`, `setxor1d`, `setdiff1d`, `intersect1d`, equal elements",
     "`linalg.det(a)` of a larger singular matrix, `linalg.slogdet`, `linalg.inv`",
+    "`linalg.qr(a)` of dependent columns",
     "an index outside that is known",
     "an index outside that is not known (compiled)",
 }
@@ -131,7 +179,13 @@ def test_forward_is_the_same(row: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "function", [cnp.linalg.det, lambda a: cnp.linalg.slogdet(a)[1], lambda a: cnp.sum(cnp.linalg.inv(a))]
+    "function",
+    [
+        cnp.linalg.det,
+        lambda a: cnp.linalg.slogdet(a)[1],
+        lambda a: cnp.sum(cnp.linalg.inv(a)),
+        lambda a: cnp.sum(cnp.linalg.qr(a)[1]),
+    ],
 )
 def test_a_singular_matrix_is_refused(function: Callable[..., Any]) -> None:
     with pytest.raises(np.linalg.LinAlgError):

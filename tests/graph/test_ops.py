@@ -127,6 +127,11 @@ RESULTS = [
     ("gather", ["f32[5,7]", "i32[2,3]"], (), "f32[2,3,7]"),
     ("gather", ["f32[0,7]", "i32[0]"], (), "f32[0,7]"),
     ("scatter_add", ["f32[5,7]", "u8[2]", "f32[2,7]"], (), "f32[5,7]"),
+    ("eigh", ["f32[4,3,3]"], ("U",), "f32[4,3,4]"),
+    ("svd", ["f64[2,5]"], (), "f64[2,8]"),
+    ("svd", ["f64[7,5,2]"], (), "f64[7,2,8]"),
+    ("qr", ["f32[5,2]"], (), "f32[2,7]"),
+    ("pinv", ["f32[4,5,2]", "f32[4]"], (), "f32[4,2,5]"),
 ]
 
 
@@ -199,6 +204,12 @@ REFUSED = [
         ShapeError,
         "updates f32[3] do not fit rows of f32[3] at i32[2]",
     ),
+    ("eigh", ["f32[2,3]"], ("L",), ShapeError, "eigh needs square matrices, not f32[2,3]"),
+    ("eigh", ["f32[3,3]"], ("X",), GraphError, "the triangle is 'L' or 'U', not 'X'"),
+    ("svd", ["f32[3]"], (), ShapeError, "svd needs matrices, not f32[3]"),
+    ("svd", ["i32[3,3]"], (), DTypeError, "svd needs floating-point numbers, not i32[3,3]"),
+    ("qr", ["f32[2,3]"], (), ShapeError, "qr: f32[2,3] has more columns than rows"),
+    ("pinv", ["f32[4,2,3]", "f32[]"], (), ShapeError, "f32[] is not one number for each matrix of f32[4,2,3]"),
     ("add", ["f32[]"], (), GraphError, "add takes 2 inputs, not 1"),
     ("sum", ["f32[2]"], (), GraphError, "sum has the attributes ('axes',), not ()"),
 ]

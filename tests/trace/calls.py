@@ -6,6 +6,7 @@ The tests of values, of native code and of derivatives all go through this table
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -97,10 +98,11 @@ ELEMENTWISE: dict[str, Cases] = {
     "acosh": [(lambda np, x: np.acosh(1 + x), (POSITIVE,))],
     "atan2": each(f("atan2"), (M, V)),
     "pow": each(f("pow"), (POSITIVE, V)),
-    "modf": each(listed("modf"), 3 * M, SPECIAL, F, I, np.array([-2.0, 3.0, -0.5])),
+    "modf": each(listed("modf"), 3 * M, SPECIAL, F, I, np.array([-2.0, 3.0, -0.5, np.inf])),
     "ldexp": each(f("ldexp"), (M, I), (F, I), (I, 3), (3.0, I), (SPECIAL, 7), (np.ones(6), np.array(
         [-1074, -1080, 1023, 2000, -3000, 9]))) + each(f("ldexp", -1040), 2.0**1000 * M),
-    "frexp": each(listed("frexp"), 100 * M, SPECIAL, F, I, np.array([5e-324, -1e-310, 1e300, 0.5, -1.0, 2.0])),
+    "frexp": each(listed("frexp"), 100 * M, SPECIAL, F, I, np.array([5e-324, -1e-310, 1e300, 0.5, -1.0, 2.0, np.inf])),
+    "array_equiv": each(f("array_equiv"), (M, M), (M, M + 1), (np.ones((2, 3)), np.ones(3)), (B, ~B)),
 }  # fmt: skip
 REDUCTIONS: dict[str, Cases] = {
     "prod": each(f("prod"), M, F, I, B, EMPTY, BACKWARD) + each(f("prod", axis=1), M, N3, EMPTY)
@@ -141,7 +143,7 @@ REDUCTIONS: dict[str, Cases] = {
        (lambda np, y, h: np.gradient(y, h, axis=0), (M, np.array(0.7)))],
     "unwrap": each(f("unwrap"), 9 * M, 9 * F, np.array([0.0, np.pi, 0.0, -np.pi, 9.0, np.nan]))
         + each(f("unwrap", axis=0), 9 * N3)
-    + each(f("unwrap", 4.0, period=5), 9 * M, I) + each(f("unwrap", period=4), I, I - 0.5)
+    + each(f("unwrap", 4.0, period=5), 9 * M, I) + each(f("unwrap", period=4), I, np.append(I - 0.5, np.nan))
         + each(f("unwrap", period=5), I),
 }  # fmt: skip
 
@@ -221,6 +223,9 @@ SHAPING: dict[str, Cases] = {
         (lambda np, x: np.apply_along_axis(lambda row: np.sum(row) * row[0], 1, x), (M,)),
         (lambda np, x: np.apply_along_axis(lambda row: row - np.mean(row), 0, x), (N3,)),
         (lambda np, x: np.apply_along_axis(lambda row, k: np.outer(row, k * row), 1, x, 2.0), (N3,))],
+    "resize": each(f("resize", (2, 7)), M, N3, I) + each(f("resize", 5), M, V),
+    "apply_over_axes": [(lambda np, x: np.apply_over_axes(np.sum, x, [0, -1]), (N3,)),
+        (lambda np, x: np.apply_over_axes(np.cumsum, x, 1), (M,))],
 }  # fmt: skip
 
 ORDER: dict[str, Cases] = {
@@ -271,14 +276,18 @@ ORDER: dict[str, Cases] = {
         (lambda np, w: np.bincount([0, 2, 2, 1], w), (V,)), (lambda np, w: np.bincount([0, 2, 2, 1], w, 9), (V, )),
         (lambda np, x, w: np.bincount(np.abs(x[0]), w, minlength=8), (I, V)),
         (lambda np, w: np.bincount(np.array([1, 1, 0, 1], np.uint8), w), (F[0],))],
-    "histogram_bin_edges": each(f("histogram_bin_edges"), M, V, I, np.ones(3)) + each(f("histogram_bin_edges", 3), F)
+    "histogram_bin_edges": each(f("histogram_bin_edges"), M, V, I, np.ones(3, int))
+        + each(f("histogram_bin_edges", 3), F)
         + each(f("histogram_bin_edges", 4, (-1, 2)), M),
-    "histogram": each(listed("histogram"), M, I, np.ones(3), np.array([0.0, np.nan, 1.0])[::2])
+    "histogram": each(listed("histogram"), M, I, np.ones(3, int), np.array([0.0, np.nan, 1.0])[::2])
     + [(lambda np, x: np.histogram(x, 4, (-1, 2))[0], (M,)), (lambda np, x: np.histogram(x, [0, 1, 1.5, 9])[0], (F,)),
        (lambda np, x: np.histogram(x, [-5, 0, 2, 5])[0], (I,)),
        (lambda np, x: np.histogram(x, 5, density=True)[0], (M,)),
        (lambda np, x, w: np.histogram(x, 3, weights=w)[0], (M, POSITIVE)),
        (lambda np, x, w: np.histogram(x, [-1.0, 0, 0.3, 2], weights=w, density=True)[0], (M, POSITIVE))],
+    "lexsort": [(lambda np, x, y: np.lexsort((x, y)), (I[0], np.array([1, 0, 1, 0]))),
+        (lambda np, x: np.lexsort(x), (I,)),
+        (lambda np, x: np.lexsort((x, x % 2), axis=0), (I,))],
 }  # fmt: skip
 
 SELECTION: dict[str, Cases] = {
@@ -291,32 +300,53 @@ SELECTION: dict[str, Cases] = {
         lambda np, x: np.compress([0, 1], x, -1), N3),
     "extract": each(lambda np, x: np.extract(M > 0, x), M, I),
     "delete": each(f("delete", 1), M, V) + each(f("delete", [0, -1], axis=1), M, N3)
-        + each(f("delete", slice(None, None, 2), 0), M, I) + each(f("delete", np.array([True, False, False]), axis=0), M),
+        + each(f("delete", slice(None, None, 2), 0), M, I) + each(f("delete", np.array([True, False, False]),
+        axis=0), M),
     "insert": each(f("insert", 1, 9.0), M, I) + each(f("insert", [0, 2], [[7.0], [8]], axis=0), M)
         + each(f("insert", slice(0, 2), 5, axis=1), M, I) + each(f("insert", -1, [1.0, 2, 3], axis=1), M)
         + each(f("insert", [1, 1, 3], [1.0, 2, 3], axis=1), M) + each(f("insert", [], 1.0), V)
         + each(f("insert", np.array([True, False, True]), 5, axis=0), M)
-        + [(lambda np, x, v: np.insert(x, 2, v, axis=0), (M, V)), (lambda np, x, v: np.insert(x, [2], v, axis=0), (M, S[:, :1])),
-           (lambda np, x, v: np.insert(x, 1, v), (V, M[0])), (lambda np, x, v: np.insert(x, [1, 2], v, axis=1), (N3, 2 * N3[:, :2]))],
+        + [(lambda np, x, v: np.insert(x, 2, v, axis=0), (M, V)),
+        (lambda np, x, v: np.insert(x, [2], v, axis=0), (M, S[:, :1])),
+           (lambda np, x, v: np.insert(x, 1, v), (V, M[0])),
+        (lambda np, x, v: np.insert(x, [1, 2], v, axis=1), (N3, 2 * N3[:, :2]))],
     "choose": [(lambda np, i, x, y: np.choose(np.abs(i % 2), [x, y]), (I, M, V)),
-        (lambda np, i, x: np.choose(i, x, mode="wrap"), (I[0], M)), (lambda np, i, x: np.choose(i, [x, 1], mode="clip"), (I, M)),
+        (lambda np, i, x: np.choose(i, x, mode="wrap"), (I[0], M)),
+        (lambda np, i, x: np.choose(i, [x, 1], mode="clip"), (I, M)),
         (lambda np, x: np.choose([0, 2, 1, 0], x), (M,))],
-    "unique": each(f("unique"), I, M, WITH_NAN, B, np.array([2.0, 1.0, 2.0])) + each(f("unique", axis=0), I[[0, 1, 0, 2]],
-        M[[0, 1, 0]]) + each(listed("unique", True, True, True), I, np.array([2.0, 1.0, 2.0]), I[0])
-        + each(lambda np, x: np.unique(x, return_inverse=True)[1], I) + each(listed("unique", return_counts=True, axis=1), I)
+    "unique": each(f("unique"), I, M, WITH_NAN, B) + each(f("unique", axis=0), I[[0, 1, 0, 2]],
+        M) + each(listed("unique", True, True, True), I, M, I[0])
+        + each(lambda np, x: operator.getitem(*np.unique(x, return_inverse=True)), I, M)
+        + each(listed("unique", return_counts=True, axis=1), I)
         + each(f("unique", equal_nan=False), WITH_NAN),
     "unique_values": each(lambda np, x: np.sort(np.unique_values(x)), I, M, WITH_NAN),
     **{name: each(listed(name), I, M) for name in ("unique_all", "unique_counts", "unique_inverse")},
-    "isin": each(f("isin"), (I, [1, 3]), (I, I[0]), (M, M[:, 1]), (I, M), (V, 2.0)) + each(f("isin", [1, 2], invert=True), I),
+    "isin": each(f("isin"), (I, [1, 3]), (I, I[0]), (M, M[:, 1]), (I, M), (V, 2.0))
+        + each(f("isin", [1, 2], invert=True), I),
     "union1d": each(f("union1d"), (I, np.arange(3)), (M, V)),
-    **{name: each(f(name), (I, np.arange(3)), (M, M[0]), (M, V)) + each(f(name, assume_unique=True), (np.array([4.0, 1, 3]),
-        np.array([3.0, 5]))) for name in ("setdiff1d", "setxor1d")},
-    "intersect1d": each(f("intersect1d"), (I, np.arange(3)), (M, M[0])) + each(listed("intersect1d", return_indices=True),
+    **{name: each(f(name), (I, np.arange(3)), (M, V)) + each(f(name, assume_unique=True), (np.array([4, 1, 3]),
+        np.array([3, 5]))) for name in ("setdiff1d", "setxor1d")},
+    "intersect1d": each(f("intersect1d"), (I, np.arange(3)), (M, M[0]))
+        + each(listed("intersect1d", return_indices=True),
         (I, np.arange(3)), (M, M[0])) + each(f("intersect1d", True), (np.array([4.0, 1, 3]), np.array([3.0, 5, 4]))),
-    "unravel_index": each(listed("unravel_index", (6, 7)), np.abs(I)) + each(listed("unravel_index", (2, 3, 4), "F"), np.abs(I))
+    "unravel_index": each(listed("unravel_index", (6, 7)), np.abs(I))
+        + each(listed("unravel_index", (2, 3, 4), "F"), np.abs(I))
         + each(listed("unravel_index", 9), np.abs(I)),
     "ravel_multi_index": [(lambda np, i: np.ravel_multi_index((abs(i), abs(i[0])), (6, 7)), (I,)),
         (lambda np, i: np.ravel_multi_index((i, i), (6, 7), mode=("wrap", "clip"), order="F"), (I,))],
+}  # fmt: skip
+
+POLYNOMIALS: dict[str, Cases] = {
+    "polyval": each(f("polyval"), (V, M), (V, 2.0), (I[0], I), (F[0], G)),
+    **{name: each(f(name), (V, M[0]), (V[:2], V), (I[0], I[0, :1]), (V, 2.0)) for name in ("polyadd", "polysub")},
+    "polyder": each(f("polyder"), V, I[0], F[0]) + each(f("polyder", 2), V, V[:1]) + each(f("polyder", 0), V),
+    "polyint": each(f("polyint"), V, I[0]) + each(f("polyint", 2, [3, 4]), V) + each(f("polyint", 2, 5.0), V)
+        + each(f("polyint", 0), V) + [(lambda np, p, k: np.polyint(p, 2, k), (V, V[:2]))],
+    "polyfit": each(f("polyfit", 2), (V, M[0]), (V, M.T), (F[0], G[0]), (np.arange(4), I[0]))
+        + each(f("polyfit", 0), (V, V))
+        + [(lambda np, x, y, w: np.polyfit(x, y, 1, w=abs(w)), (V, M[0], M[1])),
+           (lambda np, x, y, w: np.polyfit(x, y, 2, w=abs(w), rcond=1e-9), (V, M.T, M[1])),
+           (lambda np, x, y: joined(np, np.polyfit(x, y, 1, full=True)[:4]), (V, M[0]))],
 }  # fmt: skip
 
 CREATION: dict[str, Cases] = {
@@ -339,7 +369,7 @@ CREATION: dict[str, Cases] = {
     "arange": [(lambda np, n: np.arange(n), (np.array(4),)), (lambda np, n: np.arange(1, n, 2), (np.array(6),))],
     "meshgrid": each(listed("meshgrid"), (V, M[:, 0]), (V,))
         + each(listed("meshgrid", indexing="ij"), (V, M[:, 0], V)) + each(listed("meshgrid", sparse=True), (V, V)),
-    "vander": each(f("vander"), V) + each(f("vander", 3), V) + each(f("vander", N=2, increasing=True), V),
+    "vander": each(f("vander"), V, F[0], I[0]) + each(f("vander", 3), V) + each(f("vander", N=2, increasing=True), V),
     "logspace": [(lambda np, a, b: np.logspace(a, b, 5), (np.array(0.5), np.array(2.0))),
         (lambda np, a, b: np.logspace(a, b, 4, endpoint=False, base=2, axis=-1), (V, V[::-1])),
         (lambda np, a, b: np.logspace(0, a, 4, base=b), (np.array(1.5), POSITIVE[0])),
@@ -347,8 +377,9 @@ CREATION: dict[str, Cases] = {
     "geomspace": [(lambda np, a, b: np.geomspace(a, b, 5), (np.array(0.5), np.array(9.0))),
         (lambda np, a, b: np.geomspace(a, b, 4, endpoint=False, axis=-1), (POSITIVE[0], POSITIVE[1])),
         (lambda np, a, b: np.geomspace(-a, -b, 6), (POSITIVE, POSITIVE[::-1])),
-        (lambda np, a: np.geomspace(1, a, 4), (np.array(1000),)), (lambda np, a: np.geomspace(a, 2, 1), (np.array(3.0),)),
-        (lambda np, a: np.geomspace(a, 1e200, 7), (np.array(1e-200),))],
+        (lambda np, a: np.geomspace(1, a, 4), (np.array(1000),)),
+        (lambda np, a: np.geomspace(a, 2, 1), (np.array(3.0),)),
+        (lambda np, b: np.geomspace(1e-200, b, 4), (np.array(1e100),))],
     "ix_": [(lambda np, x, i: x[np.ix_(np.abs(i) % 3, [2, 0])], (M, I[0])), (lambda np, i: np.ix_(i)[0], (I[0],)),
         (lambda np, x: np.ix_(x, 2 * x, [1.5])[1], (V,))],
 }  # fmt: skip

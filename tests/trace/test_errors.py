@@ -95,7 +95,8 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[ChainruleError], str, str]] = {
     "norm, an order": (lambda: cnp.linalg.norm(M, 3), OptionError, "does not take the order 3", "'fro'"),
     "quantile": (lambda: cnp.quantile(V, 1.5), OptionError, "quantiles lie between 0 and 1, not 1.5", ""),
     "where, without values": (
-        lambda: cr.compile(lambda x: x[cnp.where(x > 0)])(np.ones(3)), TracingError, "the shape of nonzero depends on a value", "np.where"),
+        lambda: cr.compile(lambda x: x[cnp.where(x > 0)])(np.ones(3)), TracingError,
+        "the shape of nonzero depends on a value", "np.where"),
     "where, one value": (lambda: cnp.where(V > 0, V), OptionError, "both values or none", "np.where"),
     "the truth of many": (lambda: bool(V > 0), TracingError, "bool() of an array of shape (5,)", "np.all"),
     "the float of many": (lambda: float(M), TracingError, "float() of an array of shape (3, 4)", "np.sum"),

@@ -23,6 +23,7 @@ from tests.trace.calls import (
     LINALG,
     N3,
     ORDER,
+    POLYNOMIALS,
     POSITIVE,
     REDUCTIONS,
     SELECTION,
@@ -171,7 +172,7 @@ CALLS: dict[str, list[tuple[Call, tuple[Any, ...]]]] = {
                   (lambda np, x, y: np.full_like(x, y), (M, V)), (lambda np, x: np.full_like(x, 3, dtype=float), (I,))],
 }  # fmt: skip
 
-CALLS.update({**ELEMENTWISE, **REDUCTIONS, **CONTRACTIONS, **SHAPING, **ORDER, **SELECTION, **CREATION})
+CALLS.update({**ELEMENTWISE, **REDUCTIONS, **CONTRACTIONS, **SHAPING, **ORDER, **POLYNOMIALS, **SELECTION, **CREATION})
 CALLS.update({f"linalg.{name}": cases for name, cases in LINALG.items()})
 CALLS["norm"] = [(lambda np, x: getattr(np, "norm", np.linalg.norm)(x), (M,))]
 
@@ -181,7 +182,8 @@ SUMMED = {
     *(f"linalg.{name}" for name in LINALG), "convolve", "correlate", "norm", "sinc", "logaddexp2", "quantile",
         "percentile",
     "median", "interp", "linspace", "deg2rad", "rad2deg", "radians", "degrees", "float_power", "vander", "nanmedian",
-    "nanquantile", "nanpercentile", "geomspace", "logspace", "histogram_bin_edges",
+    "nanquantile", "nanpercentile", "geomspace", "logspace", "histogram_bin_edges", "histogram", "apply_over_axes",
+    *POLYNOMIALS,
 }  # fmt: skip
 #: Functions that give Python numbers.
 ASKED = {"shape", "ndim", "size"}

@@ -1,8 +1,9 @@
 """The derivatives of the operations of linear algebra, for stacks of matrices; of eigenvectors, singular vectors, q and
 pseudo-inverses in both directions.
 
-Vectors turn among each other at a rate of one over the difference of their values. Where values are equal, to rounding,
-it counts as 0: right for whatever does not depend on which vectors of their common space are chosen.
+Vectors turn towards each other at a rate of one over the difference of their values; where these are equal, to
+rounding, it counts as 0. So first derivatives stay right of what takes equal values and their vectors alike: sums of
+functions of the values, projections on common spaces, orthogonal factors u·vᵀ.
 
 Sources: Giles, An extended collection of matrix derivative results for forward and reverse mode algorithmic
 differentiation, 2008 (cholesky, determinants, inverses, eigenvalues); Townsend, Differentiating the singular value
@@ -89,7 +90,7 @@ def _on_diagonal(values: Array, like: Array) -> Array:
 
 def _reciprocal(x: Array, values: Array) -> Array:
     """1/x, and 0 where x is no more than the rounding of these values."""
-    rounding = 4 * float(np.finfo(values.dtype).eps) * total(cnp.absolute(values), values.ndim - 1, keepdims=True)
+    rounding = 10 * float(np.finfo(values.dtype).eps) * total(cnp.absolute(values), values.ndim - 1, keepdims=True)
     counts = cnp.absolute(x) > cnp.reshape(rounding, (*rounding.shape[:-1], *(1,) * (x.ndim - values.ndim + 1)))
     return cnp.where(counts, 1.0 / cnp.where(counts, x, 1.0), 0.0)  # type: ignore[no-any-return]
 

@@ -289,10 +289,16 @@ def _argsort(x: Type, axis: int) -> Type:
     return x.with_dtype("int64")
 
 
-def _check_square(name: str, a: Type) -> None:
+def _check_matrices(name: str, a: Type) -> None:
     if not a.is_float:
         raise DTypeError(f"{name} needs floating-point numbers, not {a}.", cure="Cast first: x.astype(np.float64).")
-    if a.rank < 2 or a.shape[-1] != a.shape[-2]:
+    if a.rank < 2:
+        raise ShapeError(f"{name} needs matrices, not {a}.")
+
+
+def _check_square(name: str, a: Type) -> None:
+    _check_matrices(name, a)
+    if a.shape[-1] != a.shape[-2]:
         raise ShapeError(f"{name} needs square matrices, not {a}.")
 
 
@@ -311,13 +317,6 @@ def _cholesky(a: Type) -> Type:
 def _slogdet(a: Type) -> Type:
     _check_square("slogdet", a)
     return a.with_shape((*a.shape[:-2], 2))
-
-
-def _check_matrices(name: str, a: Type) -> None:
-    if not a.is_float:
-        raise DTypeError(f"{name} needs floating-point numbers, not {a}.", cure="Cast first: x.astype(np.float64).")
-    if a.rank < 2:
-        raise ShapeError(f"{name} needs matrices, not {a}.")
 
 
 def _eigh(a: Type, triangle: str) -> Type:

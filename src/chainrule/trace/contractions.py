@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import OptionError, ShapeError
+from chainrule.errors import DTypeError, OptionError, ShapeError
 from chainrule.graph import ops
+from chainrule.graph.interpret import has_value
 from chainrule.graph.node import full
 from chainrule.trace import array as core
 from chainrule.trace import elementwise as ew
@@ -168,6 +169,8 @@ def cov(
     """
     if ddof is not None and ddof != int(ddof):
         raise OptionError(f"cov: ddof must be an integer, not {ddof!r}.")
+    if fweights is not None and has_value(as_array(fweights).node) and (as_array(fweights).value % 1).any():
+        raise DTypeError("cov: fweights say how often an observation counts, and must be integers.")
     rows = _observations(m, y, rowvar, dtype)
     weights = [w if w is None else _weighing(rows, w) for w in (fweights, aweights)]
     given = [w for w in weights if w is not None]
@@ -200,6 +203,8 @@ def _weighing(rows: Array, weights: Any) -> Array:
     found = core.astype(as_array(weights), rows.dtype)
     if found.shape != rows.shape[1:]:
         raise ShapeError(f"cov: weights {found.node.type} for {rows.shape[1]} observations.")
+    if has_value(found.node) and (found.value < 0).any():
+        raise OptionError("cov: weights cannot be negative.")
     return found
 
 

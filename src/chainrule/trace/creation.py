@@ -140,7 +140,7 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
     if any(has_value(x.node) and not x.value.all() for x in ends):
         raise OptionError("geomspace cannot begin or end with zero.")
     side = ew.sign(ends[0])
-    found = ew.exp(linspace(*(ew.log(x * side) for x in ends), num, endpoint)) * side
+    found = logspace(*(ew.log10(x * side) for x in ends), num, endpoint) * side
     first, last = (core.reshape(x, (1, *x.shape)) for x in ends)
     parts = [first, found[1:-1], last] if endpoint and num > 1 else [first[:num], found[1:]]
     found = core.concatenated(parts, 0)
@@ -188,6 +188,7 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Array:  # 
     v = as_array(x)
     if v.ndim != 1:
         raise ShapeError(f"vander needs a vector, not {v.node.type}.")
+    v = core.astype(v, np.result_type(v.dtype, np.int64))  # as NumPy does it, float32 too
     columns = [shaping.expand_dims(ones_like(v), 1)]
     for _ in range((v.size if N is None else N) - 1):
         columns.append(columns[-1] * shaping.expand_dims(v, 1))

@@ -288,7 +288,7 @@ def ldexp(x1: Any, x2: Any, /) -> Array:
     for parts in (3, 2, 1):  # as not every power is a number of this type
         part = floor_divide(left, parts)
         x, left = x * _power_of_two(part, x.dtype), left - part
-    return x
+    return x  # type: ignore[no-any-return]
 
 
 def _power_of_two(n: Array, dtype: np.dtype[Any]) -> Array:
@@ -377,6 +377,17 @@ def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Array | bool:
         return False
     same = a == b
     return core.every(same | (isnan(a) & isnan(b)) if equal_nan else same)
+
+
+@recorded(np.array_equiv)
+def array_equiv(a1: Any, a2: Any) -> Array | bool:
+    """Whether all elements are equal, after broadcasting."""
+    a, b = as_array(a1), as_array(a2)
+    try:
+        np.broadcast_shapes(a.shape, b.shape)
+    except ValueError:
+        return False
+    return core.every(a == b)
 
 
 @recorded(np.nan_to_num)

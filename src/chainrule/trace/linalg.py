@@ -253,8 +253,9 @@ def qr(a: Any, mode: str = "reduced") -> QRResult | Array:
 def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _NOT_GIVEN) -> Array:
     """The pseudo-inverse; singular values up to `rcond` (or `rtol`) times the largest count as 0.
 
-    The derivative is that for a rank that stays. Source: Golub and Pereyra, The differentiation of pseudo-inverses and
-    nonlinear least squares problems whose variables separate, SIAM Journal on Numerical Analysis 10, 1973.
+    In the derivative, too, these are 0, and stay so. Source: Golub and Pereyra, The differentiation of
+    pseudo-inverses and nonlinear least squares problems whose variables separate, SIAM Journal on Numerical Analysis
+    10, 1973.
     """
     _refuse_hermitian("pinv", hermitian)
     x = _matrices("pinv", a)
@@ -312,7 +313,7 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Array, Array, Array, Array
     """The least `x` among those with the least `|a @ x − b|²`; that sum for each column; rank and singular values.
 
     Singular values up to `rcond` times the largest count as 0. The sums are of no elements unless `a` has more rows
-    than columns and, where values are known, full rank. The derivative is that for a rank that stays: see `pinv`.
+    than columns and, where values are known, full rank. The derivative is that of `pinv(a, rcond) @ b`.
     """
     left, right = _matrices("lstsq", a), core.as_float(as_array(b))
     if left.ndim != 2 or right.ndim not in (1, 2) or len(right) != len(left):
@@ -428,7 +429,7 @@ def _by_sums(x: Array, axes: tuple[int, int], order: float) -> Array:
 
 def _by_singular_values(x: Array, axes: tuple[int, int], order: Any) -> Array:
     others = [n for n in range(x.ndim) if n not in axes]
-    values = svdvals(core.transpose(x, (*others, *axes)))
+    values = ew.absolute(svdvals(core.transpose(x, (*others, *axes))))  # of which the derivative at 0 is 0
     if order == "nuc" or (order == 2 and not values.shape[-1]):
         return core.total(values, -1)
     return core.extreme(values, "max" if order == 2 else "min", -1, False)

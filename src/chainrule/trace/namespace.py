@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chainrule.trace import contractions, creation, elementwise, ordering, recorded, reductions, selection, shaping
+from chainrule.trace import (
+    contractions,
+    creation,
+    elementwise,
+    ordering,
+    polynomials,
+    recorded,
+    reductions,
+    selection,
+    shaping,
+)
 from chainrule.trace import linalg as linalg
 from chainrule.trace.contractions import *  # noqa: F403
 from chainrule.trace.creation import *  # noqa: F403
@@ -16,6 +26,7 @@ from chainrule.trace.elementwise import *  # noqa: F403
 from chainrule.trace.indexing import at as at
 from chainrule.trace.linalg import norm as norm
 from chainrule.trace.ordering import *  # noqa: F403
+from chainrule.trace.polynomials import *  # noqa: F403
 from chainrule.trace.reductions import *  # noqa: F403
 from chainrule.trace.selection import *  # noqa: F403
 from chainrule.trace.shaping import *  # noqa: F403
@@ -25,6 +36,6 @@ if TYPE_CHECKING:
     def __getattr__(name: str) -> Any: ...
 
 
-_PARTS = (contractions, creation, elementwise, ordering, reductions, selection, shaping)
+_PARTS = (contractions, creation, elementwise, ordering, polynomials, reductions, selection, shaping)
 
 __all__ = sorted([*(name for part in _PARTS for name in part.__all__), "at", "linalg", "norm"], key=recorded.place)

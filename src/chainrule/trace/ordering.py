@@ -62,6 +62,18 @@ def sort(
     return take_along_axis(x, argsort(x, along, descending=descending), along)  # type: ignore[no-any-return]
 
 
+@recorded(np.lexsort)
+def lexsort(keys: Any, axis: int = -1) -> Array:
+    """The positions that put the last key in order, and equals in that of the keys before it. No derivative."""
+    given = [as_array(key) for key in keys]
+    if not given:
+        raise ShapeError("lexsort needs at least one key.")
+    order = argsort(given[0], axis)
+    for key in given[1:]:
+        order = take_along_axis(order, argsort(take_along_axis(key, order, axis), axis), axis)
+    return order  # type: ignore[no-any-return]
+
+
 @recorded(np.partition)
 def partition(a: Any, kth: Any, axis: int | None = -1, kind: Any = None) -> Array:
     """The elements of an axis with the `kth` where it belongs, smaller ones before: here all are in order."""

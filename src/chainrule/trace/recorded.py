@@ -89,7 +89,9 @@ def known(name: str, x: Any, cure: str = "Pass a plain number or array.") -> Any
     if not isinstance(x, Array):
         return x
     if not has_value(x.node):
-        raise TracingError(f"{name} depends on a value that does not exist while compiling.", cure=cure)
+        raise TracingError(
+            f"{name} depends on a value that does not exist while compiling, nor inside vmap.", cure=cure
+        )
     return value(x.node)
 
 

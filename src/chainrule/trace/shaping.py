@@ -163,6 +163,16 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Array:
     return core.reshape(wide, [*x.shape[:along], extent * times, *x.shape[along + 1 :]])
 
 
+@recorded(np.resize)
+def resize(a: Any, new_shape: Any) -> Array:
+    """As many of the elements as the shape has places, from the beginning again where they end."""
+    x = core.reshape(as_array(a), -1)
+    extents = (new_shape,) if isinstance(new_shape, int | np.integer) else tuple(new_shape)
+    if not x.size:
+        return Array(full(0, x.node.type.with_shape(extents)))
+    return core.reshape(core.taken(x, np.arange(math.prod(extents)) % x.size, 0), extents)
+
+
 # joining and splitting
 
 
@@ -334,6 +344,16 @@ def apply_along_axis(func1d: Function, axis: int, arr: Any, *args: Any, **kwargs
     order = list(range(len(others)))
     order[along:along] = range(len(others), placed.ndim)
     return core.transpose(placed, order)
+
+
+@recorded(np.apply_over_axes)
+def apply_over_axes(func: Function, a: Any, axes: Axes) -> Array:
+    """What a function of an array and an axis makes of one axis after the other, which it may leave out."""
+    x = as_array(a)
+    for axis in [axes] if isinstance(axes, int | np.integer) else axes:
+        found = as_array(func(x, core.normalized_axis(axis, x.ndim)))
+        x = found if found.ndim == x.ndim else expand_dims(found, axis)
+    return x
 
 
 # turning

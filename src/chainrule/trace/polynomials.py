@@ -1,0 +1,112 @@
+"""NumPy's functions of polynomials, given by their coefficients, the highest first; for Arrays as for plain arrays."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import OptionError, ShapeError
+from chainrule.trace import array as core
+from chainrule.trace import creation, linalg, shaping
+from chainrule.trace import elementwise as ew
+from chainrule.trace.array import Array, as_array
+from chainrule.trace.recorded import known, offered, recorded
+
+
+@recorded(np.polyval)
+def polyval(p: Any, x: Any) -> Array:
+    """The value of a polynomial at `x`, by Horner's rule."""
+    points = as_array(x)
+    found: Any = creation.zeros_like(points)
+    for coefficient in as_array(p):
+        found = found * points + coefficient
+    return found  # type: ignore[no-any-return]
+
+
+@recorded(np.polyadd)
+def polyadd(a1: Any, a2: Any) -> Array:
+    """The sum of two polynomials."""
+    a, b = _alike(a1, a2)
+    return a + b
+
+
+@recorded(np.polysub)
+def polysub(a1: Any, a2: Any) -> Array:
+    """The difference of two polynomials."""
+    a, b = _alike(a1, a2)
+    return a - b
+
+
+def _alike(a1: Any, a2: Any) -> tuple[Array, Array]:
+    """Both with as many coefficients as the longer."""
+    a, b = (shaping.atleast_1d(as_array(x)) for x in (a1, a2))
+    longest = max(a.size, b.size)
+    return shaping.pad(a, (longest - a.size, 0)), shaping.pad(b, (longest - b.size, 0))
+
+
+@recorded(np.polyder)
+def polyder(p: Any, m: Any = 1) -> Array:
+    """The coefficients of a polynomial's derivative of order `m`."""
+    found = as_array(p)
+    for _ in range(_order("polyder", m)):
+        found = found[:-1] * np.arange(found.size - 1, 0, -1)
+    return found
+
+
+@recorded(np.polyint)
+def polyint(p: Any, m: Any = 1, k: Any = None) -> Array:
+    """The coefficients of a polynomial's integral of order `m`, with the constants `k`, 0 unless told."""
+    found, times = as_array(p), _order("polyint", m)
+    for constant in _constants(k, times):
+        found = shaping.append(found / np.arange(found.size, 0, -1), constant)
+    return found
+
+
+def _order(name: str, m: Any) -> int:
+    order = operator.index(known(name, m))
+    if order < 0:
+        raise OptionError(f"{name}: the order cannot be negative, as {order} is.")
+    return order
+
+
+def _constants(k: Any, times: int) -> Sequence[Any]:
+    given = as_array(0.0 if k is None else k)
+    if given.size == 1:
+        return [core.reshape(given, ())] * times
+    if given.ndim != 1 or given.size < times:
+        raise ShapeError(f"polyint: {given.node.type} are no constants for {times} integrals.")
+    return list(given[:times])
+
+
+@recorded(np.polyfit)
+def polyfit(x: Any, y: Any, deg: Any, rcond: Any = None, full: bool = False, w: Any = None) -> Any:
+    """The polynomial of degree `deg` with the least `Σ (w·(p(x) − y))²`, for each column of `y`.
+
+    With `full` also what `linalg.lstsq` says, and `rcond`. The derivative by all arguments is that of the solution.
+    """
+    points, heights = (core.as_float(as_array(a)) for a in (x, y))
+    if points.ndim != 1 or heights.ndim not in (1, 2) or len(heights) != len(points) or not points.size:
+        raise ShapeError(f"polyfit: {points.node.type} and {heights.node.type} are no points.")
+    powers: Any = creation.vander(points, _order("polyfit", deg) + 1)
+    if w is not None:
+        weights = _weights(w, points)
+        powers = powers * core.reshape(weights, (-1, 1))
+        heights = heights * core.reshape(weights, (-1, *(1,) * (heights.ndim - 1)))
+    cutoff = points.size * float(np.finfo(points.dtype).eps) if rcond is None else rcond
+    scale = ew.sqrt(core.total(powers * powers, 0))
+    solution, *told = linalg.lstsq(powers / scale, heights, cutoff)
+    found = core.transpose(core.transpose(solution) / scale)
+    return (found, *told, cutoff) if full else found
+
+
+def _weights(w: Any, points: Array) -> Array:
+    found = core.as_float(as_array(w))
+    if found.shape != points.shape:
+        raise ShapeError(f"polyfit: weights {found.node.type} for {points.node.type}.")
+    return found  # type: ignore[no-any-return]
+
+
+__all__ = offered(globals())

@@ -1,0 +1,221 @@
+"""Functions that choose, count and compare: their derivatives, over examples at once, and what is refused compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.trace.calls import B, I, M, V
+from tests.trace.test_numpy import CALLS
+
+import chainrule as cr
+from chainrule import numpy as cnp
+from chainrule.errors import ChainruleError, DTypeError, OptionError, ShapeError, TracingError
+from chainrule.trace.array import Array, as_array
+
+#: Functions whose results have one shape for all values.
+FIXED = [
+    "gradient", "cov", "corrcoef", "partition", "argpartition", "rollaxis", "matvec", "vecmat", "ediff1d", "unwrap",
+    "nancumsum", "nancumprod", "nanargmax", "nanargmin", "nanmedian", "nanquantile", "nanpercentile", "geomspace",
+    "logspace", "isin", "modf", "ldexp", "frexp", "choose", "compress", "extract", "delete", "insert",
+    "apply_along_axis", "bincount", "histogram", "unravel_index", "ravel_multi_index", "resize", "apply_over_axes",
+    "lexsort", "polyval", "polyadd", "polysub", "polyder", "polyint", "polyfit",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_a_function_of_each_example_is_the_function_of_all(name: str) -> None:
+    for call, given in CALLS[name]:
+        arrays = [np.stack([a, np.flip(a)]) if isinstance(a, np.ndarray) else a for a in given]
+        axes = tuple(0 if isinstance(a, np.ndarray) else None for a in given)
+        found = cr.vmap(lambda *xs, call=call: call(cnp, *xs), in_axes=axes)(*arrays)
+        for n, row in enumerate(found):
+            one = [as_array(a[n]) if isinstance(a, np.ndarray) else a for a in arrays]
+            np.testing.assert_allclose(row, call(cnp, *one).value, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_forward_and_backward_derivatives_agree(name: str) -> None:
+    rng = np.random.default_rng(0)
+    for call, given in CALLS[name]:
+        if not all(isinstance(a, np.ndarray) and a.dtype == np.float64 and np.isfinite(a).all() for a in given):
+            continue
+        changes = tuple(rng.normal(size=a.shape) for a in given)
+        value, change = cr.jvp(lambda *xs, call=call: call(cnp, *xs), tuple(given), changes)
+        if value.dtype.kind != "f" or np.isnan(value).any():
+            continue
+        weights = rng.normal(size=np.shape(value))
+        slopes = cr.grad(lambda *xs, call=call, w=weights: cnp.sum(call(cnp, *xs) * w), argnums=range(len(given)))
+        backward = sum(float(np.sum(s * c)) for s, c in zip(slopes(*given), changes, strict=True))
+        assert backward == pytest.approx(float(np.sum(weights * change)), rel=1e-8, abs=1e-9)
+
+
+# where shapes depend on values
+
+PLACES: dict[str, Callable[[Any], Any]] = {
+    "nonzero": lambda x: x[cnp.nonzero(x > 0)],
+    "where": lambda x: x[cnp.where(x > 0)],
+    "the method": lambda x: x[(x > 0).nonzero()],
+    "flatnonzero": lambda x: cnp.ravel(x)[cnp.flatnonzero(x > 0)],
+    "argwhere": lambda x: cnp.ravel(x)[cnp.argwhere(cnp.ravel(x) > 0)],
+    "compress": lambda x: cnp.compress(cnp.ravel(x > 0), x),
+    "extract": lambda x: cnp.extract(x > 0, x),
+    "delete": lambda x: cnp.delete(x, cnp.ravel(x <= 0)),
+    "a mask": lambda x: x[x > 0],
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_what_is_chosen_by_value_passes_its_derivative_on(name: str) -> None:
+    chosen = PLACES[name]
+    expected = np.where(M > 0, 2 * M, 0)
+    np.testing.assert_allclose(cr.grad(lambda x: cnp.sum(chosen(x) ** 2))(M), expected)
+    np.testing.assert_allclose(cr.hvp(lambda x: cnp.sum(chosen(x) ** 2))(M, M), expected)
+
+
+@pytest.mark.parametrize("name", [n for n in PLACES if n != "a mask"])
+def test_what_is_chosen_by_value_is_refused_compiled(name: str) -> None:
+    for transformed in (cr.compile(PLACES[name]), cr.vmap(PLACES[name])):
+        with pytest.raises(TracingError, match="depends on a value that does not exist while compiling") as refused:
+            transformed(M)
+        assert refused.value.cure
+        assert refused.value.where is not None
+        assert refused.value.where[0] == __file__
+
+
+def test_places_are_plain_arrays() -> None:
+    for found in (cnp.nonzero(as_array(I)), cnp.where(as_array(I)), as_array(I).nonzero()):
+        assert [type(places) for places in found] == [np.ndarray, np.ndarray]
+        np.testing.assert_array_equal(found, np.nonzero(I))
+    np.testing.assert_array_equal(cnp.argwhere(as_array(B)), np.argwhere(B))
+    np.testing.assert_array_equal(cnp.flatnonzero(as_array(B)), np.flatnonzero(B))
+
+
+TIED = np.array([2.0, 1.0, 2.0, 3.0])
+
+FIRSTS: dict[str, tuple[Callable[[Any], Any], list[float]]] = {
+    "unique": (lambda x: cnp.unique(x), [4, 2, 0, 6]),
+    "unique_values": (lambda x: cnp.unique_values(x), [4, 2, 0, 6]),
+    "unique_all": (lambda x: cnp.unique_all(x).values, [4, 2, 0, 6]),
+    "unique_counts": (lambda x: (lambda r: r.values * r.counts**0.5)(cnp.unique_counts(x)), [8, 2, 0, 6]),
+    "unique_inverse": (lambda x: (lambda r: r.values[r.inverse_indices])(cnp.unique_inverse(x)), [8, 2, 0, 6]),
+    "union1d": (lambda x: cnp.union1d(np.array([1.0, 7.0]), x), [4, 0, 0, 6]),
+    "setdiff1d": (lambda x: cnp.setdiff1d(x, [1.0]), [4, 0, 0, 6]),
+    "setxor1d": (lambda x: cnp.setxor1d(x, [1.0, 8.0]), [4, 0, 0, 6]),
+    "intersect1d": (lambda x: cnp.intersect1d(x, [3.0, 2.0, 9.0]), [4, 0, 0, 6]),
+}
+
+
+@pytest.mark.parametrize("name", FIRSTS)
+def test_the_derivative_of_equal_values_goes_to_the_first(name: str) -> None:
+    function, expected = FIRSTS[name]
+    np.testing.assert_allclose(cr.grad(lambda x: cnp.sum(function(x) ** 2))(TIED), expected)
+    with pytest.raises(TracingError, match="depends on a value"):
+        cr.compile(function)(TIED)
+
+
+def test_results_of_unique_are_numpys() -> None:
+    for name in ("unique_all", "unique_counts", "unique_inverse"):
+        found, expected = getattr(cnp, name)(as_array(I)), getattr(np, name)(I)
+        assert found._fields == expected._fields
+        assert isinstance(found.values, Array)
+        for mine, theirs in zip(found[1:], expected[1:], strict=True):
+            assert type(mine) is np.ndarray
+            np.testing.assert_array_equal(mine, theirs)
+        assert type(getattr(cnp, name)(I)) is type(expected)
+
+
+# counts
+
+
+def test_compiled_counts_need_their_number() -> None:
+    counted = cr.compile(lambda x, w: cnp.bincount(x, w, minlength=3))
+    np.testing.assert_array_equal(counted(np.array([0, 2, 2]), np.array([0.5, 1.0, 2.0])), [0.5, 0, 3])
+    np.testing.assert_array_equal(counted(np.array([0, 7, -1]), np.ones(3)), [1, 0, 0])  # beyond is not counted
+    with pytest.raises(TracingError, match="bincount depends on a value") as refused:
+        cr.compile(lambda x: cnp.bincount(x))(np.array([0, 2, 2]))
+    assert "minlength" in refused.value.cure
+
+
+def test_the_weights_of_counts_have_derivatives() -> None:
+    slopes = cr.grad(lambda w: cnp.sum(cnp.bincount([0, 2, 2], w) ** 2))(np.array([1.0, 2.0, 3.0]))
+    np.testing.assert_array_equal(slopes, [2, 10, 10])
+    cost = lambda w: cnp.sum(cnp.histogram([0.1, 0.9, 1.5], [0, 1, 2], weights=w)[0] ** 2)  # noqa: E731
+    np.testing.assert_array_equal(cr.compile(cr.grad(cost))(np.array([1.0, 2.0, 3.0])), [6, 6, 6])
+
+
+# where functions jump or bend
+
+
+def test_parts_of_a_number_have_slopes_also_at_whole_numbers() -> None:
+    for x in (-2.0, 0.0, 3.0, 0.25):
+        assert cr.grad(lambda x: cnp.modf(x)[0])(x) == 1
+        assert cr.grad(lambda x: cnp.modf(x)[1])(x) == 0
+    np.testing.assert_array_equal(
+        cr.vmap(cr.grad(lambda x: cnp.frexp(x)[0]))(np.array([0.75, 8.0, -0.1])), [1, 1 / 16, 8]
+    )
+
+
+def test_whole_periods_have_no_slope_also_where_they_jump() -> None:
+    x = np.array([0.0, np.pi, 0.0, 9.0])
+    np.testing.assert_array_equal(cr.jacobian(cnp.unwrap)(x), np.eye(4))
+    turns = cr.grad(lambda period: cnp.sum(cnp.unwrap(np.array([0.0, 4.0, 8.0, 12.0]), period=period)))(5.0)
+    assert turns == -6  # 0, −1, −2, −3 periods
+
+
+def test_correlation_with_oneself_is_flat() -> None:
+    slopes = cr.grad(lambda x: cnp.sum(cnp.diagonal(cnp.corrcoef(x))))(M)
+    np.testing.assert_allclose(slopes, np.zeros_like(M), atol=1e-15)
+
+
+REFUSED: dict[str, tuple[Callable[[], Any], type[ChainruleError], str]] = {
+    "gradient, order": (lambda: cnp.gradient(as_array(V), edge_order=3), OptionError, "no edge_order 3"),
+    "gradient, spacings": (lambda: cnp.gradient(as_array(M), 1.0, 2.0, 3.0), OptionError, "3 spacings for 2 axes"),
+    "gradient, too few": (lambda: cnp.gradient(as_array(V[:1])), ShapeError, "fewer than 2 elements"),
+    "gradient, coordinates": (lambda: cnp.gradient(as_array(V), V[:2]), ShapeError, "for 4 elements"),
+    "partition": (lambda: cnp.partition(as_array(V), 4), OptionError, "the place 4 is outside an axis of 4"),
+    "choose": (lambda: cnp.choose(as_array(I), [1.0, 2.0]), OptionError, "not all among 0…1"),
+    "choose, mode": (lambda: cnp.choose(as_array(I), [1.0], mode="odd"), OptionError, "no mode 'odd'"),
+    "unravel_index": (lambda: cnp.unravel_index(as_array(9), (3, 3)), OptionError, "not all among 0…8"),
+    "unravel_index, order": (lambda: cnp.unravel_index(as_array(0), 3, "A"), OptionError, "'C' or 'F'"),
+    "ravel_multi_index": (lambda: cnp.ravel_multi_index((as_array(0),), (3, 3)), ShapeError, "1 indices for 2 axes"),
+    "bincount, negative": (lambda: cnp.bincount(as_array([-1])), OptionError, "no negative numbers"),
+    "bincount, floats": (lambda: cnp.bincount(as_array(V)), ShapeError, "a vector of integers"),
+    "bincount, weights": (lambda: cnp.bincount(as_array([1]), V), ShapeError, "weights f64[4] for i64[1]"),
+    "histogram, weights": (lambda: cnp.histogram(as_array(V), weights=V[:2]), ShapeError, "weights f64[2]"),
+    "histogram, bins": (lambda: cnp.histogram(as_array(V), "auto"), OptionError, "by 'auto'"),
+    "geomspace": (lambda: cnp.geomspace(as_array(0.0), 1.0), OptionError, "with zero"),
+    "ldexp": (lambda: cnp.ldexp(as_array(V), V), DTypeError, "integers as exponents"),
+    "matvec": (lambda: cnp.matvec(as_array(M), V[:3]), ShapeError, "do not fit"),
+    "cov": (lambda: cnp.cov(as_array(M), fweights=[1, 2]), ShapeError, "for 4 observations"),
+    "cov, parts": (lambda: cnp.cov(as_array(V), fweights=0.5 * np.ones(4)), DTypeError, "must be integers"),
+    "cov, less": (lambda: cnp.cov(as_array(V), aweights=-np.ones(4)), OptionError, "cannot be negative"),
+    "cov, axes": (lambda: cnp.cov(as_array(M[None])), ShapeError, "vectors or matrices"),
+    "cov, ddof": (lambda: cnp.cov(as_array(M), ddof=0.5), OptionError, "ddof must be an integer"),
+    "polyfit": (lambda: cnp.polyfit(as_array(V), V[:2], 1), ShapeError, "are no points"),
+    "polyfit, weights": (lambda: cnp.polyfit(as_array(V), V, 1, w=V[:2]), ShapeError, "weights f64[2] for f64[4]"),
+    "polyfit, an option": (lambda: cnp.polyfit(as_array(V), V, 1, cov=True), OptionError, "does not take cov"),
+    "polyint, constants": (lambda: cnp.polyint(as_array(V), 3, [1.0, 2.0]), ShapeError, "for 3 integrals"),
+    "polyder, order": (lambda: cnp.polyder(as_array(V), -1), OptionError, "cannot be negative"),
+    "lexsort": (lambda: cnp.lexsort(as_array(np.zeros((0, 2)))), ShapeError, "at least one key"),
+    "rollaxis": (lambda: cnp.rollaxis(as_array(M), 0, 5), ShapeError, "no place 5"),
+    "compress": (lambda: cnp.compress(B, as_array(M)), ShapeError, "a vector as its condition"),
+    "ix_": (lambda: cnp.ix_(as_array(M)), ShapeError, "ix_ needs vectors"),
+    "where": (lambda: cnp.where(as_array(B), 1.0), OptionError, "both values or none"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_does_not_fit_is_refused(name: str) -> None:
+    call, kind, said = REFUSED[name]
+    with pytest.raises(kind) as refused:
+        call()
+    assert said in str(refused.value)
+
+
+def test_no_number_has_no_place() -> None:
+    with pytest.raises(ValueError, match="All-NaN"):
+        cnp.nanargmax(as_array(np.array([np.nan, np.nan])))
+    assert cr.compile(cnp.nanargmin)(np.array([np.nan, np.nan])) == 0
