@@ -87,3 +87,16 @@ def test_help_imports_nothing_heavy() -> None:
     code += "print([name for name in ('numpy', 'llvmlite') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", timeout=60)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_show_says_that_a_network_has_connections_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    units = [cr.nn.Units("hidden", 3, "tanh"), cr.nn.Units("output", 2, "softmax")]
+    network = cr.nn.Connected(4, units, [("input", "hidden"), ("input", "output"), ("hidden", "output")])
+    cr.Run(network, []).save(tmp_path / "run")
+    assert execute(["show", str(tmp_path / "run")]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "network 4-3-2, connections of its own, tanh then softmax, 31 weights and biases, float32" in shown
+    assert execute(["diagnose", str(tmp_path / "run")]) == 2
+    assert "about a Network of layers" in capsys.readouterr().err

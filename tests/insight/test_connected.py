@@ -78,6 +78,10 @@ QUESTIONS: dict[str, Callable[[], Any]] = {
     "prune": lambda: cr.insight.prune(NETWORK, DATA, fraction=0.5),
     "saliency": lambda: cr.insight.saliency(NETWORK, DATA),
     "loss_landscape": lambda: cr.insight.loss_landscape(NETWORK, DATA),
+    "gradient_noise": lambda: cr.insight.gradient_noise(NETWORK, DATA),
+    "curvature_diagonal": lambda: cr.insight.curvature_diagonal(NETWORK, DATA),
+    "what_if": lambda: cr.insight.what_if(NETWORK, DATA, weight="layers[0].w[0, 0]"),
+    "report": lambda: cr.insight.report(cr.Run(NETWORK, [])),
 }
 
 

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chainrule.learning.run import Record, Run
+from chainrule.nn.connected import Connected
 
 __all__ = ["print_history", "print_result"]
 
@@ -93,9 +94,11 @@ def _summary(run: Run) -> dict[str, str]:
 
 def _network(run: Run) -> str:
     network = run.network
-    names = list(dict.fromkeys(layer.activation for layer in network.layers))
+    working = network.units if isinstance(network, Connected) else network.layers
+    names = list(dict.fromkeys(units.activation for units in working))
     sizes = "-".join(map(str, network.sizes))
-    return f"{sizes}, {' then '.join(names)}, {network.parameters:,} weights and biases, {network.dtype}"
+    own = ", connections of its own" if isinstance(network, Connected) else ""
+    return f"{sizes}{own}, {' then '.join(names)}, {network.parameters:,} weights and biases, {network.dtype}"
 
 
 def _time(run: Run) -> str:

@@ -17,6 +17,7 @@ from chainrule.insight.report_page.figures import Figures, figures_of
 from chainrule.insight.report_page.markup import Markup, element
 from chainrule.insight.report_page.sections import SECTIONS, facts
 from chainrule.learning.run import Run
+from chainrule.nn.network import Network
 
 __all__ = ["page", "report"]
 
@@ -34,7 +35,7 @@ def report(run: Run, data: Any = None, path: str | os.PathLike[str] = "report.ht
     Every figure is exact, the noise scale an unbiased estimate's quotient; what is drawn is in the page as JSON too, in
     the element `report-data`. Returns the path.
 
-    Raises OptionError if `run` is no Run, DataError for data that do not fit it, StorageError if the file cannot be
+    Raises OptionError if `run` is no Run or its network has no layers, DataError for data that do not fit it, StorageError if the file cannot be
     written.
 
     >>> import tempfile
@@ -46,6 +47,8 @@ def report(run: Run, data: Any = None, path: str | os.PathLike[str] = "report.ht
     """
     if not isinstance(run, Run):
         raise OptionError(f"a report is about a Run, not {type(run).__name__}.", cure="Give what cr.learn returns.")
+    if not isinstance(run.network, Network):
+        raise OptionError(f"a report is about a Network of layers, not {type(run.network).__name__}.")
     target = Path(path)
     text = page(figures_of(run, data))
     try:
