@@ -35,8 +35,8 @@ def report(run: Run, data: Any = None, path: str | os.PathLike[str] = "report.ht
     Every figure is exact, the noise scale an unbiased estimate's quotient; what is drawn is in the page as JSON too, in
     the element `report-data`. Returns the path.
 
-    Raises OptionError if `run` is no Run or its network has no layers, DataError for data that do not fit it, StorageError if the file cannot be
-    written.
+    Raises OptionError if `run` is no Run or its network has no layers, DataError for data that do not fit it,
+    StorageError if the file cannot be written.
 
     >>> import tempfile
     >>> from chainrule.nn.network import Network
