@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chainrule import classics
+from chainrule.classics.problems import size_option
 from chainrule.errors import OptionError
 
 NAMED: list[tuple[Callable[..., Any], Any]] = [
@@ -36,3 +37,13 @@ def test_an_option_that_is_none_is_refused_with_those_there_are() -> None:
     assert "bits" in str(raised.value)
     with pytest.raises(OptionError, match="delta has no options speed"):
         classics.rule("delta", speed=1.0)
+
+
+def test_a_name_that_is_nearly_one_is_told_which_was_probably_meant() -> None:
+    with pytest.raises(OptionError, match="Did you mean xor"):
+        classics.problem("xorr")
+
+
+@pytest.mark.parametrize(("name", "option"), [("iterative", "iterations"), ("encoder", "n"), ("negation", None)])
+def test_a_problem_says_which_of_its_options_is_its_size(name: str, option: str | None) -> None:
+    assert size_option(name) == option

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -16,7 +14,8 @@ from chainrule.classics.hinton import HintonDiagram, hinton_diagram
 from chainrule.classics.lanes import trials as run_all
 from chainrule.classics.learning_curve import LearningCurve, follow
 from chainrule.classics.measurements import Distribution, distribution, recorded
-from chainrule.classics.problems import PROBLEMS, problem
+from chainrule.classics.names import check
+from chainrule.classics.problems import PROBLEMS, problem, size_option
 from chainrule.classics.problems.base import Problem, Published
 from chainrule.classics.rules import rule
 from chainrule.classics.solutions import solution
@@ -29,7 +28,7 @@ from chainrule.classics.workings import (
     weight_dependence,
 )
 from chainrule.errors import OptionError
-from chainrule.insight.presentation import Composed, Insight, Table, figure, number, plain
+from chainrule.insight.presentation import Composed, Insight, Table, number, plain, two_axes
 from chainrule.insight.words import counted
 from chainrule.nn.connected import Connected
 from chainrule.nn.network import Network
@@ -37,7 +36,6 @@ from chainrule.nn.network import Network
 __all__ = ["Catalogued", "Learnt", "catalogue", "run", "stack"]
 
 _POINTS = 9  # of the curve that are printed
-_SIZES = ("bits", "n", "units", "side", "iterations", "hidden")  # what the functions of the problems call their sizes
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,12 +134,7 @@ class Learnt(Composed):
 
     def plot(self, axes: Any = None) -> Any:
         """The curve; beside it, on axes of its own, the Hinton diagram. Give two axes, or none."""
-        if axes is None:
-            picture = figure(None).figure
-            picture.clear()
-            picture.set_size_inches(13, 6)
-            axes = picture.subplots(1, 2)
-        left, right = axes
+        left, right = two_axes(axes, 13, 6)
         return np.array([self._plot_curve(left), self.diagram.plot(right)])
 
     def _plot_curve(self, axes: Any) -> Any:
@@ -176,11 +169,8 @@ def run(
     """
     if isinstance(name, str) and name in DEMONSTRATIONS:
         return _demonstrated(name, seed, trials, size)
-    if isinstance(name, str) and name not in PROBLEMS:
-        raise OptionError(
-            f"there is no problem or demonstration {name!r}.",
-            cure=f"There are {', '.join([*PROBLEMS, *DEMONSTRATIONS])}.",
-        )
+    if isinstance(name, str):
+        check("problem or demonstration", [*PROBLEMS, *DEMONSTRATIONS], name)
     asked = _sized(name, size) if isinstance(name, str) else name
     if not isinstance(trials, int | np.integer) or trials < 1:
         raise OptionError(f"trials must be a whole number of at least 1, not {trials!r}.")
@@ -261,17 +251,10 @@ def _published(one: Published) -> str:
 def _sized(name: str, size: int | None) -> Problem:
     if size is None:
         return problem(name)
-    return problem(name, **{_size_name(name): size})
-
-
-def _size_name(name: str) -> str:
-    """What a problem calls its size."""
-    module, function = PROBLEMS[name]
-    options = inspect.signature(getattr(import_module(f"chainrule.classics.problems.{module}"), function)).parameters
-    found = [option for option in options if option in _SIZES]
-    if not found:
+    option = size_option(name)
+    if option is None:
         raise OptionError(f"{name} comes in one size.", cure="Leave out the size.")
-    return found[0]
+    return problem(name, **{option: size})
 
 
 def _is_usual(asked: Problem) -> bool:

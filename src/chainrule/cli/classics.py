@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from chainrule.cli.arguments import FiguresFile
+
 if TYPE_CHECKING:
     from chainrule.classics.learning_curve import LearningCurve, Watch
-    from chainrule.insight.presentation import Insight
 
 __all__ = ["classics"]
 
@@ -53,32 +54,25 @@ def run_classic(
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also draw the curve and the weights: .png, .svg or .pdf.")
     ] = None,
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write all figures to a file.")] = None,
+    json: FiguresFile = None,
 ) -> None:
     """Show a network of 1986 as it learns, its weights, and by derivatives how its solution works."""
-    from chainrule.classics.showing import run
-    from chainrule.cli.insights import print_insight, write_json
+    import numpy as np
 
+    from chainrule.classics.showing import run
+    from chainrule.cli.insights import is_picture, print_insight, write_json
+    from chainrule.errors import OptionError
+
+    if plot is not None and not is_picture(plot):
+        cure = "Name a file that ends in .png, .svg or .pdf."
+        raise OptionError(f"--plot {plot} does not name a kind of picture.", cure=cure)
     with _shown_live() as watch:
         found = run(name, seed=seed, trials=trials, size=size, watch=watch)
     if json is not None:
         write_json(found, json)
     if plot is not None:
-        _draw(found, plot)
+        np.ravel(found.plot())[0].figure.savefig(plot, dpi=150)
     print_insight(found)
-
-
-def _draw(found: Insight, file: Path) -> None:
-    """Its picture in a file; OptionError for a kind of file that matplotlib does not write."""
-    import numpy as np
-
-    from chainrule.errors import OptionError
-
-    axes = np.ravel(found.plot())[0]
-    try:
-        axes.figure.savefig(file, dpi=150)
-    except ValueError as problem:
-        raise OptionError(f"--plot {file}: {problem}.", cure="Name a file that ends in .png, .svg or .pdf.") from None
 
 
 @contextmanager

@@ -7,24 +7,19 @@ from typing import Annotated
 
 import typer
 
+from chainrule.cli.arguments import FiguresFile, RunFolder, examples_argument
+
 __all__ = ["diagnose"]
 
 
 def diagnose(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a saved run.", show_default=False)],
-    data: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="DATA",
-            help="The examples: a folder as for learn; its training part is used.",
-            show_default="those that the run learned from",
-        ),
-    ] = None,
+    run: RunFolder,
+    data: Annotated[Path | None, examples_argument("those that the run learned from")] = None,
     confirm: Annotated[
         bool, typer.Option("--confirm", metavar="", help="Make each finding's experiment, and say what it gave.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Decides which examples are asked, and the experiments.")] = 0,
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write all figures to a file.")] = None,
+    json: FiguresFile = None,
 ) -> None:
     """Say what keeps a run from learning: at most five findings, with the derivatives that show them."""
     from chainrule.cli.insights import examples_in, print_insight, write_json

@@ -7,19 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
+from chainrule.cli.arguments import FiguresFile, RunFolder, examples_argument
+
 __all__ = ["explain"]
 
 
 def explain(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a saved run.", show_default=False)],
-    data: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="DATA",
-            help="The examples: a folder as for learn; its training part is used.",
-            show_default="5,000 digits that come along",
-        ),
-    ] = None,
+    run: RunFolder,
+    data: Annotated[Path | None, examples_argument("5,000 digits that come along")] = None,
     weight: Annotated[
         str | None, typer.Option(metavar="PLACE", help="A weight like 'layers[0].w[3, 407]', a bias 'layers[1].b[2]'.")
     ] = None,
@@ -31,7 +26,7 @@ def explain(
     examples: Annotated[
         int, typer.Option(metavar="COUNT", help="How many examples are asked, drawn at random if there are more.")
     ] = 10_000,
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write all figures to a file.")] = None,
+    json: FiguresFile = None,
 ) -> None:
     """Say what ∂C/∂w means for a weight, a neuron or a layer of a saved run.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chainrule.cli.arguments import FiguresFile
 from chainrule.cli.main import STOPPED
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["operations", "race"]
 
 _THOUSANDS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
-_SIZES = ("bits", "n", "units", "side", "hidden")  # what the functions of the problems call their sizes
 
 
 def race(
@@ -46,7 +45,7 @@ def race(
         typer.Option(metavar="NUMBER", help="How large the problem is: the bits of parity, the units of an encoder."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Decides the first weights, and all chance.")] = 0,
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write all figures to a file.")] = None,
+    json: FiguresFile = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also draw how many were solved by when, to a picture.")
     ] = None,
@@ -56,12 +55,13 @@ def race(
     Ctrl-C ends the race and shows what was found by then.
     """
     from chainrule.classics import racing
-    from chainrule.cli.insights import print_insight, write_json
+    from chainrule.cli.insights import is_picture, print_insight, write_json
     from chainrule.cli.race_table import shown
+    from chainrule.errors import OptionError
 
     asked, given, allowed = _problem(problem, size), _rules(rules), None if budget is None else operations(budget)
-    if plot is not None:
-        _check_picture(plot)
+    if plot is not None and not is_picture(plot):
+        raise OptionError(f"--plot {plot} does not name a kind of picture.", cure="End it in .png, .svg or .pdf.")
     with shown() as report:
         found = racing.race(asked, given, trials, allowed, seed, report)
     print_insight(found)
@@ -87,58 +87,18 @@ def operations(text: str) -> float:
 
 
 def _problem(name: str, size: int | None) -> Problem:
-    from chainrule.classics.problems import PROBLEMS, problem
-
-    _check_name("problem", name, PROBLEMS)
-    return problem(name, **({} if size is None else {_size_of(name): size}))
-
-
-def _size_of(name: str) -> str:
-    """The option of a problem that is its size; OptionError if it has none."""
-    from importlib import import_module
-    from inspect import signature
-
-    from chainrule.classics.problems import PROBLEMS
+    from chainrule.classics.problems import problem, size_option
     from chainrule.errors import OptionError
 
-    module, function = PROBLEMS[name]
-    options = signature(getattr(import_module(f"chainrule.classics.problems.{module}"), function)).parameters
-    for option in options:
-        if option in _SIZES:
-            return option
-    raise OptionError(f"the problem {name} comes in one size.", cure="Leave out --size.")
+    if size is None:
+        return problem(name)
+    option = size_option(name)
+    if option is None:
+        raise OptionError(f"the problem {name} comes in one size.", cure="Leave out --size.")
+    return problem(name, **{option: size})
 
 
 def _rules(names: str | None) -> list[Rule] | None:
-    from chainrule.classics.rules import RULES, rule
+    from chainrule.classics.rules import rule
 
-    if names is None:
-        return None
-    asked = [name.strip() for name in names.split(",")]
-    for name in asked:
-        _check_name("rule", name, RULES)
-    return [rule(name) for name in asked]
-
-
-def _check_name(what: str, name: str, known: Iterable[str]) -> None:
-    """OptionError if there is nothing of that name, with the one that was probably meant."""
-    from difflib import get_close_matches
-
-    from chainrule.errors import OptionError
-
-    names = list(known)
-    if name not in names:
-        meant = "".join(f"Did you mean {close}? " for close in get_close_matches(name, names, 1))
-        raise OptionError(f"there is no {what} {name!r}.", cure=f"{meant}There are {', '.join(names)}.")
-
-
-def _check_picture(file: Path) -> None:
-    """OptionError if no picture can be written under such a name, before the race rather than after it."""
-    from chainrule.errors import OptionError
-
-    try:
-        from matplotlib.backend_bases import FigureCanvasBase
-    except ImportError:
-        raise OptionError("--plot needs matplotlib.", cure="pip install matplotlib") from None
-    if file.suffix.lower().removeprefix(".") not in FigureCanvasBase.get_supported_filetypes():
-        raise OptionError(f"--plot {file} does not name a kind of picture.", cure="End it in .png, .svg or .pdf.")
+    return None if names is None else [rule(name.strip()) for name in names.split(",")]

@@ -94,8 +94,7 @@ def _summary(run: Run) -> dict[str, str]:
 
 def _network(run: Run) -> str:
     network = run.network
-    working = network.units if isinstance(network, Connected) else network.layers
-    names = list(dict.fromkeys(units.activation for units in working))
+    names = list(dict.fromkeys(network.activations))
     sizes = "-".join(map(str, network.sizes))
     own = ", connections of its own" if isinstance(network, Connected) else ""
     return f"{sizes}{own}, {' then '.join(names)}, {network.parameters:,} weights and biases, {network.dtype}"

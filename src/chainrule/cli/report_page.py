@@ -7,18 +7,16 @@ from typing import Annotated
 
 import typer
 
+from chainrule.cli.arguments import RunFolder, examples_argument
+
 __all__ = ["report"]
 
 
 def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a saved run.", show_default=False)],
+    run: RunFolder,
     data: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="DATA",
-            help="The examples: a folder as for learn; its training part is used.",
-            show_default="the digits that come along, if the run learned from them; else none",
-        ),
+        examples_argument("the digits that come along, if the run learned from them; else none"),
     ] = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="The page, which replaces a file of that name.")

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
+from chainrule.cli.arguments import RunFolder
 
 __all__ = ["show"]
 
 
 def show(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a saved run.", show_default=False)],
+    run: RunFolder,
 ) -> None:
     """Print the configuration of a saved run, its epochs and its verdict."""
     from chainrule.cli.report import print_history

@@ -14,7 +14,7 @@ from chainrule.insight.change import WhatIf, what_if_from
 from chainrule.insight.layers import explain_layer, largest_weights
 from chainrule.insight.neurons import explain_neuron
 from chainrule.insight.places import Place, parse_place
-from chainrule.insight.presentation import Composed, Insight, Table, figure, number
+from chainrule.insight.presentation import Composed, Insight, Table, number, two_axes
 from chainrule.insight.propagation import EXAMPLES, Propagation, propagate, sample
 from chainrule.insight.subject import Subject, subject_of
 from chainrule.insight.words import derivative, examples_of, layer_name, second_derivative, source_name
@@ -95,12 +95,7 @@ class WeightExplanation(Composed):
 
     def plot(self, axes: Any = None) -> Any:
         """The what-if curve; beside it, on axes of its own, the histogram over the examples. Give two axes, or none."""
-        if axes is None:
-            picture = figure(None).figure
-            picture.clear()
-            picture.set_size_inches(12, 5)
-            axes = picture.subplots(1, 2)
-        left, right = axes
+        left, right = two_axes(axes, 12, 5)
         return np.array([self.what_if.plot(left), self.anatomy.plot(right)])
 
 

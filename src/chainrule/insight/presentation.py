@@ -15,7 +15,7 @@ import numpy as np
 
 from chainrule.errors import OptionError
 
-__all__ = ["Composed", "Insight", "Table", "figure", "number", "plain"]
+__all__ = ["Composed", "Insight", "Table", "figure", "number", "plain", "two_axes"]
 
 
 def number(value: Any) -> str:
@@ -119,6 +119,16 @@ def figure(axes: Any) -> Any:
     except ImportError:
         raise OptionError("plot needs matplotlib.", cure="pip install matplotlib") from None
     return Figure(layout="constrained").subplots()
+
+
+def two_axes(axes: Any, width: float, height: float) -> Any:
+    """The two axes that were given, or new ones side by side on a picture so many inches wide and high."""
+    if axes is not None:
+        return axes
+    picture = figure(None).figure
+    picture.clear()
+    picture.set_size_inches(width, height)
+    return picture.subplots(1, 2)
 
 
 def plain(value: Any) -> Any:

@@ -221,7 +221,7 @@ def _taken_apart(network: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         return weights | biases, {"wiring": network.wiring.to_dict()}
     layers = enumerate(network.layers)
     named = {f"layers[{n}].{name}": getattr(layer, name) for n, layer in layers for name in ("w", "b")}
-    return named, {"activations": [layer.activation for layer in network.layers]}
+    return named, {"activations": network.activations}
 
 
 def _network(path: Path, configuration: Mapping[str, Any]) -> Network | Connected:

@@ -310,6 +310,11 @@ class Connected(Feedforward):
         return [self.inputs, *(units.size for units in self.units)]
 
     @property
+    def activations(self) -> list[str]:
+        """The activation of each group."""
+        return [units.activation for units in self.units]
+
+    @property
     def output_activation(self) -> str:
         """The activation of the outputs; OptionError if they have different ones."""
         found = {units.activation for units in self.wiring.units if units.name in self.wiring.outputs}

@@ -50,6 +50,11 @@ class Feedforward(ABC):
 
     @property
     @abstractmethod
+    def activations(self) -> list[str]:
+        """The activation of each stage."""
+
+    @property
+    @abstractmethod
     def output_activation(self) -> str:
         """The activation of the outputs."""
 

@@ -153,6 +153,11 @@ class Network(Feedforward):
         return self.layers[-1].outputs
 
     @property
+    def activations(self) -> list[str]:
+        """The activation of each layer."""
+        return [layer.activation for layer in self.layers]
+
+    @property
     def output_activation(self) -> str:
         """The activation of the last layer."""
         return self.layers[-1].activation
@@ -206,8 +211,7 @@ class Network(Feedforward):
         ]
 
     def __repr__(self) -> str:
-        names = [layer.activation for layer in self.layers]
-        return f"Network({'-'.join(map(str, self.sizes))}, {', '.join(names)}, {self.dtype})"
+        return f"Network({'-'.join(map(str, self.sizes))}, {', '.join(self.activations)}, {self.dtype})"
 
 
 # checks

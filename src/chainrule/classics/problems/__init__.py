@@ -5,10 +5,12 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any
 
-from chainrule.classics.names import Names, made
+from chainrule.classics.names import Names, made, options_of
 from chainrule.classics.problems.base import Problem
 
-__all__ = ["PROBLEMS", "problem"]
+__all__ = ["PROBLEMS", "problem", "size_option"]
+
+_SIZES = ("bits", "n", "units", "side", "iterations", "hidden")  # what the problems call their sizes
 
 #: The module of each problem, and the function in it that makes it.
 PROBLEMS: Names = MappingProxyType(
@@ -44,3 +46,14 @@ def problem(name: str, **options: Any) -> Problem:
     """
     found: Problem = made("problem", PROBLEMS, name, options)
     return found
+
+
+def size_option(name: str) -> str | None:
+    """The option that is the size of the problem of that name, as the bits of a parity; None if it comes in one size.
+
+    Raises OptionError if there is no problem of that name.
+
+    >>> size_option("parity"), size_option("negation")
+    ('bits', None)
+    """
+    return next((option for option in options_of("problem", PROBLEMS, name) if option in _SIZES), None)
