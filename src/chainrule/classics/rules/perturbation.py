@@ -1,4 +1,4 @@
-"""The gradient by guessing: perturb everything at once, and see what the cost makes of it."""
+"""The gradient by guessing: perturb weights or units, and see what the cost makes of it."""
 
 from __future__ import annotations
 
