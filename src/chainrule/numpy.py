@@ -6,7 +6,7 @@ same names record what is done. It is a namespace of the Python array API standa
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as _numpy
 
@@ -14,7 +14,8 @@ from chainrule.trace import namespace as _namespace
 from chainrule.trace import standard as _standard
 from chainrule.trace.namespace import *  # noqa: F403
 
-__all__ = _namespace.__all__
+if not TYPE_CHECKING:
+    __all__ = _namespace.__all__
 
 __array_api_version__ = _standard.VERSION
 

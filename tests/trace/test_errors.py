@@ -103,8 +103,9 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[ChainruleError], str, str]] = {
     "a function without a rule": (
         lambda: np.linalg.tensorinv(M), TracingError, "numpy.linalg.tensorinv has no derivative",
         "of x.value it is NumPy's own"),
-    "a reduction without a rule": (
-        lambda: np.multiply.reduce(V), TracingError, "numpy.multiply.reduce has no derivative", "See chainrule.numpy"),
+    "a change in place": (
+        lambda: np.multiply.at(V, [0], 2.0), TracingError, "multiply.at cannot change a traced array in place",
+        "x = np.at(x)[indices].multiply(values)"),
     "numpy taking the value": (lambda: np.asarray(V), TracingError, "would lose its derivative", "x.value"),
     "a list of unlike arrays": (lambda: as_array([V, M]), ShapeError, "a list of f64[5] and f64[3,4] is no array", ""),
 }  # fmt: skip

@@ -28,7 +28,7 @@ __all__ = [
 
 def turned(a: Array) -> Array:
     """The transposes of a stack of matrices."""
-    return cnp.matrix_transpose(a)  # type: ignore[no-any-return]
+    return cnp.matrix_transpose(a)
 
 
 def _solved(a: Array, b: Array) -> Array:
@@ -48,7 +48,7 @@ def _identity(a: Array) -> Array:
 def half_lower(x: Array) -> Array:
     """What lies below the diagonal, and half of the diagonal."""
     rows, columns = (_place(x.ndim - n, x.node.type) for n in (2, 1))
-    return cnp.where(rows > columns, x, cnp.where(rows == columns, x / 2, 0.0))  # type: ignore[no-any-return]
+    return cnp.where(rows > columns, x, cnp.where(rows == columns, x / 2, 0.0))
 
 
 def _place(axis: int, type_: Type) -> Array:
@@ -92,7 +92,7 @@ def _reciprocal(x: Array, values: Array) -> Array:
     """1/x, and 0 where x is no more than the rounding of these values."""
     rounding = 10 * float(np.finfo(values.dtype).eps) * total(cnp.absolute(values), values.ndim - 1, keepdims=True)
     counts = cnp.absolute(x) > cnp.reshape(rounding, (*rounding.shape[:-1], *(1,) * (x.ndim - values.ndim + 1)))
-    return cnp.where(counts, 1.0 / cnp.where(counts, x, 1.0), 0.0)  # type: ignore[no-any-return]
+    return cnp.where(counts, 1.0 / cnp.where(counts, x, 1.0), 0.0)
 
 
 def _of_differences(values: Array) -> Array:

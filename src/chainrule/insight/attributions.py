@@ -315,7 +315,8 @@ def _smoothed(subject: Subject, of: str, sizes: Any, keys: Any, counts: Any) -> 
 def _explained(subject: Subject, of: str, x: Values) -> Values:
     """F of each example, in float64."""
     wide = Subject(subject.network.astype(np.float64), subject.objective, subject.examples)
-    return _values(wide, of, x.astype(np.float64)).astype(np.float64)  # type: ignore[no-any-return]
+    found: Values = _values(wide, of, x.astype(np.float64))
+    return found.astype(np.float64)
 
 
 @native

@@ -45,8 +45,8 @@ def matrix(subject: Subject, kind: str) -> Values:
     identity = np.eye(size, dtype=subject.network.dtype)
     starts = range(0, size, _DIRECTIONS)
     rows = [mean_of(_PRODUCTS[_known(kind)], subject, identity[n : n + _DIRECTIONS]) for n in starts]
-    found = np.concatenate(rows)
-    return (found + found.T) / 2  # type: ignore[no-any-return]
+    found: Values = np.concatenate(rows)
+    return (found + found.T) / 2
 
 
 def gauss_newton_diagonal(subject: Subject) -> Values:

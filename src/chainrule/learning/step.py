@@ -20,7 +20,7 @@ from chainrule.learning.objective import Objective
 from chainrule.learning.optimizers import Optimizer
 from chainrule.native.program import Loop, build
 from chainrule.nn.feedforward import Feedforward
-from chainrule.trace.array import Array, apply, transforming
+from chainrule.trace.array import Array, apply, as_array, transforming
 from chainrule.trace.tracing import trace
 from chainrule.trace.tree import flatten, paths, unflatten
 from chainrule.transform import value_and_grad
@@ -102,7 +102,7 @@ class Training(_Stretch):
             def cost(network: Feedforward) -> Array:
                 value, count = objective.measured(network, examples, answers)
                 right.append(count)
-                return value  # type: ignore[no-any-return]
+                return as_array(value)
 
             value, gradient = value_and_grad(cost)(network)
             return optimizer.update(network, gradient, moments), (value, right[0])

@@ -18,7 +18,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from importlib import import_module
 from types import FrameType
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -261,7 +261,7 @@ def broadcast(x: Array, shape: tuple[int, ...]) -> Array:
 def binary(op: Op, a: Any, b: Any) -> Array:
     """An elementwise operation of two operands, after broadcasting and promotion."""
     if not (isinstance(a, _KNOWN) and isinstance(b, _KNOWN)):
-        return NotImplemented  # type: ignore[no-any-return]
+        return _UNKNOWN
     left, right = _operands(op, a, b)
     result = apply(op, left.node, right.node)
     result.weak = (_is_weak(a) and _is_weak(b)) and result.node.type.is_float
@@ -284,7 +284,7 @@ def _operands(op: Op, a: Any, b: Any) -> tuple[Array, Array]:
 def bits(op: Op, a: Any, b: Any) -> Array:
     """An operation on the bits of two operands, after broadcasting and promotion; of booleans, the logical one."""
     if not (isinstance(a, _KNOWN) and isinstance(b, _KNOWN)):
-        return NotImplemented  # type: ignore[no-any-return]
+        return _UNKNOWN
     left, right = _operands(op, a, b)
     if left.dtype.kind == "b":
         if op not in _OF_BOOLEANS:  # NumPy shifts booleans as int8
@@ -314,6 +314,10 @@ def inverted(x: Array) -> Array:
     return mirrored(x)
 
 
+@overload
+def as_float(x: Array, narrow: bool = False) -> Array: ...
+@overload
+def as_float(x: Any, narrow: bool = False) -> Any: ...
 def as_float(x: Any, narrow: bool = False) -> Any:
     """Integers and booleans as float64, as NumPy does it before a division.
 
@@ -357,7 +361,7 @@ def namespace() -> Any:
     return import_module("chainrule.trace.namespace")
 
 
-def _handed_over(name: str, inputs: Any, options: Any, module: str = "numpy") -> Any:
+def _handed_over(name: str, inputs: Any, options: Any, module: str = "numpy", method: str = "__call__") -> Any:
     place = namespace().linalg if module == "numpy.linalg" else namespace()
     function = getattr(place, name, None) if name in place.__all__ else None
     if function is None:
@@ -365,7 +369,7 @@ def _handed_over(name: str, inputs: Any, options: Any, module: str = "numpy") ->
             f"{module}.{name} has no derivative in chainrule.",
             cure="See chainrule.numpy for what has; of x.value it is NumPy's own, and a constant to derivatives.",
         )
-    return function(*inputs, **options)
+    return getattr(function, method)(*inputs, **options)
 
 
 def _named(name: str, doc: str) -> Callable[..., Any]:
@@ -659,12 +663,13 @@ class Array:
 
     def item(self) -> float | int | bool:
         """The only element, as a Python number."""
-        return self._scalar(lambda x: x)  # type: ignore[no-any-return]
+        found: float | int | bool = self._scalar(lambda x: x)
+        return found
 
     # NumPy's own functions, given an Array, hand over to those of chainrule.numpy
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        return _handed_over(ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}", inputs, options)
+        return _handed_over(ufunc.__name__, inputs, options, method=method)
 
     def __array_function__(self, function: Any, types: Any, inputs: Any, options: Any) -> Any:
         return _handed_over(function.__name__, inputs, options, function.__module__)
@@ -734,7 +739,8 @@ class Array:
         return matmul(other, self)
 
     def __getitem__(self, key: Any) -> Array:
-        return import_module("chainrule.trace.indexing").indexed(self, key)  # type: ignore[no-any-return]
+        found: Array = import_module("chainrule.trace.indexing").indexed(self, key)
+        return found
 
     @property
     def at(self) -> Any:
@@ -785,7 +791,8 @@ class Array:
 
     def compress(self, condition: Any, axis: int | None = None) -> Array:
         """The slices along an axis where a condition holds."""
-        return namespace().compress(condition, self, axis)  # type: ignore[no-any-return]
+        found: Array = namespace().compress(condition, self, axis)
+        return found
 
     def copy(self, order: str = "C") -> Array:
         """The array itself, as none is ever changed."""
@@ -798,7 +805,8 @@ class Array:
     @property
     def mT(self) -> Array:  # noqa: N802 - NumPy's name
         """The last two axes exchanged."""
-        return namespace().matrix_transpose(self)  # type: ignore[no-any-return]
+        found: Array = namespace().matrix_transpose(self)
+        return found
 
     @property
     def real(self) -> Array:
@@ -808,7 +816,8 @@ class Array:
     @property
     def imag(self) -> Array:
         """Zeros."""
-        return namespace().imag(self)  # type: ignore[no-any-return]
+        found: Array = namespace().imag(self)
+        return found
 
     @property
     def itemsize(self) -> int:
@@ -845,11 +854,13 @@ class Array:
         return other // self, other % self
 
     def __round__(self, decimals: int = 0) -> Array:
-        return self.round(decimals)  # type: ignore[no-any-return]
+        found: Array = self.round(decimals)
+        return found
 
     def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Array:
         """The same elements in another shape."""
-        return namespace().reshape(self, shape[0] if len(shape) == 1 else shape, order)  # type: ignore[no-any-return]
+        found: Array = namespace().reshape(self, shape[0] if len(shape) == 1 else shape, order)
+        return found
 
     def transpose(self, *axes: Any) -> Array:
         """The axes in another order."""
@@ -865,7 +876,8 @@ class Array:
 
     def ravel(self, order: str = "C") -> Array:
         """All elements along one axis."""
-        return namespace().ravel(self, order)  # type: ignore[no-any-return]
+        found: Array = namespace().ravel(self, order)
+        return found
 
     flatten = ravel
 
@@ -890,3 +902,4 @@ def _is_being_stored(frame: FrameType) -> bool:
 _ARITHMETIC = (np.ndarray.__mul__, np.ndarray.__array_ufunc__)
 _STORE = opcode.opmap["STORE_SUBSCR"]
 _KNOWN = (Array, *_PLAIN, *_NUMBERS, *_SEQUENCES)
+_UNKNOWN: Array = NotImplemented  # so that Python asks the other operand

@@ -6,7 +6,7 @@ import math
 import operator
 from collections.abc import Sequence
 from itertools import combinations, count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -47,7 +47,7 @@ def dot(a: Any, b: Any) -> Array:
 @recorded(np.vdot)
 def vdot(a: Any, b: Any, /) -> Array:
     """The sum over all elements, one after the other."""
-    return dot(as_array(a).ravel(), as_array(b).ravel())  # type: ignore[no-any-return]
+    return dot(as_array(a).ravel(), as_array(b).ravel())
 
 
 @recorded(np.vecdot)
@@ -56,7 +56,7 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Array:
     a, b = (_axis_last(as_array(x), axis) for x in (x1, x2))
     if a.shape[-1] != b.shape[-1]:
         raise ShapeError(f"vecdot: {a.node.type} and {b.node.type} differ in the summed axis.")
-    return einsum("...i,...i->...", a, b)  # type: ignore[no-any-return]
+    return einsum("...i,...i->...", a, b)
 
 
 def _axis_last(x: Array, axis: int) -> Array:
@@ -67,7 +67,7 @@ def _axis_last(x: Array, axis: int) -> Array:
 def inner(a: Any, b: Any) -> Array:
     """The sum over the last axes of both."""
     a, b = as_array(a), as_array(b)
-    return tensordot(a, b, axes=(-1, -1)) if a.ndim and b.ndim else a * b  # type: ignore[no-any-return]
+    return tensordot(a, b, axes=(-1, -1)) if a.ndim and b.ndim else a * b
 
 
 @recorded(np.outer)
@@ -152,7 +152,7 @@ def _stacked(name: str, subscripts: str, x1: Any, x2: Any) -> Array:
     matrix, vector = (a, b) if name == "matvec" else (b, a)
     if matrix.ndim < 2 or not vector.ndim or matrix.shape[-1 if matrix is a else -2] != vector.shape[-1]:
         raise ShapeError(f"{name}: {a.node.type} and {b.node.type} do not fit together.")
-    return einsum(subscripts, a, b)  # type: ignore[no-any-return]
+    return einsum(subscripts, a, b)
 
 
 # how quantities vary together
@@ -183,7 +183,7 @@ def cov(
     taken = less if weights[1] is None or not less else less * core.total(w * weights[1]) / counted
     centred = rows - red.average(rows, 1, w, keepdims=True)
     products = core.matmul(centred, core.transpose(centred if w is None else centred * w))
-    return shaping.squeeze(products / ew.maximum(counted - taken, 0.0))  # type: ignore[no-any-return]
+    return shaping.squeeze(products / ew.maximum(counted - taken, 0.0))
 
 
 def _observations(m: Any, y: Any, rowvar: bool, dtype: Any) -> Array:
@@ -213,9 +213,9 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -
     """How the rows (columns unless `rowvar`) vary together, each in units of its own deviation: from −1 to 1."""
     together = cov(x, y, rowvar, dtype=dtype)
     if together.ndim == 0:
-        return together / together  # type: ignore[no-any-return]
+        return together / together
     deviations = ew.sqrt(core.diagonal(together))
-    return ew.clip(together / core.reshape(deviations, (-1, 1)) / deviations, -1.0, 1.0)  # type: ignore[no-any-return]
+    return ew.clip(together / core.reshape(deviations, (-1, 1)) / deviations, -1.0, 1.0)
 
 
 # Einstein's summation
@@ -356,4 +356,5 @@ def _product(terms: Sequence[Term], pair: tuple[int, int], out: Sequence[int]) -
     return product, tuple(kept)
 
 
-__all__ = offered(globals())
+if not TYPE_CHECKING:  # to which every function here is public
+    __all__ = offered(globals())

@@ -6,7 +6,7 @@ With plain arguments they are NumPy's own.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,12 +33,12 @@ def array(object: Any, dtype: Any = None, *, copy: Any = True, order: Any = "C",
 @recorded(np.asarray)
 def asarray(a: Any, dtype: Any = None, order: Any = None, *, device: Any = None, copy: bool | None = None) -> Array:
     """An array of arrays and numbers, in lists or alone; an Array itself."""
-    return array(a, dtype)  # type: ignore[no-any-return]
+    return array(a, dtype)
 
 
 def _itself(plain: Function) -> Any:
     def record(a: Any, dtype: Any = None) -> Array:
-        return array(a, dtype)  # type: ignore[no-any-return]
+        return array(a, dtype)
 
     record.__name__, record.__doc__ = plain.__name__, "An array of arrays and numbers; an Array itself."
     return recorded(plain)(record)
@@ -140,7 +140,8 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
     if any(has_value(x.node) and not x.value.all() for x in ends):
         raise OptionError("geomspace cannot begin or end with zero.")
     side = ew.sign(ends[0])
-    found = logspace(*(ew.log10(x * side) for x in ends), num, endpoint) * side
+    powers = [ew.log10(x * side) for x in ends]
+    found = logspace(powers[0], powers[1], num, endpoint) * side
     first, last = (core.reshape(x, (1, *x.shape)) for x in ends)
     parts = [first, found[1:-1], last] if endpoint and num > 1 else [first[:num], found[1:]]
     found = core.concatenated(parts, 0)
@@ -193,7 +194,7 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Array:  # 
     for _ in range((v.size if N is None else N) - 1):
         columns.append(columns[-1] * shaping.expand_dims(v, 1))
     found = shaping.concatenate(columns, 1)[:, : v.size if N is None else N]
-    return found if increasing else found[:, ::-1]  # type: ignore[no-any-return]
+    return found if increasing else found[:, ::-1]
 
 
 # what they are
@@ -263,4 +264,5 @@ def isrealobj(x: Any) -> bool:
     return True
 
 
-__all__ = offered(globals())
+if not TYPE_CHECKING:  # to which every function here is public
+    __all__ = offered(globals())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -14,35 +14,38 @@ from chainrule.graph.node import full
 from chainrule.graph.ops import Op
 from chainrule.trace import array as core
 from chainrule.trace.array import Array, apply, as_array, binary
-from chainrule.trace.recorded import Function, as_recorded, offered, recorded, through_arrays
+from chainrule.trace.recorded import UniversalFunction, named, offered, recorded, through_arrays
+
+OfOne: TypeAlias = UniversalFunction[[Any], Array]
+OfTwo: TypeAlias = UniversalFunction[[Any, Any], Array]
 
 _SEQUENCES = (list, tuple)
 _BITS = {4: np.int32, 8: np.int64}  # the integers as wide as the floating-point numbers of so many bytes
 _FORMAT = {4: (8, 23), 8: (11, 52)}  # how many of their bits are the exponent's and the fraction's
 
 
-def _unary(op: Op, plain: Function, formula: str, *, on_floats: bool = True) -> Function:
+def _unary(op: Op, plain: np.ufunc, formula: str, *, on_floats: bool = True) -> OfOne:
     def record(x: Any, /) -> Array:
         operand = as_array(x)
         return apply(op, (core.as_float(operand, narrow=True) if on_floats else operand).node)
 
-    return as_recorded(plain.__name__, plain, record, f"`{formula}`, element by element.")
+    return recorded(plain)(named(plain.__name__, record, f"`{formula}`, element by element."))
 
 
-def _binary(op: Op, plain: Function, formula: str, combine: Callable[[Op, Any, Any], Any] = binary) -> Function:
+def _binary(op: Op, plain: np.ufunc, formula: str, combine: Callable[[Op, Any, Any], Any] = binary) -> OfTwo:
     def record(x1: Any, x2: Any, /) -> Array:
         return _known(op.name, combine(op, _plain(x1), _plain(x2)), x1, x2)
 
     doc = f"`{formula}`, element by element, after broadcasting and promotion."
-    return as_recorded(plain.__name__, plain, record, doc)
+    return recorded(plain)(named(plain.__name__, record, doc))
 
 
-def _known(name: str, result: Any, *operands: Any) -> Array:
+def _known(name: str, result: Array, *operands: Any) -> Array:
     """The result, unless an operand was something that only its own type might know how to combine."""
     if result is NotImplemented:
         kinds = " and ".join(type(x).__name__ for x in operands)
         raise DTypeError(f"{name} takes arrays and real numbers, not {kinds}.")
-    return result  # type: ignore[no-any-return]
+    return result
 
 
 def _plain(x: Any) -> Any:
@@ -148,13 +151,13 @@ def logical_not(x: Any, /) -> Array:
 @recorded(np.greater)
 def greater(x1: Any, x2: Any, /) -> Array:
     """`x > y`, element by element."""
-    return less(x2, x1)  # type: ignore[no-any-return]
+    return less(x2, x1)
 
 
 @recorded(np.greater_equal)
 def greater_equal(x1: Any, x2: Any, /) -> Array:
     """`x ≥ y`, element by element."""
-    return less_equal(x2, x1)  # type: ignore[no-any-return]
+    return less_equal(x2, x1)
 
 
 @recorded(np.divide)
@@ -178,21 +181,21 @@ pow = power
 @recorded(np.float_power)
 def float_power(x1: Any, x2: Any, /) -> Array:
     """`xʸ` in float64."""
-    return power(*(core.astype(as_array(x), np.float64) for x in (x1, x2)))  # type: ignore[no-any-return]
+    return power(*(core.astype(as_array(x), np.float64) for x in (x1, x2)))
 
 
 @recorded(np.square)
 def square(x: Any, /) -> Array:
     """`x²`, element by element."""
-    x = as_array(x)
-    return x * x  # type: ignore[no-any-return]
+    base = as_array(x)
+    return base * base
 
 
 @recorded(np.reciprocal)
 def reciprocal(x: Any, /) -> Array:
     """`1 / x`, element by element; of integers, without what follows the point."""
     x = as_array(x)
-    return 1 / x if _is_float(x) else where(absolute(x) == 1, x, _constant(x, 0))  # type: ignore[no-any-return]
+    return 1 / x if _is_float(x) else where(absolute(x) == 1, x, _constant(x, 0))
 
 
 @recorded(np.positive)
@@ -213,20 +216,20 @@ def fmod(x1: Any, x2: Any, /) -> Array:
     a, b = core.promoted(x1, x2)
     if _is_float(a):
         side = copysign(_constant(a, 1), a)  # not |a|, whose kink the remainder has not
-        return remainder(a * side, absolute(b)) * side  # type: ignore[no-any-return]
+        return remainder(a * side, absolute(b)) * side
     rest = remainder(a, b)
-    return where((rest != 0) & ((a < 0) != (b < 0)), rest - b, rest)  # type: ignore[no-any-return]
+    return where((rest != 0) & ((a < 0) != (b < 0)), rest - b, rest)
 
 
 # to the nearest integer
 
 
-def _to_integer(op: Op, plain: Function, doc: str) -> Function:
+def _to_integer(op: Op, plain: np.ufunc, doc: str) -> OfOne:
     def record(x: Any, /) -> Array:
         x = as_array(x)
         return apply(op, x.node) if _is_float(x) else x
 
-    return as_recorded(plain.__name__, plain, record, doc)
+    return recorded(plain)(named(plain.__name__, record, doc))
 
 
 floor = _to_integer(ops.FLOOR, np.floor, "`⌊x⌋`, element by element; of integers, themselves.")
@@ -237,13 +240,13 @@ ceil = _to_integer(ops.CEIL, np.ceil, "`⌈x⌉`, element by element; of integer
 def trunc(x: Any, /) -> Array:
     """The nearest integer toward zero; of integers, themselves."""
     x = as_array(x)
-    return where(x < 0, ceil(x), floor(x)) if _is_float(x) else x  # type: ignore[no-any-return]
+    return where(x < 0, ceil(x), floor(x)) if _is_float(x) else x
 
 
 @recorded(np.fix)
 def fix(x: Any) -> Array:
     """The nearest integer toward zero; of integers, themselves."""
-    return trunc(x)  # type: ignore[no-any-return]
+    return trunc(x)
 
 
 @recorded(np.round)
@@ -256,8 +259,8 @@ def round(a: Any, decimals: int = 0) -> Array:
         return x if decimals >= 0 else core.astype(round(core.as_float(x), decimals), x.dtype)
     scale = 10.0 ** math.fabs(decimals)
     if decimals >= 0:
-        return rint(x * scale) / scale if decimals else rint(x)  # type: ignore[no-any-return]
-    return rint(x / scale) * scale  # type: ignore[no-any-return]
+        return core.divide(rint(x * scale), scale) if decimals else rint(x)
+    return core.binary(ops.MULTIPLY, rint(x / scale), scale)
 
 
 around = round
@@ -288,7 +291,7 @@ def ldexp(x1: Any, x2: Any, /) -> Array:
     for parts in (3, 2, 1):  # as not every power is a number of this type
         part = floor_divide(left, parts)
         x, left = x * _power_of_two(part, x.dtype), left - part
-    return x  # type: ignore[no-any-return]
+    return x
 
 
 def _power_of_two(n: Array, dtype: np.dtype[Any]) -> Array:
@@ -338,13 +341,13 @@ def isfinite(x: Any, /) -> Array:
 @recorded(np.isposinf)
 def isposinf(x: Any) -> Array:
     """Whether an element is ∞."""
-    return core.as_float(as_array(x)) == math.inf  # type: ignore[no-any-return]
+    return core.as_float(as_array(x)) == math.inf
 
 
 @recorded(np.isneginf)
 def isneginf(x: Any) -> Array:
     """Whether an element is −∞."""
-    return core.as_float(as_array(x)) == -math.inf  # type: ignore[no-any-return]
+    return core.as_float(as_array(x)) == -math.inf
 
 
 @recorded(np.signbit)
@@ -359,8 +362,8 @@ def isclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool 
     """Whether `|a − b| ≤ atol + rtol·|b|`; infinities are close to themselves alone."""
     x, y = core.promoted(a, b)
     x, y = core.as_float(x), core.as_float(y)
-    close = (x == y) | ((absolute(x - y) <= atol + rtol * absolute(y)) & isfinite(y))
-    return close | (isnan(x) & isnan(y)) if equal_nan else close  # type: ignore[no-any-return]
+    close: Array = (x == y) | ((absolute(x - y) <= atol + rtol * absolute(y)) & isfinite(y))
+    return close | (isnan(x) & isnan(y)) if equal_nan else close
 
 
 @recorded(np.allclose)
@@ -399,7 +402,7 @@ def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, 
     largest = float(np.finfo(x.dtype).max)
     finite = where(isnan(x), nan, x)
     finite = where(x == math.inf, largest if posinf is None else posinf, finite)
-    return where(x == -math.inf, -largest if neginf is None else neginf, finite)  # type: ignore[no-any-return]
+    return where(x == -math.inf, -largest if neginf is None else neginf, finite)
 
 
 # choice
@@ -409,7 +412,8 @@ def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, 
 def where(condition: Any, x: Any = None, y: Any = None, /) -> Array:
     """`x` where the condition holds, else `y`, after broadcasting and promotion; without these, where it holds."""
     if x is None and y is None:
-        return core.namespace().nonzero(condition)  # type: ignore[no-any-return]
+        places: Array = core.namespace().nonzero(condition)
+        return places
     if x is None or y is None:
         raise OptionError("where takes both values or none.", cure="np.where(condition, a, b)")
     shape = core.broadcast_shape("where", condition, x, y)
@@ -466,11 +470,11 @@ def fmin(x1: Any, x2: Any, /) -> Array:
     return _ignoring_nan(minimum, x1, x2)
 
 
-def _ignoring_nan(function: Function, x1: Any, x2: Any) -> Array:
+def _ignoring_nan(function: OfTwo, x1: Any, x2: Any) -> Array:
     a, b = core.promoted(x1, x2)
     if not _is_float(a):
-        return function(a, b)  # type: ignore[no-any-return]
-    return function(where(isnan(a), b, a), where(isnan(b), a, b))  # type: ignore[no-any-return]
+        return function(a, b)
+    return function(where(isnan(a), b, a), where(isnan(b), a, b))
 
 
 @recorded(np.heaviside)
@@ -478,7 +482,7 @@ def heaviside(x1: Any, x2: Any, /) -> Array:
     """0 below zero, 1 above, `x2` at zero."""
     a, b = core.promoted(*core.as_floats(x1, x2))
     step = where(a < 0, _constant(a, 0), where(a == 0, b, _constant(a, 1)))
-    return where(isnan(a), a, step)  # type: ignore[no-any-return]
+    return where(isnan(a), a, step)
 
 
 # formulas
@@ -496,14 +500,14 @@ def sinc(x: Any) -> Array:
     series = _constant(t, _SERIES[-1])
     for coefficient in reversed(_SERIES[:-1]):
         series = series * (small * small) + coefficient
-    return where(near, series, sin(far) / far)  # type: ignore[no-any-return]
+    return where(near, series, sin(far) / far)
 
 
-def _scaled(plain: Function, factor: float, doc: str) -> Function:
+def _scaled(plain: np.ufunc, factor: float, doc: str) -> OfOne:
     def record(x: Any, /) -> Array:
-        return core.as_float(as_array(x)) * factor  # type: ignore[no-any-return]
+        return core.as_float(as_array(x)) * factor
 
-    return as_recorded(plain.__name__, plain, record, doc)
+    return recorded(plain)(named(plain.__name__, record, doc))
 
 
 deg2rad = _scaled(np.deg2rad, math.pi / 180, "Degrees as radians.")
@@ -516,7 +520,7 @@ degrees = _scaled(np.degrees, 180 / math.pi, "Radians as degrees.")
 def logaddexp2(x1: Any, x2: Any, /) -> Array:
     """`log₂(2ˣ + 2ʸ)`, element by element."""
     a, b = core.promoted(*core.as_floats(x1, x2))
-    return logaddexp(a * math.log(2), b * math.log(2)) / math.log(2)  # type: ignore[no-any-return]
+    return logaddexp(a * math.log(2), b * math.log(2)) / math.log(2)
 
 
 # complex numbers, as far as real ones are some
@@ -542,4 +546,5 @@ def conj(x: Any, /) -> Array:
 
 conjugate = conj
 
-__all__ = offered(globals())
+if not TYPE_CHECKING:  # to which every function here is public
+    __all__ = offered(globals())

@@ -11,7 +11,7 @@ import inspect
 import math
 import operator
 from collections.abc import Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.linalg import LinAlgError as LinAlgError
@@ -40,14 +40,14 @@ def _matrices(name: str, a: Any) -> Array:
     x = core.as_float(as_array(a))
     if x.ndim < 2:
         raise ShapeError(f"{name} needs matrices, not {x.node.type}.")
-    return x  # type: ignore[no-any-return]
+    return x
 
 
 def _square(name: str, a: Any) -> Array:
     x = core.as_float(as_array(a))
     if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
         raise ShapeError(f"{name} needs square matrices, not {x.node.type}.")
-    return x  # type: ignore[no-any-return]
+    return x
 
 
 def _identity(x: Array) -> Array:
@@ -102,7 +102,7 @@ def det(a: Any) -> Array:
     x = _square("det", a)
     if x.shape[-1] > 3:
         sign, logarithm = slogdet(x)
-        return sign * ew.exp(logarithm)  # type: ignore[no-any-return]
+        return sign * ew.exp(logarithm)
     return _leibniz(x)
 
 
@@ -305,7 +305,7 @@ def cond(x: Any, p: Any = None) -> Array:
     else:
         found = matrix_norm(m, ord=p) * matrix_norm(inv(m), ord=p)
     undefined = ew.logical_and(ew.isnan(found), ew.logical_not(red.any(ew.isnan(m), (-2, -1))))
-    return ew.where(undefined, math.inf, found)  # type: ignore[no-any-return]
+    return ew.where(undefined, math.inf, found)
 
 
 @recorded(np.linalg.lstsq)
@@ -351,7 +351,7 @@ def multi_dot(arrays: Sequence[Any]) -> Array:
     labels = [[n, n + 1] if x.ndim == 2 else [1] if n == 0 else [n] for n, x in enumerate(given)]
     ends = [n for x, n in ((given[0], 0), (given[-1], len(given))) if x.ndim == 2]
     pairs = (part for pair in zip(given, labels, strict=True) for part in pair)
-    return contractions.einsum(*pairs, ends)  # type: ignore[no-any-return]
+    return contractions.einsum(*pairs, ends)
 
 
 # norms
@@ -406,7 +406,7 @@ def _of_vectors(x: Array, axis: Axes, order: Any, keepdims: bool) -> Array:
         return core.total(size, axis, keepdims)
     summed = core.total(size ** float(order), axis, keepdims)
     nothing = summed == 0
-    return ew.where(nothing, summed, ew.where(nothing, 1.0, summed) ** (1 / float(order)))  # type: ignore[no-any-return]
+    return ew.where(nothing, summed, ew.where(nothing, 1.0, summed) ** (1 / float(order)))
 
 
 def _of_matrices(x: Array, axes: tuple[int, int], order: Any, keepdims: bool) -> Array:
@@ -447,19 +447,19 @@ def matmul(x1: Any, x2: Any, /) -> Array:
 @recorded(np.linalg.matrix_transpose)
 def matrix_transpose(x: Any, /) -> Array:
     """The last two axes exchanged."""
-    return shaping.matrix_transpose(x)  # type: ignore[no-any-return]
+    return shaping.matrix_transpose(x)
 
 
 @recorded(np.linalg.tensordot)
 def tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Array:
     """The sum over pairs of axes, or over the last `axes` of the one and the first of the other."""
-    return contractions.tensordot(x1, x2, axes)  # type: ignore[no-any-return]
+    return contractions.tensordot(x1, x2, axes)
 
 
 @recorded(np.linalg.vecdot)
 def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Array:
     """The sum over one axis of both, the others broadcast."""
-    return contractions.vecdot(x1, x2, axis=axis)  # type: ignore[no-any-return]
+    return contractions.vecdot(x1, x2, axis=axis)
 
 
 @recorded(np.linalg.outer)
@@ -468,13 +468,13 @@ def outer(x1: Any, x2: Any, /) -> Array:
     a, b = as_array(x1), as_array(x2)
     if a.ndim != 1 or b.ndim != 1:
         raise ShapeError(f"outer needs two vectors, not {a.node.type} and {b.node.type}.")
-    return contractions.outer(a, b)  # type: ignore[no-any-return]
+    return contractions.outer(a, b)
 
 
 @recorded(np.linalg.cross)
 def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Array:
     """The vector product of vectors of three numbers along an axis."""
-    return contractions.cross(x1, x2, axis=axis)  # type: ignore[no-any-return]
+    return contractions.cross(x1, x2, axis=axis)
 
 
 @recorded(np.linalg.diagonal)
@@ -490,4 +490,5 @@ def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Array:
     return found
 
 
-__all__ = offered(globals())
+if not TYPE_CHECKING:  # to which every function here is public
+    __all__ = offered(globals())

@@ -38,4 +38,5 @@ if TYPE_CHECKING:
 
 _PARTS = (contractions, creation, elementwise, ordering, polynomials, reductions, selection, shaping)
 
-__all__ = sorted([*(name for part in _PARTS for name in part.__all__), "at", "linalg", "norm"], key=recorded.place)
+if not TYPE_CHECKING:
+    __all__ = sorted([*(name for part in _PARTS for name in part.__all__), "at", "linalg", "norm"], key=recorded.place)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -49,7 +49,8 @@ def _plain_sort(a: Any, axis: Any = -1, *arguments: Any, descending: bool = Fals
         return np.sort(a, axis, *arguments, **options)
     x = np.asarray(a) if axis is not None else np.ravel(a)
     along = -1 if axis is None else axis
-    return np.take_along_axis(x, argsort(x, along, descending=True), along)
+    order: Any = argsort(x, along, descending=True)
+    return np.take_along_axis(x, order, along)
 
 
 @recorded(_plain_sort)
@@ -59,7 +60,7 @@ def sort(
     """The elements of an axis in order (of the flattened array if None); each passes its derivative to where it was."""
     x = as_array(a) if axis is not None else core.reshape(as_array(a), -1)
     along = -1 if axis is None else axis
-    return take_along_axis(x, argsort(x, along, descending=descending), along)  # type: ignore[no-any-return]
+    return take_along_axis(x, argsort(x, along, descending=descending), along)
 
 
 @recorded(np.lexsort)
@@ -71,19 +72,19 @@ def lexsort(keys: Any, axis: int = -1) -> Array:
     order = argsort(given[0], axis)
     for key in given[1:]:
         order = take_along_axis(order, argsort(take_along_axis(key, order, axis), axis), axis)
-    return order  # type: ignore[no-any-return]
+    return order
 
 
 @recorded(np.partition)
 def partition(a: Any, kth: Any, axis: int | None = -1, kind: Any = None) -> Array:
     """The elements of an axis with the `kth` where it belongs, smaller ones before: here all are in order."""
-    return sort(_with_places(a, kth, axis), axis)  # type: ignore[no-any-return]
+    return sort(_with_places(a, kth, axis), axis)
 
 
 @recorded(np.argpartition)
 def argpartition(a: Any, kth: Any, axis: int | None = -1, kind: Any = None) -> Array:
     """The positions that put the `kth` of an axis where it belongs, and here all others. No derivative."""
-    return argsort(_with_places(a, kth, axis), axis)  # type: ignore[no-any-return]
+    return argsort(_with_places(a, kth, axis), axis)
 
 
 def _with_places(a: Any, kth: Any, axis: int | None) -> Array:
@@ -162,9 +163,9 @@ def digitize(x: Any, bins: Any, right: bool = False) -> Array:
     side = "left" if right else "right"
     upward = searchsorted(edges, x, side)
     if edges.size < 2:
-        return upward  # type: ignore[no-any-return]
+        return upward
     downward = edges.size - searchsorted(edges[::-1], x, side)
-    return ew.where(edges[0] > edges[-1], downward, upward)  # type: ignore[no-any-return]
+    return ew.where(edges[0] > edges[-1], downward, upward)
 
 
 # counts
@@ -200,7 +201,7 @@ def _each_weight(index: Array, inside: Array, weights: Any) -> Array:
     given = core.astype(as_array(weights), np.float64)
     if given.shape != index.shape:
         raise ShapeError(f"bincount: weights {given.node.type} for {index.node.type}.")
-    return ew.where(inside, given, 0.0)  # type: ignore[no-any-return]
+    return ew.where(inside, given, 0.0)
 
 
 def _added_up(each: Array, places: Array, length: int) -> Array:
@@ -220,7 +221,7 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
     low, high = core.promoted(*core.as_floats(low, high))
     apart = ew.where(low == high, 0.5, 0.0)
     dtype = core.common_dtype([low, high, core.as_float(x)])
-    found = creation.linspace(low - apart, high + apart, int(known("histogram", edges)) + 1)
+    found: Any = creation.linspace(low - apart, high + apart, int(known("histogram", edges)) + 1)
     return core.astype(found, dtype)
 
 
@@ -260,7 +261,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Arr
     low, high = (heights[0] if left is None else left), (heights[-1] if right is None else right)
     outside = ew.where(places > points[-1], high, ew.where(places == points[-1], heights[-1], inside))
     found = ew.where(places < points[0], low, outside)
-    return ew.where(ew.isnan(places), places, found)  # type: ignore[no-any-return]
+    return ew.where(ew.isnan(places), places, found)
 
 
 @recorded(np.convolve)
@@ -299,13 +300,13 @@ def _slid(x: Array, weights: Array, mode: str) -> Array:
 @recorded(np.median)
 def median(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
     """The middle element in order over axes, or the mean of the two."""
-    return quantile(a, 0.5, axis, keepdims=keepdims)  # type: ignore[no-any-return]
+    return quantile(a, 0.5, axis, keepdims=keepdims)
 
 
 @recorded(np.percentile)
 def percentile(a: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False) -> Array:
     """The element that so many hundredths lie below, in order over axes, on the line between two if need be."""
-    return quantile(a, known("percentile", q) / np.float64(100), axis, method=method, keepdims=keepdims)  # type: ignore[no-any-return]
+    return quantile(a, known("percentile", q) / np.float64(100), axis, method=method, keepdims=keepdims)
 
 
 @recorded(np.quantile)
@@ -340,7 +341,7 @@ def _of_all(rows: Array, shares: np.ndarray[Any, Any]) -> Array:
     weight = core.astype(as_array((places - lower).reshape(shares.shape + (1,) * (rows.ndim - 1))), rows.dtype)
     ordered = sort(rows, 0)
     found = _between(core.taken(ordered, lower, 0), core.taken(ordered, upper, 0), weight)
-    return ew.where(core.reduced(ops.SUM, ew.isnan(rows), 0, False), math.nan, found)  # type: ignore[no-any-return]
+    return ew.where(core.reduced(ops.SUM, ew.isnan(rows), 0, False), math.nan, found)
 
 
 def _of_numbers(rows: Array, shares: np.ndarray[Any, Any]) -> Array:
@@ -360,19 +361,19 @@ def _of_numbers(rows: Array, shares: np.ndarray[Any, Any]) -> Array:
 def _between(first: Array, last: Array, weight: Array) -> Array:
     """What lies on the lines from the first to the last ones."""
     below, above = first + (last - first) * weight, last - (last - first) * (1 - weight)
-    return ew.where(first == last, first, ew.where(weight >= 0.5, above, below))  # type: ignore[no-any-return]
+    return ew.where(first == last, first, ew.where(weight >= 0.5, above, below))
 
 
 @recorded(np.nanmedian)
 def nanmedian(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
     """The middle number in order over axes, or the mean of the two."""
-    return nanquantile(a, 0.5, axis, keepdims=keepdims)  # type: ignore[no-any-return]
+    return nanquantile(a, 0.5, axis, keepdims=keepdims)
 
 
 @recorded(np.nanpercentile)
 def nanpercentile(a: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False) -> Array:
     """The number that so many hundredths of the numbers lie below, in order over axes."""
-    return nanquantile(a, known("nanpercentile", q) / np.float64(100), axis, method=method, keepdims=keepdims)  # type: ignore[no-any-return]
+    return nanquantile(a, known("nanpercentile", q) / np.float64(100), axis, method=method, keepdims=keepdims)
 
 
 @recorded(np.nanquantile)
@@ -381,4 +382,5 @@ def nanquantile(a: Any, q: Any, axis: Any = None, *, method: str = "linear", kee
     return _quantile(_of_numbers, a, q, axis, method, keepdims)
 
 
-__all__ = offered(globals())
+if not TYPE_CHECKING:  # to which every function here is public
+    __all__ = offered(globals())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,10 +20,10 @@ from chainrule.trace.recorded import known, offered, recorded
 def polyval(p: Any, x: Any) -> Array:
     """The value of a polynomial at `x`, by Horner's rule."""
     points = as_array(x)
-    found: Any = creation.zeros_like(points)
+    found = creation.zeros_like(points)
     for coefficient in as_array(p):
         found = found * points + coefficient
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 @recorded(np.polyadd)
@@ -106,7 +106,8 @@ def _weights(w: Any, points: Array) -> Array:
     found = core.as_float(as_array(w))
     if found.shape != points.shape:
         raise ShapeError(f"polyfit: weights {found.node.type} for {points.node.type}.")
-    return found  # type: ignore[no-any-return]
+    return found
 
 
-__all__ = offered(globals())
+if not TYPE_CHECKING:  # to which every function here is public
+    __all__ = offered(globals())

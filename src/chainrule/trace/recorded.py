@@ -5,45 +5,137 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
+from types import FunctionType
+from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 import numpy as np
 
 from chainrule.errors import OptionError, TracingError
 from chainrule.graph.interpret import has_value, value
-from chainrule.trace.array import Array
+from chainrule.trace.array import Array, as_array, astype
 
-__all__ = ["Function", "as_recorded", "is_traced", "known", "offered", "place", "recorded", "through_arrays"]
+__all__ = [
+    "Function", "UniversalFunction", "is_traced", "known", "named", "offered", "place", "recorded", "through_arrays",
+]  # fmt: skip
 
 Function = Callable[..., Any]
+P = ParamSpec("P")
+R = TypeVar("R")
 _SEQUENCES = (list, tuple)
 _NOT_GIVEN = inspect.signature(np.sum).parameters["keepdims"].default  # as NumPy's own functions hand it on
 
 
 def is_traced(x: Any) -> bool:
     """Whether an Array stands here or in a list here."""
-    return isinstance(x, Array) or (isinstance(x, _SEQUENCES) and any(map(is_traced, x)))
+    return among_traced((x,))
 
 
-def recorded(plain: Function) -> Callable[[Function], Function]:
-    """NumPy's `plain` when no argument is an Array; otherwise the decorated function, which records.
+def among_traced(values: Iterable[Any]) -> bool:
+    """Whether an Array is among them, or in a list among them."""
+    for x in values:  # noqa: SIM110 - a generator takes as long as all else here
+        if isinstance(x, Array) or (isinstance(x, _SEQUENCES) and among_traced(x)):
+            return True
+    return False
 
-    OptionError names the options of NumPy's that the decorated function does not take.
+
+class UniversalFunction(Generic[P, R]):
+    """One of NumPy's universal functions, for Arrays as for plain arrays.
+
+    `nin`, `types`, `identity` and all else are those of NumPy's own, which is `plain`. A `numpy.ufunc` it is not.
     """
 
+    def __init__(self, plain: np.ufunc, record: Callable[P, R]) -> None:
+        functools.update_wrapper(self, record)
+        self.plain = plain
+        self._record: Function = record
+        self._taken = _parameters(record)
+
+    def __call__(self, *arguments: P.args, **options: P.kwargs) -> R:
+        found: R
+        if among_traced(arguments) or (options and among_traced(options.values())):
+            found = self._of_arrays(arguments, options) if options else self._record(*arguments)
+        else:
+            found = self.plain(*arguments, **options)
+        return found
+
+    def _of_arrays(self, arguments: Sequence[Any], options: dict[str, Any]) -> Any:
+        """The arguments are cast as NumPy casts them for the option `dtype`."""
+        dtype = None if "dtype" in self._taken else options.pop("dtype", None)
+        if dtype is not None:
+            arrays = [as_array(x) for x in arguments]
+            results = (None,) * self.nout
+            wanted = (*(None,) * self.nin, *(np.dtype(dtype) for _ in results))
+            dtypes = self.plain.resolve_dtypes((*(x.dtype for x in arrays), *results), signature=wanted)
+            arguments = [astype(x, cast) for x, cast in zip(arrays, dtypes, strict=False)]
+        return self._record(*arguments, **_checked(self.__name__, self._taken, options))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.plain, name)
+
+    def __repr__(self) -> str:
+        return f"<chainrule.numpy.{self.__name__}>"
+
+    def __reduce__(self) -> str:
+        return str(self.__qualname__)
+
+    def reduce(self, array: Any, axis: Any = 0, dtype: Any = None, out: Any = None, **options: Any) -> Any:
+        """The first slice along an axis with the second, the result with the third, and so on."""
+        return self._over_axes("reduce", array, axis, dtype, out, **options)
+
+    def accumulate(self, array: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
+        """What `reduce` has come to at each slice along an axis."""
+        return self._over_axes("accumulate", array, axis, dtype, out)
+
+    def reduceat(self, array: Any, indices: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
+        """What `reduce` makes of the slices from each index to the next."""
+        return self._over_axes("reduceat", array, indices, axis, dtype, out)
+
+    def outer(self, a: Any, b: Any, /, **options: Any) -> Any:
+        """Each element of `a` with each of `b`."""
+        return self._over_axes("outer", a, b, **options)
+
+    def at(self, a: Any, indices: Any, *values: Any) -> None:
+        """Change a plain array at some places: `chainrule.numpy.at` makes changed copies of traced ones."""
+        self._over_axes("at", a, indices, *values)
+
+    def _over_axes(self, method: str, *arguments: Any, **options: Any) -> Any:
+        if not among_traced((*arguments, *options.values())):
+            return getattr(self.plain, method)(*arguments, **options)
+        given = {name: option for name, option in options.items() if option is not _NOT_GIVEN}
+        return getattr(import_module("chainrule.trace.folding"), method)(self, *arguments, **given)
+
+
+@overload
+def recorded(plain: np.ufunc) -> Callable[[Callable[P, R]], UniversalFunction[P, R]]: ...
+@overload
+def recorded(plain: Function) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+def recorded(plain: Any) -> Any:
+    """NumPy's `plain` when no argument is an Array; otherwise the decorated function, which records.
+
+    Signature and types are those of the decorated function: an Array, as far as types say. OptionError names the
+    options of NumPy's that it does not take.
+    """
+    if isinstance(plain, np.ufunc):
+        return functools.partial(UniversalFunction, plain)
+
     def decorate(record: Function) -> Function:
-        taken = frozenset(inspect.signature(record).parameters)
+        taken, name = _parameters(record), record.__name__
 
         @functools.wraps(record)
         def function(*arguments: Any, **options: Any) -> Any:
-            if any(map(is_traced, arguments)) or (options and any(map(is_traced, options.values()))):
-                return record(*arguments, **(_checked(record.__name__, taken, options) if options else options))
+            if among_traced(arguments) or (options and among_traced(options.values())):
+                return record(*arguments, **(_checked(name, taken, options) if options else options))
             return plain(*arguments, **options)
 
         return function
 
     return decorate
+
+
+def _parameters(record: Function) -> frozenset[str]:
+    return frozenset(inspect.signature(record).parameters)
 
 
 def _checked(name: str, taken: frozenset[str], options: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,7 +151,7 @@ def _checked(name: str, taken: frozenset[str], options: Mapping[str, Any]) -> di
     return {key: option for key, option in given.items() if key in taken}
 
 
-def through_arrays(record: Function) -> Function:
+def through_arrays(record: Callable[P, R]) -> Callable[P, R]:
     """A function that NumPy has not: of plain arrays, the value of what would be recorded."""
 
     @functools.wraps(record)
@@ -77,11 +169,11 @@ def _plain(x: Any) -> Any:
     return found[()] if found.ndim == 0 else np.array(found)
 
 
-def as_recorded(name: str, plain: Function, record: Function, doc: str) -> Function:
-    """`record` under NumPy's name for it, with a docstring, as `recorded` makes it."""
+def named(name: str, record: Callable[P, R], doc: str) -> Callable[P, R]:
+    """A function written for several names, under one of them and with its docstring."""
     record.__name__ = record.__qualname__ = name
     record.__doc__ = doc
-    return recorded(plain)(record)
+    return record
 
 
 def known(name: str, x: Any, cure: str = "Pass a plain number or array.") -> Any:
@@ -95,6 +187,9 @@ def known(name: str, x: Any, cure: str = "Pass a plain number or array.") -> Any
     return value(x.node)
 
 
+_OFFERED = (FunctionType, UniversalFunction)
+
+
 def place(name: str) -> list[Any]:
     """Where a name stands in a list of names: numbers in it by size, log1p before log10."""
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
@@ -105,6 +200,6 @@ def offered(module: Mapping[str, Any]) -> list[str]:
     own = (
         name
         for name, thing in module.items()
-        if not name.startswith("_") and inspect.isfunction(thing) and thing.__module__ == module["__name__"]
+        if not name.startswith("_") and isinstance(thing, _OFFERED) and thing.__module__ == module["__name__"]
     )
     return sorted(own, key=place)

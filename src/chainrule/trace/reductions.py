@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from chainrule.graph.types import Type
 from chainrule.trace import array as core
 from chainrule.trace import elementwise as ew
 from chainrule.trace.array import Array, apply, as_array
-from chainrule.trace.recorded import Function, as_recorded, is_traced, offered, recorded, through_arrays
+from chainrule.trace.recorded import Function, is_traced, named, offered, recorded, through_arrays
 
 Axes = int | Sequence[int] | None
 
@@ -82,7 +82,7 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False,
     if where is None or where is True:
         return core.mean(x, axis, bool(keepdims))
     chosen = core.astype(core.broadcast(as_array(where), x.shape), x.dtype)
-    return sum(x, axis, keepdims=keepdims, where=where) / core.total(chosen, axis, bool(keepdims))  # type: ignore[no-any-return]
+    return sum(x, axis, keepdims=keepdims, where=where) / core.total(chosen, axis, bool(keepdims))
 
 
 _mean = mean
@@ -101,7 +101,7 @@ def var(
     if where is None or where is True:
         return summed / float(builtins.max(_count(x, axis) - less, 0))
     chosen = core.astype(core.broadcast(as_array(where), x.shape), x.dtype)
-    return summed / ew.maximum(core.total(chosen, axis, bool(keepdims)) - less, 0.0)  # type: ignore[no-any-return]
+    return summed / ew.maximum(core.total(chosen, axis, bool(keepdims)) - less, 0.0)
 
 
 @recorded(np.std)
@@ -127,7 +127,7 @@ def _extreme(plain: Function, method: str, combine: Function, neutral: str, doc:
                 return _kept(core.broadcast(start, tuple(x.shape[a] for a in kept)), x, axis, bool(keepdims))
         return _with_initial(core.extreme(x, method, axis, bool(keepdims)), initial, combine)
 
-    return as_recorded(plain.__name__, plain, record, doc)
+    return recorded(plain)(named(plain.__name__, record, doc))
 
 
 max = amax = _extreme(
@@ -141,7 +141,8 @@ min = amin = _extreme(
 @recorded(np.ptp)
 def ptp(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
     """The largest less the smallest element over axes."""
-    return max(a, axis, keepdims=keepdims) - min(a, axis, keepdims=keepdims)  # type: ignore[no-any-return]
+    found: Array = max(a, axis, keepdims=keepdims) - min(a, axis, keepdims=keepdims)
+    return found
 
 
 @recorded(np.any)
@@ -181,7 +182,7 @@ def _first_largest(x: Array, axis: int) -> Array:
 @recorded(np.argmin)
 def argmin(a: Any, axis: int | None = None, *, keepdims: bool = False) -> Array:
     """The position of the first smallest element along an axis. No derivative."""
-    return argmax(core.mirrored(as_array(a)), axis, keepdims=keepdims)  # type: ignore[no-any-return]
+    return argmax(core.mirrored(as_array(a)), axis, keepdims=keepdims)
 
 
 @through_arrays
@@ -194,7 +195,7 @@ def logsumexp(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
     """
     x = core.as_float(as_array(a))
     if not _count(x, axis):
-        return ew.log(sum(x, axis, keepdims=keepdims))  # type: ignore[no-any-return]
+        return ew.log(sum(x, axis, keepdims=keepdims))
     largest = apply(ops.STOP_GRADIENT, core.reduced(ops.MAX, x, axis, True).node)
     centre = ew.where(ew.isfinite(largest), largest, Array(full(0, largest.node.type)))
     summed = ew.log(core.total(ew.exp(x - centre), axis, True)) + centre
@@ -233,13 +234,13 @@ def _aligned(weights: Array, x: Array, axis: Axes) -> Array:
 @recorded(np.nansum)
 def nansum(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False) -> Array:
     """The sum over axes of what is a number."""
-    return sum(_numbers(a, 0), axis, dtype, keepdims=keepdims)  # type: ignore[no-any-return]
+    return sum(_numbers(a, 0), axis, dtype, keepdims=keepdims)
 
 
 @recorded(np.nanprod)
 def nanprod(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False) -> Array:
     """The product over axes of what is a number."""
-    return prod(_numbers(a, 1), axis, dtype, keepdims=keepdims)  # type: ignore[no-any-return]
+    return prod(_numbers(a, 1), axis, dtype, keepdims=keepdims)
 
 
 @recorded(np.nanmax)
@@ -259,7 +260,7 @@ def nanmean(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
     """The mean over axes of what is a number."""
     x = core.as_float(as_array(a))
     present = core.total(core.astype(~ew.isnan(x), x.dtype), axis, bool(keepdims))
-    return nansum(x, axis, keepdims=keepdims) / present  # type: ignore[no-any-return]
+    return nansum(x, axis, keepdims=keepdims) / present
 
 
 @recorded(np.nanvar)
@@ -269,7 +270,7 @@ def nanvar(a: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False)
     present = core.total(core.astype(~ew.isnan(x), x.dtype), axis, bool(keepdims))
     centred = _numbers(x - nanmean(x, axis, keepdims=True), 0)
     left = present - ddof
-    return core.total(centred * centred, axis, bool(keepdims)) / ew.where(left > 0, left, math.nan)  # type: ignore[no-any-return]
+    return core.total(centred * centred, axis, bool(keepdims)) / ew.where(left > 0, left, math.nan)
 
 
 @recorded(np.nanstd)
@@ -288,19 +289,19 @@ def _or_nan(found: Array, a: Any, axis: Axes, keepdims: bool) -> Array:
     if not x.node.type.is_float:
         return found
     missing = core.every(ew.isnan(x), axis, bool(keepdims))
-    return ew.where(missing, math.nan, found)  # type: ignore[no-any-return]
+    return ew.where(missing, math.nan, found)
 
 
 @recorded(np.nanargmax)
 def nanargmax(a: Any, axis: int | None = None, *, keepdims: bool = False) -> Array:
     """The position of the first largest number along an axis; ValueError, if known, where there is none."""
-    return argmax(_with_numbers(a, -math.inf, axis), axis, keepdims=keepdims)  # type: ignore[no-any-return]
+    return argmax(_with_numbers(a, -math.inf, axis), axis, keepdims=keepdims)
 
 
 @recorded(np.nanargmin)
 def nanargmin(a: Any, axis: int | None = None, *, keepdims: bool = False) -> Array:
     """The position of the first smallest number along an axis; ValueError, if known, where there is none."""
-    return argmin(_with_numbers(a, math.inf, axis), axis, keepdims=keepdims)  # type: ignore[no-any-return]
+    return argmin(_with_numbers(a, math.inf, axis), axis, keepdims=keepdims)
 
 
 def _with_numbers(a: Any, otherwise: float, axis: int | None) -> Array:
@@ -313,13 +314,13 @@ def _with_numbers(a: Any, otherwise: float, axis: int | None) -> Array:
 @recorded(np.nancumsum)
 def nancumsum(a: Any, axis: int | None = None, dtype: Any = None) -> Array:
     """The sums of each element and those before it along an axis, of what is a number."""
-    return cumsum(_numbers(a, 0), axis, dtype)  # type: ignore[no-any-return]
+    return cumsum(_numbers(a, 0), axis, dtype)
 
 
 @recorded(np.nancumprod)
 def nancumprod(a: Any, axis: int | None = None, dtype: Any = None) -> Array:
     """The products of each element and those before it along an axis, of what is a number."""
-    return cumprod(_numbers(a, 1), axis, dtype)  # type: ignore[no-any-return]
+    return cumprod(_numbers(a, 1), axis, dtype)
 
 
 # running sums and products
@@ -502,4 +503,5 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * mat
     return core.astype(x, dtype) - _from_start(cumsum(added, axis), 0, axis, True)
 
 
-__all__ = offered(globals())
+if not TYPE_CHECKING:  # to which every function here is public
+    __all__ = offered(globals())

@@ -7,7 +7,7 @@ looked at once for many examples. Places are then plain arrays, and what is chos
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -120,15 +120,15 @@ def choose(a: Any, choices: Any, *, mode: str = "raise") -> Array:
     dtype = core.common_dtype([as_array(c) for c in choices])
     stacked = shaping.stack([core.broadcast(core.astype(as_array(c), dtype), shape) for c in choices])
     index = core.broadcast(_bounded("choose", index, len(stacked), mode), shape)
-    return ordering.take_along_axis(stacked, core.reshape(index, (1, *shape)), 0)[0]  # type: ignore[no-any-return]
+    return ordering.take_along_axis(stacked, core.reshape(index, (1, *shape)), 0)[0]
 
 
 def _bounded(name: str, index: Array, extent: int, mode: str) -> Array:
     """Numbers below an extent: wrapped around, taken to the nearest, or refused, if they are known, unless they are."""
     if mode == "wrap":
-        return ew.remainder(index, extent)  # type: ignore[no-any-return]
+        return ew.remainder(index, extent)
     if mode == "clip":
-        return ew.clip(index, 0, extent - 1)  # type: ignore[no-any-return]
+        return ew.clip(index, 0, extent - 1)
     if mode != "raise":
         raise OptionError(f"{name} has no mode {mode!r}.", cure="raise, wrap, clip")
     if has_value(index.node) and ((index.value < 0) | (index.value >= extent)).any():
@@ -213,7 +213,7 @@ def unique(
 @recorded(np.unique_values)
 def unique_values(x: Any) -> Array:
     """Each value once, in order; its derivative goes to where it is first."""
-    return unique(x, equal_nan=False)  # type: ignore[no-any-return]
+    return unique_counts(x).values
 
 
 @recorded(np.unique_all)
@@ -248,14 +248,15 @@ def isin(
 @recorded(np.union1d)
 def union1d(ar1: Any, ar2: Any) -> Array:
     """Each value of both once, in order."""
-    return unique(shaping.concatenate([ar1, ar2], None))  # type: ignore[no-any-return]
+    values: Array = unique(shaping.concatenate([ar1, ar2], None))
+    return values
 
 
 @recorded(np.setdiff1d)
 def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Array:
     """The values of the first that the second has not."""
     x = core.reshape(as_array(ar1), -1) if assume_unique else unique(as_array(ar1))
-    return extract(isin(x, ar2, invert=True), x)  # type: ignore[no-any-return]
+    return extract(isin(x, ar2, invert=True), x)
 
 
 @recorded(np.setxor1d)
@@ -263,7 +264,7 @@ def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Array:
     """The values that only one of both has."""
     parts = [core.reshape(x, -1) if assume_unique else unique(x) for x in map(as_array, (ar1, ar2))]
     found, counts = unique(shaping.concatenate(parts), return_counts=True)
-    return extract(counts == 1, found)  # type: ignore[no-any-return]
+    return extract(counts == 1, found)
 
 
 @recorded(np.intersect1d)
@@ -276,4 +277,5 @@ def intersect1d(ar1: Any, ar2: Any, assume_unique: bool = False, return_indices:
     return (found, *places) if return_indices else found
 
 
-__all__ = offered(globals())
+if not TYPE_CHECKING:  # to which every function here is public
+    __all__ = offered(globals())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -57,7 +57,7 @@ def matrix_transpose(x: Any, /) -> Array:
     x = as_array(x)
     if x.ndim < 2:
         raise ShapeError(f"matrix_transpose needs matrices, not {x.node.type}.")
-    return swapaxes(x, -1, -2)  # type: ignore[no-any-return]
+    return swapaxes(x, -1, -2)
 
 
 @recorded(np.swapaxes)
@@ -202,39 +202,39 @@ def stack(arrays: Sequence[Any], axis: int = 0, *, dtype: Any = None) -> Array:
     parts = _parts(arrays, dtype)
     if len({part.shape for part in parts}) > 1:
         raise ShapeError(f"stack needs arrays of one shape, not {' and '.join(str(p.node.type) for p in parts)}.")
-    return concatenate([expand_dims(p, axis) for p in parts], axis)  # type: ignore[no-any-return]
+    return concatenate([expand_dims(p, axis) for p in parts], axis)
 
 
 @recorded(np.hstack)
 def hstack(tup: Sequence[Any], *, dtype: Any = None) -> Array:
     """The arrays one after the other along the second axis; along the only one if they have one."""
     parts = [atleast_1d(p) for p in _parts(tup, dtype)]
-    return concatenate(parts, 0 if parts[0].ndim == 1 else 1)  # type: ignore[no-any-return]
+    return concatenate(parts, 0 if parts[0].ndim == 1 else 1)
 
 
 @recorded(np.vstack)
 def vstack(tup: Sequence[Any], *, dtype: Any = None) -> Array:
     """The arrays one below the other, vectors as rows."""
-    return concatenate([atleast_2d(p) for p in _parts(tup, dtype)], 0)  # type: ignore[no-any-return]
+    return concatenate([atleast_2d(p) for p in _parts(tup, dtype)], 0)
 
 
 @recorded(np.dstack)
 def dstack(tup: Sequence[Any]) -> Array:
     """The arrays one behind the other, along the third axis."""
-    return concatenate([atleast_3d(p) for p in _parts(tup, None)], 2)  # type: ignore[no-any-return]
+    return concatenate([atleast_3d(p) for p in _parts(tup, None)], 2)
 
 
 @recorded(np.column_stack)
 def column_stack(tup: Sequence[Any]) -> Array:
     """The arrays side by side, vectors as columns."""
     parts = _parts(tup, None)
-    return concatenate([p if p.ndim > 1 else core.reshape(p, (-1, 1)) for p in parts], 1)  # type: ignore[no-any-return]
+    return concatenate([p if p.ndim > 1 else core.reshape(p, (-1, 1)) for p in parts], 1)
 
 
 @recorded(np.append)
 def append(arr: Any, values: Any, axis: int | None = None) -> Array:
     """The values after the array along an axis; both flattened if it is None."""
-    return concatenate([arr, values], axis)  # type: ignore[no-any-return]
+    return concatenate([arr, values], axis)
 
 
 @recorded(np.block)
@@ -246,7 +246,7 @@ def block(arrays: Any) -> Array:
         if not isinstance(part, list):
             found = as_array(part)
             return core.reshape(found, (1,) * (depth - found.ndim) + found.shape)
-        return concatenate([joined(p, level + 1) for p in part], level - depth)  # type: ignore[no-any-return]
+        return concatenate([joined(p, level + 1) for p in part], level - depth)
 
     return joined(arrays, 0)
 
@@ -273,25 +273,25 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Array]:
     extent = x.shape[core.normalized_axis(axis, x.ndim)]
     if np.ndim(sections) == 0 and extent % operator.index(sections):
         raise ShapeError(f"split: {extent} elements are not {sections} equal parts.", cure="np.array_split")
-    return array_split(x, sections, axis)  # type: ignore[no-any-return]
+    return array_split(x, sections, axis)
 
 
 @recorded(np.hsplit)
 def hsplit(ary: Any, indices_or_sections: Any) -> list[Array]:
     """Parts along the second axis; along the only one of a vector."""
-    return split(ary, indices_or_sections, 1 if as_array(ary).ndim > 1 else 0)  # type: ignore[no-any-return]
+    return split(ary, indices_or_sections, 1 if as_array(ary).ndim > 1 else 0)
 
 
 @recorded(np.vsplit)
 def vsplit(ary: Any, indices_or_sections: Any) -> list[Array]:
     """Parts along the first axis."""
-    return split(ary, indices_or_sections, 0)  # type: ignore[no-any-return]
+    return split(ary, indices_or_sections, 0)
 
 
 @recorded(np.dsplit)
 def dsplit(ary: Any, indices_or_sections: Any) -> list[Array]:
     """Parts along the third axis."""
-    return split(ary, indices_or_sections, 2)  # type: ignore[no-any-return]
+    return split(ary, indices_or_sections, 2)
 
 
 @recorded(np.unstack)
@@ -370,13 +370,13 @@ def flip(m: Any, axis: Any = None) -> Array:
 @recorded(np.fliplr)
 def fliplr(m: Any) -> Array:
     """The elements in reverse order along the second axis."""
-    return flip(m, 1)  # type: ignore[no-any-return]
+    return flip(m, 1)
 
 
 @recorded(np.flipud)
 def flipud(m: Any) -> Array:
     """The elements in reverse order along the first axis."""
-    return flip(m, 0)  # type: ignore[no-any-return]
+    return flip(m, 0)
 
 
 @recorded(np.rot90)
@@ -385,9 +385,9 @@ def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Array:
     x = as_array(m)
     first, second = (core.normalized_axis(a, x.ndim) for a in axes)
     if k % 4 == 2:
-        return flip(x, (first, second))  # type: ignore[no-any-return]
+        return flip(x, (first, second))
     if k % 4 == 1:
-        return swapaxes(flip(x, second), first, second)  # type: ignore[no-any-return]
+        return swapaxes(flip(x, second), first, second)
     return flip(swapaxes(x, first, second), second) if k % 4 else x
 
 
@@ -507,4 +507,5 @@ def diagflat(v: Any, k: int = 0) -> Array:
     return core.reshape(apply(ops.PAD, x.node, attributes=((first,), (last,), (size,))), (size, size))
 
 
-__all__ = offered(globals())
+if not TYPE_CHECKING:  # to which every function here is public
+    __all__ = offered(globals())

@@ -86,7 +86,8 @@ def error(settings: Settings, outputs: Any, d: Any) -> Any:
 
 def momentum_step(settings: Settings, network: Any, last: Any, gradient: Any, number: Any) -> tuple[Any, Any]:
     """`Δw(t) = −ε ∂E/∂w + α Δw(t−1)`: the network and the change that it has made."""
-    rate, momentum = settings.rate, settings.momentum
+    rate: Any = settings.rate
+    momentum: Any = settings.momentum
     if settings.early_sweeps:
         early = number < settings.early_sweeps
         rate = np.where(early, numpy.float32(settings.early_rate), numpy.float32(rate))
