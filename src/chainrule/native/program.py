@@ -8,11 +8,10 @@ replace arguments. Then the whole loop is native, and Python is entered again on
 from __future__ import annotations
 
 import ctypes
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import ReferenceType, WeakValueDictionary, ref
 
 import numpy as np
 
@@ -37,7 +36,6 @@ __all__ = ["Loop", "Program", "build", "kernels_of"]
 
 Array = np.ndarray[Any, Any]
 _LARGE = 1 << 20  # bytes from which new memory costs more than what is done in it
-_UNSHARED = 2  # references to an array that only one name refers to, while they are counted
 
 
 @dataclass(frozen=True)
@@ -176,6 +174,19 @@ def _compiled(name: str, graph: Graph, loop: Loop, target: Target) -> Code:
     return Code(machine.Loaded.from_object(code), temporary_bytes)
 
 
+class _Lease:
+    """The right to a piece of memory: all arrays that lie in it, views of views too, refer to the lease.
+
+    When it is gone, nobody can read the memory or write to it any more. No interpreter has to count for that.
+    """
+
+    __slots__ = ("__array_interface__", "__weakref__", "_memory")
+
+    def __init__(self, memory: Array) -> None:
+        self._memory = memory
+        self.__array_interface__ = memory.__array_interface__
+
+
 class Program:
     """A compiled graph with its memory; `print(program)` shows its kernels.
 
@@ -193,7 +204,7 @@ class Program:
         self._captured = [np.array(array, order="C") for array in self._captured]  # as they are now
         self._host_operations = host_operations(self.graph)
         self._idle: list[Array] = []
-        self._large: dict[int, Array] = {}
+        self._lent: dict[int, tuple[Array, ReferenceType[_Lease]]] = {}
 
     @property
     def temporary_bytes(self) -> int:
@@ -205,15 +216,18 @@ class Program:
         given = [_fitting(a, n) for a, n in zip(arguments, self.graph.inputs, strict=True)]
         results = [self._fresh(position, n.type) for position, n in enumerate(self.graph.outputs)]
         self.run(given, results, 0, 1)
-        self._large = {n: result for n, result in enumerate(results) if result.nbytes >= _LARGE}
         return results
 
     def _fresh(self, position: int, type_: Type) -> Array:
         """Memory for a result: that of the last large one, if nobody refers to it any more, as new memory is slow."""
-        last = self._large.pop(position, None)
-        if last is not None and sys.getrefcount(last) == _UNSHARED:
-            return last
-        return np.empty(type_.shape, type_.dtype)
+        if type_.bytes < _LARGE:
+            return np.empty(type_.shape, type_.dtype)
+        memory, lease = self._lent.pop(position, (None, None))
+        if memory is None or lease is None or lease() is not None:
+            memory = np.empty(type_.shape, type_.dtype)
+        new = _Lease(memory)
+        self._lent[position] = memory, ref(new)
+        return np.asarray(new)
 
     def run(self, inputs: Sequence[Array], outputs: Sequence[Array], begin: int, end: int) -> None:
         """Rounds `begin` to `end` over arrays that are contiguous and of the program's types; they are written to."""
