@@ -47,7 +47,6 @@ def test_a_result_that_is_held_is_not_written_to_by_the_next_calls() -> None:
         lambda a: {"kept": [a]},
         lambda a: lambda: a,
     ],
-    ids="slice steps turned slices bits repeated memoryview iterator flat of_memoryview container closure".split(),
 )
 def test_whatever_still_refers_to_a_result_keeps_its_memory(view: Callable[[Any], Any]) -> None:
     f = cr.compile(more)
@@ -118,4 +117,3 @@ def test_gradients_of_large_parameters_are_arrays_of_their_own() -> None:
     w = np.zeros((600, 500))
     first, second = slope(w, np.ones(500)), slope(w, np.full(500, 2.0))
     assert (first[0, 0], second[0, 0]) == (1.0, 2.0)
-

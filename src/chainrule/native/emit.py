@@ -10,17 +10,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import prod
+from math import ceil, prod
 from typing import Any
 
 import numpy as np
 
 from chainrule.graph import ops
 from chainrule.native import elementwise, ir
+from chainrule.native.folds import Folds
 from chainrule.native.ir import I64, PTR, Function, Module, Value
 from chainrule.native.kernel import (
     FOLD_CELLS,
-    FOLD_LANES,
     Apply,
     Buffer,
     Expression,
@@ -48,6 +48,8 @@ class Cell:
 
 
 _DEEP = 60  # operations above each other, each of which calls the next while it is written
+_RUN = 16  # terms of a sum that are added up one after the other: the error of a longer sum grows as its logarithm
+_RUN_OF_PRODUCTS = 128  # the same where arithmetic is all that takes time
 _WORTH_ASKING = 64  # rounds of a reduction, in which memory has time to answer
 Place = tuple[Cell, ...]  # one cell for each axis
 
@@ -73,18 +75,22 @@ class _Writer:
         self.base: list[Value | None] = [None] * len(kernel.sizes)  # first place of the tile along each axis
         self.cells: list[list[Cell]] = [[Cell(0)] for _ in kernel.sizes]
         self.dependence: dict[Expression, frozenset[int]] = {}
+        self.folds = Folds(self.function, {s: self.address[s.buffer] for s in kernel.stores if s.folding})
+        self.longest = _longest_run(kernel, self.dependence)
         self.expressions = kernel.walk()
         self.users: dict[Expression, list[Expression]] = {}
         for e in self.expressions:
             for operand in below(e):
                 self.users.setdefault(operand, []).append(e)
+        self.keys: list[tuple[int, Place, int]] = []  # the accumulators of a tile, and what they start from
+        self.start: list[Value] = []
         self.results: dict[tuple[int, Place], Value] = {}
         self.panels: set[Load] = set()
         self.deep = _every_so_deep(walk([store.expression for store in kernel.stores]))
 
     def write(self) -> None:
         self.function.comment(self.kernel.heading)
-        self._clear_folds()
+        self.folds.clear()
         self._hoist()
         self._output_loops(self.tiling.order)
         self.function.ret()
@@ -103,24 +109,25 @@ class _Writer:
             self._output_loops(order[1:])
             return carried
 
-        self._stepped(axis, [], inner)
+        self._stepped(axis, [], inner, run=self._run(order[1:], _RUN) if self.folds.stores else None)
 
     def _stepped(
-        self, axis: int, carried: list[Value], body: Callable[[list[Value]], list[Value]], step: int = 0
-    ) -> list[Value]:
-        """Whole tiles along an axis in a loop, then the rest as one smaller tile."""
+        self, axis: int, carried: list[Value], body: Callable[[list[Value]], list[Value]], *,
+        step: int = 0, run: int | None = None,
+    ) -> list[Value]:  # fmt: skip
+        """Whole tiles along an axis in a loop, then the rest as one smaller tile; of a sum, `run` rounds at a time."""
         size, step = self.kernel.sizes[axis], step or self.tiling.step(axis)
         whole = size // step * step
         if whole:
-            carried = self._bound(axis, 0, whole, step, carried, body)
+            carried = self._bound(axis, 0, whole, step, carried, body, run or whole // step)
         if whole < size:
-            carried = self._bound(axis, whole, size, size - whole, carried, body)
+            carried = self._bound(axis, whole, size, size - whole, carried, body, 1)
         self.base[axis] = None
         return carried
 
     def _bound(
         self, axis: int, start: int, stop: int, step: int, carried: list[Value],
-        body: Callable[[list[Value]], list[Value]],
+        body: Callable[[list[Value]], list[Value]], run: int,
     ) -> list[Value]:  # fmt: skip
         self.cells[axis] = self._cells(axis, step)
 
@@ -135,7 +142,48 @@ class _Writer:
         first = Function.constant(I64, start)
         if stop - start == step:
             return scoped(first, carried)
-        return self.function.loop(first, Function.constant(I64, stop), step, carried, scoped)
+        return self._rounds(first, Function.constant(I64, stop), step, (stop - start) // step, carried, scoped, run)
+
+    def _rounds(
+        self, start: Value, stop: Value, step: int, count: int, carried: list[Value],
+        body: Callable[[Value, list[Value]], list[Value]], run: int,
+    ) -> list[Value]:  # fmt: skip
+        """At most `count` rounds from `start` on: if they are more than `run`, in blocks.
+
+        What a block adds up it adds up from zero, and then to the total.
+        """
+        if count <= run:
+            return self.function.loop(start, stop, step, carried, body)
+        block = run
+        while block * _RUN < count:
+            block *= _RUN
+
+        def one_block(first: Value, totals: list[Value]) -> list[Value]:
+            after = self.function.add(first, Function.constant(I64, block * step))
+            end = self.function.select(self.function.icmp("slt", after, stop), after, stop)
+            if not totals:
+                with self.folds.block():
+                    return self._rounds(first, end, step, block, [], body, run)
+            parts = self._rounds(first, end, step, block, self.start, body, run)
+            return [self._combined(n, a, b) for (n, _, _), a, b in zip(self.keys, totals, parts, strict=True)]
+
+        return self.function.loop(start, stop, block * step, carried, one_block)
+
+    def _run(self, inner: Sequence[int], longest: int) -> int:
+        """Rounds of a loop around the `inner` axes that make a sum of at most `longest` terms one after the other."""
+        return max(longest // max(self._terms(inner, longest), 1), 1)
+
+    def _terms(self, axes: Sequence[int], longest: int) -> int:
+        """Terms, or sums of blocks, that the loops over the axes add to one accumulator."""
+        if not axes:
+            return 1
+        rounds, run = ceil(self.kernel.sizes[axes[0]] / self.tiling.step(axes[0])), self._run(axes[1:], longest)
+        if rounds <= run:
+            return rounds * self._terms(axes[1:], longest)
+        blocks = ceil(rounds / run)
+        while blocks > _RUN:
+            blocks = ceil(blocks / _RUN)
+        return blocks
 
     def _cells(self, axis: int, places: int) -> list[Cell]:
         lanes = self.tiling.lanes if axis == self.vector_axis else 1
@@ -178,8 +226,8 @@ class _Writer:
         inner = self.tiling.cells[reduced[-1]] if reduced else 1
         keys = [(n, place, c) for n in range(len(self.kernel.reductions)) for place in places for c in range(inner)]
         self._ask_for_what_is_stored_to(places)
-        start = [self._identity(n, place) for n, place, _ in keys]
-        final = self._reduced_loops(reduced, keys, start)
+        self.keys, self.start = keys, [self._identity(n, place) for n, place, _ in keys]
+        final = self._reduced_loops(reduced, self.start)
         totals: dict[tuple[int, Place], Value] = {}
         for (n, place, _), value in zip(keys, final, strict=True):
             before = totals.get((n, place))
@@ -223,13 +271,15 @@ class _Writer:
         strides = self.kernel.stores[0].view.strides
         return next((a for a in range(self.kernel.outputs) if strides[a] == 1 and len(self.cells[a]) > 1), 0)
 
-    def _reduced_loops(self, axes: list[int], keys: list[tuple[int, Place, int]], carried: list[Value]) -> list[Value]:
+    def _reduced_loops(self, axes: list[int], carried: list[Value]) -> list[Value]:
         if not axes:
-            return self._accumulate(keys, carried)
-        return self._stepped(axes[0], carried, lambda values: self._reduced_loops(axes[1:], keys, values))
+            return self._accumulate(carried)
+        run = self._run(axes[1:], self.longest)
+        return self._stepped(axes[0], carried, lambda values: self._reduced_loops(axes[1:], values), run=run)
 
-    def _accumulate(self, keys: list[tuple[int, Place, int]], carried: list[Value]) -> list[Value]:
+    def _accumulate(self, carried: list[Value]) -> list[Value]:
         """One round: along the longer side of the tile first, so that the fewest loads are held at once."""
+        keys = self.keys
         reduced = self.kernel.outputs < len(self.kernel.sizes)
         last = self.cells[-1] if reduced else [Cell(0)]
         middle = [cells[0] for cells in self.cells[self.kernel.outputs : -1]]
@@ -320,7 +370,7 @@ class _Writer:
             for store, value in zip(stores, values, strict=True):
                 self._store_one(store, value, place)
         for (store, cell, _), total in sums.items():
-            self._add_to_fold(store, cell, total)
+            self.folds.add(store, cell, total)
 
     def _store_one(self, store: Store, value: Value, place: Place) -> None:
         lanes = place[self.vector_axis].lanes if place else 1
@@ -339,15 +389,6 @@ class _Writer:
             value = elementwise.apply(self.function, ops.ADD, dtype, [before, value])
         elementwise.store(self.function, dtype, value, pointer)
 
-    def _clear_folds(self) -> None:
-        """No sum yet, in any of the places that a folding store adds to."""
-        for store in (s for s in self.kernel.stores if s.folding):
-            dtype = store.expression.dtype
-            zero = self.function.splat(Function.constant(elementwise.register_type(dtype, 1), 0), FOLD_LANES)
-            for cell in range(FOLD_CELLS):
-                pointer = self._displaced(self.address[store.buffer], dtype, cell * FOLD_LANES)
-                elementwise.store(self.function, dtype, zero, pointer)
-
     def _fold(self, store: Store, place: Place, cell: int, sums: dict[tuple[Store, int, int], Value]) -> None:
         """Add the expression at a place of the tile to what its cells have added up to so far."""
         e, lanes = store.expression, place[self.vector_axis].lanes if place else 1
@@ -358,12 +399,6 @@ class _Writer:
             return
         value = self._wide(self._value(e, place), lanes)
         sums[key] = self.function.fadd(sums[key], value) if key in sums else value
-
-    def _add_to_fold(self, store: Store, cell: int, total: Value) -> None:
-        dtype = store.expression.dtype
-        pointer = self._displaced(self.address[store.buffer], dtype, cell * FOLD_LANES)
-        before = elementwise.load(self.function, dtype, total.type.lanes, pointer)
-        elementwise.store(self.function, dtype, self.function.fadd(before, total), pointer)
 
     # panels: a load's places for one tile of the outermost axis, side by side
 
@@ -522,3 +557,10 @@ def _every_so_deep(expressions: Sequence[Expression]) -> list[Expression]:
 
 def _power_of_two(n: int) -> int:
     return 1 << (n - 1).bit_length()
+
+
+def _longest_run(kernel: Kernel, known: dict[Expression, frozenset[int]]) -> int:
+    """Terms that the kernel's sums may add up one after the other: more in products, where each load is used again."""
+    factors = [r.expression.operands for r in kernel.reductions if isinstance(r.expression, Apply)]
+    products = [len({axes_of(factor, known) for factor in pair}) == 2 for pair in factors]
+    return _RUN_OF_PRODUCTS if any(products) else _RUN

@@ -74,7 +74,8 @@ class Function:
         self.module = module
         self.name = name
         self.parameters = [Value(f"%{n}", t) for n, t in parameters]
-        self._lines: list[str] = ["entry:"]
+        self._allocations: list[str] = []  # of the whole function, whoever asks for them
+        self._lines: list[str] = []
         self._block = "entry"
         self._count = 0
         signature = ", ".join(f"{t}{' noalias' if t == PTR else ''} %{n}" for n, t in parameters)
@@ -102,7 +103,7 @@ class Function:
 
     def text(self) -> str:
         """The function as LLVM text."""
-        return "\n".join([self._head, *self._lines, "}"])
+        return "\n".join([self._head, "entry:", *self._allocations, *self._lines, "}"])
 
     # constants
 
@@ -334,7 +335,9 @@ class Function:
 
     def allocate(self, element: Type, count: int) -> Value:
         """Memory for so many elements that lasts as long as the function runs."""
-        return self.emit(PTR, f"alloca {element}, i64 {count}")
+        result = Value("%v" + self._fresh(), PTR)
+        self._allocations.append(f"  {result.name} = alloca {element}, i64 {count}")
+        return result
 
     def call_address(self, function: Value, operands: Sequence[Value]) -> None:
         """Call a function without a result by its address."""
