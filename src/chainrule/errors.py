@@ -40,10 +40,13 @@ __all__ = [
 ]
 
 
+_NOT_THE_USERS = ("chainrule", "numpy", "contextlib")  # packages; the last stands between a block and its manager
+
+
 def user_line() -> tuple[str, int] | None:
     """The file and line, outside this package and NumPy, that is being executed now; None if there is none."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in ("chainrule", "numpy"):
+    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in _NOT_THE_USERS:
         frame = frame.f_back
     return None if frame is None else (frame.f_code.co_filename, frame.f_lineno)
 

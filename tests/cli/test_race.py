@@ -80,7 +80,7 @@ def test_what_is_no_number_of_operations(text: str) -> None:
         ("race symmetry --size 1", "1 bits have no two sides."),
         (
             "race xor --plot found.txt",
-            "--plot found.txt does not name a kind of picture. End it in .png, .svg or .pdf.",
+            "--plot found.txt does not name a kind of picture. Name a file that ends in .png, .svg or .pdf.",
         ),
     ],
 )

@@ -10,7 +10,12 @@ import typer
 __all__ = ["FiguresFile", "RunFolder", "examples_argument"]
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a saved run.", show_default=False)]
-FiguresFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Also write all figures to a file.")]
+FiguresFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Also write all figures to a file; to standard output, and nothing else, if it is -."
+    ),
+]
 
 
 def examples_argument(otherwise: str) -> Any:

@@ -60,19 +60,14 @@ def run_classic(
     import numpy as np
 
     from chainrule.classics.showing import run
-    from chainrule.cli.insights import is_picture, print_insight, write_json
-    from chainrule.errors import OptionError
+    from chainrule.cli.insights import check_files, deliver, write_picture
 
-    if plot is not None and not is_picture(plot):
-        cure = "Name a file that ends in .png, .svg or .pdf."
-        raise OptionError(f"--plot {plot} does not name a kind of picture.", cure=cure)
+    check_files(json, plot)
     with _shown_live() as watch:
         found = run(name, seed=seed, trials=trials, size=size, watch=watch)
-    if json is not None:
-        write_json(found, json)
+    deliver(found, json)
     if plot is not None:
-        np.ravel(found.plot())[0].figure.savefig(plot, dpi=150)
-    print_insight(found)
+        write_picture(np.ravel(found.plot())[0], plot, dpi=150)
 
 
 @contextmanager

@@ -22,15 +22,14 @@ def diagnose(
     json: FiguresFile = None,
 ) -> None:
     """Say what keeps a run from learning: at most five findings, with the derivatives that show them."""
-    from chainrule.cli.insights import examples_in, print_insight, write_json
+    from chainrule.cli.insights import check_files, deliver, examples_in
     from chainrule.insight.diagnosis import diagnose
     from chainrule.learning.run import Run
 
+    check_files(json)
     loaded = Run.load(run)
     found = diagnose(loaded, examples_in(data or _source(loaded.configuration.get("data"))), confirm=confirm, seed=seed)
-    if json is not None:
-        write_json(found, json)
-    print_insight(found)
+    deliver(found, json)
 
 
 def _source(name: object) -> Path | None:

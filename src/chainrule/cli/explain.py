@@ -32,14 +32,13 @@ def explain(
 
     Name one of --weight, --neuron, --layer and --largest; without any of them: --largest 10.
     """
-    from chainrule.cli.insights import examples_in, print_insight, write_json
+    from chainrule.cli.insights import check_files, deliver, examples_in
     from chainrule.insight.explanation import explain
     from chainrule.learning.run import Run
 
+    check_files(json)
     asked: dict[str, Any] = {"weight": weight, "neuron": neuron, "layer": layer, "largest": largest}
     if not any(value is not None for value in asked.values()):
         asked["largest"] = 10
     found = explain(Run.load(run), examples_in(data), **asked, examples=examples)
-    if json is not None:
-        write_json(found, json)
-    print_insight(found)
+    deliver(found, json)

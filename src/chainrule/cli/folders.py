@@ -22,6 +22,8 @@ def check(chosen: Path | None) -> None:
 
     Raises StorageError if it cannot be written, OptionError if it holds something other than a run.
     """
+    if chosen == Path("-"):
+        raise OptionError("a run is a folder of files, which cannot go to standard output.", cure="Name a folder.")
     check_folder(chosen or _RUNS)
     if chosen is not None and chosen.exists() and any(chosen.iterdir()) and not _holds_run(chosen):
         raise OptionError(

@@ -46,7 +46,8 @@ def _executed(arguments: Sequence[str]) -> int:
 
     try:
         code = app(list(arguments), prog_name="chainrule", standalone_mode=False)
-        sys.stdout.flush()  # what cannot be written is told now, not by the interpreter as it ends
+        if sys.stdout is not None:  # it was closed
+            sys.stdout.flush()  # what cannot be written is told now, not by the interpreter as it ends
     except TyperException as problem:
         return _failed(problem.format_message().replace("Value error, ", ""), MISUSED)
     return int(code or 0)

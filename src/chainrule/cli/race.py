@@ -55,20 +55,16 @@ def race(
     Ctrl-C ends the race and shows what was found by then.
     """
     from chainrule.classics import racing
-    from chainrule.cli.insights import is_picture, print_insight, write_json
+    from chainrule.cli.insights import check_files, deliver, write_picture
     from chainrule.cli.race_table import shown
-    from chainrule.errors import OptionError
 
     asked, given, allowed = _problem(problem, size), _rules(rules), None if budget is None else operations(budget)
-    if plot is not None and not is_picture(plot):
-        raise OptionError(f"--plot {plot} does not name a kind of picture.", cure="End it in .png, .svg or .pdf.")
+    check_files(json, plot)
     with shown() as report:
         found = racing.race(asked, given, trials, allowed, seed, report)
-    print_insight(found)
-    if json is not None:
-        write_json(found, json)
+    deliver(found, json)
     if plot is not None:
-        found.plot().figure.savefig(plot)
+        write_picture(found.plot(), plot)
     return STOPPED if found.stopped else 0
 
 

@@ -19,7 +19,10 @@ def report(
         examples_argument("the digits that come along, if the run learned from them; else none"),
     ] = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="The page, which replaces a file of that name.")
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="The page, which replaces a file of that name; - is standard output."
+        ),
     ] = Path("report.html"),
 ) -> None:
     """Write a saved run as one HTML page that any browser opens, without a network.
@@ -29,7 +32,11 @@ def report(
     from chainrule.cli.insights import examples_in
     from chainrule.insight.report_page.page import report
     from chainrule.learning.run import Run
+    from chainrule.storage import check_file, is_standard_output
 
+    check_file(output)
     learned = Run.load(run)
     known = data is not None or learned.configuration.get("data") == "digits"
-    print(report(learned, examples_in(data) if known else None, output))
+    written = report(learned, examples_in(data) if known else None, output)
+    if not is_standard_output(output):
+        print(written)

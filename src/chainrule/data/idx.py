@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import os
-import secrets
 import struct
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ChainruleError, DataError, FormatError, StorageError
+from chainrule.storage import write_file
 
 __all__ = ["read_idx", "write_idx"]
 
@@ -63,16 +64,14 @@ def write_idx(path: str | os.PathLike[str], array: NDArray[Any], *, compress: bo
     """Write an array as an IDX file, gzipped if `compress` says so, by default if the name ends in `.gz`.
 
     The element type is uint8, int8, int16, int32, float32 or float64. The same array makes the same bytes. The
-    file appears whole or not at all: it is written under a temporary name and then renamed.
+    file appears whole or not at all.
 
     Raises DataError if IDX cannot hold the array, StorageError if the file cannot be written.
     """
     path = Path(path)
     header, elements = _encoded(np.asarray(array))
     compress = path.suffix == ".gz" if compress is None else compress
-    with _replacing(path) as file, _compressed(file) if compress else file as stream:
-        stream.write(header)
-        stream.write(elements)
+    write_file(path, _compressed(header + elements) if compress else header + elements)
 
 
 @contextmanager
@@ -147,28 +146,9 @@ def _encoded(array: NDArray[Any]) -> tuple[bytes, bytes]:
     return struct.pack(f">2xBB{array.ndim}I", code, array.ndim, *array.shape), array.astype(element).tobytes()
 
 
-@contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with _removed_on_failure(temporary):
-            with temporary.open("xb") as file:
-                yield file
-            os.replace(temporary, path)
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror or error}.") from error
-
-
-@contextmanager
-def _removed_on_failure(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        with suppress(OSError):  # the failure itself is what the caller must hear of
-            path.unlink()
-        raise
-
-
-def _compressed(file: IO[bytes]) -> IO[bytes]:
+def _compressed(content: bytes) -> bytes:
     # Neither the time nor the name goes into the file, so that equal arrays make equal files.
-    return cast(IO[bytes], gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=9, mtime=0))
+    packed = io.BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", fileobj=packed, compresslevel=9, mtime=0) as file:
+        file.write(content)
+    return packed.getvalue()

@@ -1,7 +1,7 @@
 """What learning leaves behind: the network, a record of each epoch, and the folder that holds them.
 
 A run is saved as three files that any tool can read: `weights.safetensors`, `history.jsonl` (one record a line) and
-`configuration.json`. All are written under temporary names before the first is renamed; a new folder is renamed whole.
+`configuration.json`. All of them are complete before the first is seen; a new folder appears whole.
 """
 
 from __future__ import annotations
@@ -9,17 +9,15 @@ from __future__ import annotations
 import json
 import math
 import os
-import shutil
-import tempfile
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 
+from chainrule import storage
 from chainrule.errors import ChainruleError, FormatError, StorageError
 from chainrule.learning.flow import Flow
 from chainrule.nn.activations import ACTIVATIONS
@@ -61,11 +59,11 @@ class Run:
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write the run to a folder, which is made if it is not there; StorageError if that cannot be done."""
         target = Path(folder)
-        with _Storing(target):
+        with _naming(target):
             if target.exists():
                 self._write_into(target)
             else:
-                _made_whole(target, self._write_into)
+                storage.write_folder(target, self._write_into)
         return target
 
     def _write_into(self, folder: Path) -> None:
@@ -75,7 +73,7 @@ class Run:
         tensors = {name: np.ascontiguousarray(tensor) for name, tensor in named.items()}  # `save` takes no strides
         own = {"format": _FORMAT, **structure, "interrupted": self.interrupted}
         details = own | dict(self.configuration) | own
-        _replace_all(
+        storage.replace_files(
             {
                 folder / _WEIGHTS: save(tensors),
                 folder / _HISTORY: "".join(json.dumps(_strict(r)) + "\n" for r in self.history).encode(),
@@ -90,7 +88,7 @@ class Run:
     def load(cls, folder: str | os.PathLike[str]) -> Run:
         """The run that was saved in a folder; StorageError or FormatError if there is none."""
         source = Path(folder)
-        with _Storing(source):
+        with _naming(source):
             for name in (_CONFIGURATION, _HISTORY, _WEIGHTS):
                 if not (source / name).exists():
                     raise StorageError(f"{source} holds no run: there is no {source / name}.")
@@ -120,61 +118,12 @@ class Run:
 
 def check_folder(folder: str | os.PathLike[str]) -> None:
     """StorageError if a run could not be saved there: better told before learning than after."""
-    target = Path(folder)
-    with _Storing(target):
-        if target.exists() and not target.is_dir():
-            raise NotADirectoryError(20, "it is a file, not a folder", str(target))
-        existing = next(p for p in (target, *target.absolute().parents) if p.exists())
-        with tempfile.TemporaryFile(dir=existing):
-            pass
+    with _naming(Path(folder)):
+        storage.check_folder(folder)
 
 
-class _Storing:
-    """While the block runs, what the system refuses is a StorageError that names the folder."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _: type[BaseException] | None, problem: BaseException | None, at: TracebackType | None) -> None:
-        if isinstance(problem, OSError) and not isinstance(problem, StorageError):
-            what = f"{self.path}: {problem.strerror or problem}."
-            raise StorageError(what, cure="Choose another folder.") from problem
-
-
-def _made_whole(target: Path, write: Callable[[Path], None]) -> None:
-    """Make a new folder under another name, and give it its name when it is complete."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
-        write(temporary)
-        temporary.chmod(0o755)
-        temporary.rename(target)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-
-
-def _replace_all(contents: Mapping[Path, bytes]) -> None:
-    """Give files new contents: all of it is on disk before the first file changes."""
-    temporary: dict[Path, str] = {}
-    try:
-        for path, content in contents.items():
-            handle, temporary[path] = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(temporary[path], 0o644)
-        for path, name in temporary.items():
-            os.replace(name, path)
-    except BaseException:
-        for name in temporary.values():
-            with suppress(OSError):
-                os.unlink(name)
-        raise
+def _naming(folder: Path) -> AbstractContextManager[None]:
+    return storage.naming(folder, "{}: {}.", cure="Choose another folder.")
 
 
 def _text(path: Path) -> str:

@@ -14,13 +14,13 @@ import hashlib
 import os
 import stat
 import sys
-import tempfile
 import warnings
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
 from chainrule.native.target import Target
+from chainrule.storage import replace_files
 
 __all__ = ["folder", "key", "load", "store"]
 
@@ -102,14 +102,7 @@ def store(name: str, code: bytes, temporary_bytes: int) -> None:
     if where is None:
         return
     try:
-        handle, temporary = tempfile.mkstemp(prefix=".", dir=where)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(_packed(name, code, temporary_bytes))
-            os.replace(temporary, where / name)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        replace_files({where / name: _packed(name, code, temporary_bytes)}, private=True, durable=False)
         _forget_oldest(where)
     except OSError:
         return

@@ -6,18 +6,17 @@ import base64
 import hashlib
 import json
 import os
-import tempfile
-from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from chainrule.errors import OptionError, StorageError
+from chainrule.errors import OptionError
 from chainrule.insight.report_page.figures import Figures, figures_of
 from chainrule.insight.report_page.markup import Markup, element
 from chainrule.insight.report_page.sections import SECTIONS, facts
 from chainrule.learning.run import Run
 from chainrule.nn.network import Network
+from chainrule.storage import check_file, write_file
 
 __all__ = ["page", "report"]
 
@@ -33,7 +32,7 @@ def report(run: Run, data: Any = None, path: str | os.PathLike[str] = "report.ht
     The page opens without a network and loads nothing. With `data`, a DataSet or a pair `(x, labels)`, it also shows
     ∂C/∂w of the mean cost on them (penalty included), and the examples with the longest gradients ‖∂C_x/∂(w, b)‖.
     Every figure is exact, the noise scale an unbiased estimate's quotient; what is drawn is in the page as JSON too, in
-    the element `report-data`. Returns the path.
+    the element `report-data`. Returns the path; `-` is standard output.
 
     Raises OptionError if `run` is no Run or its network has no layers, DataError for data that do not fit it,
     StorageError if the file cannot be written.
@@ -50,11 +49,8 @@ def report(run: Run, data: Any = None, path: str | os.PathLike[str] = "report.ht
     if not isinstance(run.network, Network):
         raise OptionError(f"a report is about a Network of layers, not {type(run.network).__name__}.")
     target = Path(path)
-    text = page(figures_of(run, data))
-    try:
-        _write(target, text)
-    except OSError as problem:
-        raise StorageError(f"{target}: {problem.strerror or problem}.", cure="Choose another file.") from problem
+    check_file(target)
+    write_file(target, page(figures_of(run, data)))
     return target
 
 
@@ -126,17 +122,3 @@ def _data(figures: Figures) -> Markup:
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return element("script", Markup(text), type="application/json", id="report-data")
-
-
-def _write(target: Path, text: str) -> None:
-    """Write the file under another name until it is complete."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, target)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
