@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent / "src" / "chainrule"
 #: From the bottom to the top; those in one row are siblings and do not import each other.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("storage",),
+    ("checks", "storage"),
     ("graph", "data"),
     ("trace",),
     ("derive", "native", "numpy", "random"),
@@ -29,7 +29,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 HEIGHT = {layer: height for height, row in enumerate(LAYERS) for layer in row}
 #: Layers that may import less than all that is below them.
-ONLY: dict[str, set[str]] = {"data": {"errors", "storage"}, "numpy": {"trace"}, "random": {"errors", "graph", "trace"}}
+ONLY: dict[str, set[str]] = {
+    "data": {"errors", "storage"},
+    "numpy": {"trace"},
+    "random": {"errors", "checks", "graph", "trace"},
+}
 
 MODULES = {
     ".".join(("chainrule", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__"): path

@@ -317,9 +317,9 @@ def test_random_functions_are_of_the_dtype_and_depth_that_is_asked_for() -> None
 
 
 def test_random_functions_of_other_things_are_refused() -> None:
-    with pytest.raises(OptionError, match="not from nothing_of_the_kind"):
+    with pytest.raises(OptionError, match="an operation must be one of .*not 'nothing_of_the_kind'"):
         random_function(0, ("nothing_of_the_kind",))
-    with pytest.raises(OptionError, match="not from none"):
+    with pytest.raises(OptionError, match="operations must be at least one"):
         random_function(0, ())
     with pytest.raises(OptionError, match="not of int64"):
         random_function(0, dtype=np.int64)

@@ -17,7 +17,6 @@ Source: Salmon, Moraes, Dror & Shaw, Parallel random numbers: as easy as 1, 2, 3
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -25,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.checks import whole_number
 from chainrule.errors import DTypeError, OptionError, ShapeError
 from chainrule.graph import ops
 from chainrule.graph.types import Type, checked_dtype
@@ -56,7 +56,7 @@ def key(seed: int) -> np.ndarray[Any, Any]:
     >>> key(2**32 + 5)
     array([1, 5], dtype=uint32)
     """
-    number = _whole("a seed", seed, 0, 2**64)
+    number = whole_number("a seed", seed, 0, 2**64 - 1)
     return np.array([number // _WORD, number % _WORD], np.uint32)
 
 
@@ -71,7 +71,7 @@ def split(key: Any, n: int = 2) -> Any:
     >>> first, second
     (array([1351547692, 3235790642], dtype=uint32), array([2473972575,  935721516], dtype=uint32))
     """
-    count = _whole("the number of keys", n, 1, _WORD + 1)
+    count = whole_number("the number of keys", n, 1, _WORD)
     words = _checked_key(key)
     return namespace.stack(_threefry(words, _SPLIT, _counted(key, (count,))), axis=-1)
 
@@ -95,23 +95,12 @@ def fold_in(key: Any, number: Any) -> Any:
 def _folded(number: Any) -> Any:
     """The number as the counter's second word, an array of one element."""
     if not isinstance(number, Array):
-        return np.array([_whole("a number folded into a key", number, 0, _WORD)], np.uint32)
+        return np.array([whole_number("a number folded into a key", number, 0, _WORD - 1)], np.uint32)
     if number.dtype.kind not in "iu":
         raise DTypeError(f"a number folded into a key must be whole, not {number.node.type}.")
     if number.size != 1:
         raise ShapeError(f"one number can be folded into a key, not {number.node.type}.")
     return number.reshape(1).astype(np.uint32)
-
-
-def _whole(what: str, number: Any, low: int, end: int) -> int:
-    """The number as an int in low ≤ number < end."""
-    try:
-        found = operator.index(number)
-    except TypeError:
-        found = low - 1
-    if not low <= found < end:
-        raise OptionError(f"{what} must be a whole number from {low} to {end - 1}, not {number!r}.")
-    return found
 
 
 def _checked_key(key: Any) -> tuple[Any, Any]:
@@ -163,7 +152,7 @@ def _drawn(formula: Formula, key: Any, shape: Shape) -> Any:
 
 def _extents(shape: Shape) -> tuple[int, ...]:
     extents = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
-    checked = tuple(_whole("an extent of a shape", n, 0, _WORD + 1) for n in extents)
+    checked = tuple(whole_number("an extent of a shape", n, 0, _WORD) for n in extents)
     if math.prod(checked) > _WORD:
         raise OptionError(f"one key gives at most 2**32 numbers, not the shape {checked}.", cure="Split the key.")
     return checked
@@ -474,9 +463,9 @@ def _bounds(low: Any, high: Any, dtype: np.dtype[Any]) -> tuple[int, int]:
     if dtype.kind not in "iu":
         raise DTypeError(f"random whole numbers need an integer type, not {dtype}.")
     limits = np.iinfo(dtype)
-    first = _whole("the lowest of random integers", low, int(limits.min), int(limits.max) + 1)
+    first = whole_number("the lowest of random integers", low, int(limits.min), int(limits.max))
     last = min(int(limits.max), first + _WORD - 1)
-    return first, _whole("the end of random integers", high, first + 1, last + 2)
+    return first, whole_number("the end of random integers", high, first + 1, last + 1)
 
 
 def permutation(key: Any, x: Any, axis: int = 0) -> Any:
@@ -495,7 +484,7 @@ def permutation(key: Any, x: Any, axis: int = 0) -> Any:
            [5, 4, 6]])
     """
     if np.ndim(x) == 0:
-        return _order(key, _whole("the number to permute", x, 0, _WORD + 1))
+        return _order(key, whole_number("the number to permute", x, 0, _WORD))
     along = normalized_axis(axis, np.ndim(x))
     return namespace.take(x, _order(key, np.shape(x)[along]), along)
 

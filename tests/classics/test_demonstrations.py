@@ -44,23 +44,22 @@ def test_each_is_found_by_its_name_and_says_what_it_is(name: str) -> None:
 
 
 def test_a_demonstration_that_there_is_not_is_refused() -> None:
-    with pytest.raises(OptionError, match="no demonstration 'chapter-7'") as caught:
+    with pytest.raises(OptionError, match="demonstration must be one of 'toy-neuron', .*not 'chapter-7'"):
         classics.demonstration("chapter-7")
-    assert "toy-neuron" in caught.value.cure
 
 
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("toy-neuron", {"speed": 1}, "toy-neuron has no option 'speed'"),
+        ("toy-neuron", {"speed": 1}, "the options of toy-neuron must be one of 'rate', .*not 'speed'"),
         ("toy-neuron", {"epochs": 0}, "epochs must be a whole number of at least 1, not 0"),
-        ("toy-neuron", {"costs": ()}, "at least one cost and one start"),
-        ("toy-neuron", {"starts": ()}, "at least one cost and one start"),
-        ("toy-neuron", {"costs": ["cubic"]}, "there is no cost 'cubic'"),
+        ("toy-neuron", {"costs": ()}, "costs must be at least one"),
+        ("toy-neuron", {"starts": ()}, "starts must be at least one"),
+        ("toy-neuron", {"costs": ["cubic"]}, "cost must be one of"),
         ("chapter-1", {"seed": -1}, "seed must be a whole number of at least 0, not -1"),
         ("vanishing-gradients", {"networks": True}, "networks must be a whole number"),
-        ("vanishing-gradients", {"depths": [0]}, "depths must be a whole number of at least 1"),
-        ("vanishing-gradients", {"depths": []}, "depths must name at least one number"),
+        ("vanishing-gradients", {"depths": [0]}, r"depths\[0\] must be a whole number of at least 1"),
+        ("vanishing-gradients", {"depths": []}, "depths must be at least one whole number"),
         ("vanishing-gradients", {"hidden": 0.5}, "hidden must be a whole number"),
         ("vanishing-gradients", {"images": 0}, "images must be a whole number"),
     ],

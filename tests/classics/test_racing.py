@@ -323,13 +323,13 @@ def test_ctrl_c_keeps_what_is_known() -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"problem": "xorr"}, "there is no problem 'xorr'"),
-        ({"rules": ["magic"]}, "there is no rule 'magic'"),
+        ({"problem": "xorr"}, "problem must be one of .*not 'xorr'"),
+        ({"rules": ["magic"]}, "rule must be one of .*not 'magic'"),
         ({"rules": []}, "a race needs rules, each once"),
         ({"rules": [BASE, BASE]}, "a race needs rules, each once"),
         ({"trials": 0}, "trials must be a whole number of at least 1, not 0"),
-        ({"budget": 0}, "budget must be a number of operations above 0, not 0"),
-        ({"budget": float("nan")}, "budget must be a number of operations above 0, not nan"),
+        ({"budget": 0}, "budget must be a number above 0, not 0"),
+        ({"budget": float("nan")}, "budget must be a number above 0, not nan"),
     ],
 )
 def test_what_cannot_be_raced_is_said(options: dict[str, Any], sentence: str) -> None:
@@ -338,5 +338,5 @@ def test_what_cannot_be_raced_is_said(options: dict[str, Any], sentence: str) ->
 
 
 def test_a_rule_that_was_not_in_the_race(shown: Race) -> None:
-    with pytest.raises(OptionError, match="(?s)'magic' was not in the race.*There were shallow, layer"):
+    with pytest.raises(OptionError, match="rule must be one of 'shallow', 'layer.*not 'magic'"):
         shown.entry("magic")

@@ -91,7 +91,7 @@ def test_with_every_step_judged_there_is_little_to_learn() -> None:
 
 
 def test_a_register_of_one_unit_is_refused() -> None:
-    with pytest.raises(OptionError, match="at least two units, not 1"):
+    with pytest.raises(OptionError, match="units must be a whole number of at least 2, not 1"):
         classics.problem("shift-register", units=1)
 
 

@@ -243,7 +243,7 @@ def test_a_demonstration_is_run() -> None:
 
 
 def test_mistakes_are_told() -> None:
-    with pytest.raises(OptionError, match="no problem or demonstration 'chess'"):
+    with pytest.raises(OptionError, match="problem or demonstration must be one of .*not 'chess'"):
         run("chess")
     with pytest.raises(OptionError, match="xor-direct comes in one size"):
         run("xor-direct", size=3)

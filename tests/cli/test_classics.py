@@ -65,10 +65,10 @@ def test_run_of_a_demonstration_prints_and_draws_it(capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["chess"], "there is no problem or demonstration 'chess'. There are xor,"),
+        (["chess"], "problem or demonstration must be one of 'xor', "),
         (["xor-direct", "--size", "3"], "xor-direct comes in one size."),
         (["xor", "--trials", "0"], "trials must be a whole number of at least 1, not 0."),
-        (["parity", "--size", "99"], "parity is of 2 to 8 bits, not 99."),
+        (["parity", "--size", "99"], "bits must be a whole number from 2 to 8, not 99."),
         (["toy-neuron", "--trials", "3"], "neither trials nor a size."),
         (["xor-direct", "--plot", "a.nothing"], "Name a file that ends in .png, .svg or .pdf."),
     ],

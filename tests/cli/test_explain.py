@@ -77,7 +77,7 @@ def test_without_data_it_asks_the_bundled_digits(capsys: pytest.CaptureFixture[s
         (["--weight", "layers[0].w[3]"], "names no weight or bias. Write layers[0].w[3, 407]"),
         (["--weight", "layers[2].b[0]"], "the network has layers 0 to 1"),
         (["--neuron", "3"], "names no neuron. Write layers[0][3]"),
-        (["--layer", "2"], "layer 2 is none of the network's layers, 0 to 1."),
+        (["--layer", "2"], "layer must be a whole number from 0 to 1, not 2."),
         (["--layer", "0", "--largest", "3"], "about one thing, not layer and largest."),
         (["--largest", "0"], "largest must be a whole number of at least 1, not 0."),
         (["--examples", "0"], "examples must be a whole number of at least 1, not 0."),

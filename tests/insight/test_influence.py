@@ -184,10 +184,10 @@ def test_real_targets() -> None:
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"method": "magic"}, "there is no influence 'magic'"),
+        ({"method": "magic"}, "method must be one of .*not 'magic'"),
         ({"method": "checkpoints"}, "needs the networks on the way"),
         ({"method": "checkpoints", "checkpoints": [(cr.nn.Network([4, 3]), 1.0)]}, "of the sizes"),
-        ({"method": "influence", "curvature": "fisher"}, "there is no curvature 'fisher'"),
+        ({"method": "influence", "curvature": "fisher"}, "curvature must be one of .*not 'fisher'"),
         ({"damping": -1}, "damping must be"),
         ({"tolerance": 0}, "tolerance must be"),
         ({"top": 0}, "top must be"),

@@ -245,8 +245,8 @@ def test_real_targets_have_no_accuracy() -> None:
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"method": "random"}, "there is no saliency 'random'"),
-        ({"curvature": "fisher"}, "there is no curvature 'fisher'"),
+        ({"method": "random"}, "method must be one of .*not 'random'"),
+        ({"curvature": "fisher"}, "curvature must be one of .*not 'fisher'"),
         ({"damping": -1.0}, "damping must be"),
         ({"top": 0}, "top must be"),
     ],

@@ -45,7 +45,7 @@ def test_blocks_and_native_code_change_nothing(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_unknown_curvature_is_refused() -> None:
-    with pytest.raises(OptionError, match="there is no curvature 'fisher'"):
+    with pytest.raises(OptionError, match="curvature must be one of .*not 'fisher'"):
         matrix(small(*KINDS[0]), "fisher")
 
 

@@ -83,7 +83,7 @@ def test_it_refuses_a_top_that_is_none(top: Any) -> None:
 
 def test_it_refuses() -> None:
     subject = small(*KINDS[4])
-    with pytest.raises(OptionError, match="there is no measure 'alignment'"):
+    with pytest.raises(OptionError, match="by must be one of 'el2n', 'grand', not 'alignment'"):
         label_suspects(subject.network, data_of(subject), by="alignment")
     with pytest.raises(OptionError, match="real numbers"):
         label_suspects(subject.network, (subject.x, np.random.default_rng(0).normal(size=(12, 3))))

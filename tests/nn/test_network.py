@@ -113,30 +113,33 @@ def test_float32_weights_are_the_float64_ones_rounded() -> None:
     "sizes", [[], [5], [3, 0], [3, -1, 2], [3, 2.0], 5, None, "ab", [[3, 2]], ["3", 2]], ids=lambda sizes: repr(sizes)
 )
 def test_sizes_that_make_no_network_are_refused_by_name(sizes: Any) -> None:
-    with pytest.raises(OptionError, match=r"sizes must be at least two positive numbers, not ") as refusal:
+    with pytest.raises(OptionError, match=r"^sizes(\[\d\])? must be .*whole numbers? of at least 1, not ") as refusal:
         Network(sizes)
-    assert repr(sizes) in str(refusal.value)
+    wrong = next((size for size in sizes if size != 3), sizes) if isinstance(sizes, list) and len(sizes) > 1 else sizes
+    assert f"not {wrong!r}." in str(refusal.value)
 
 
 @pytest.mark.parametrize("bad", ["sigmoyd", "", None, ["tanh"], 3])
 def test_an_unknown_activation_is_refused_with_the_known_ones(bad: Any) -> None:
-    with pytest.raises(OptionError, match="no activation .*\n(.|\n)*sigmoid, tanh, relu, softmax, identity"):
+    with pytest.raises(
+        OptionError, match="activation must be one of 'sigmoid', 'tanh', 'relu', 'softmax', 'identity', not "
+    ):
         Network([3, 2], bad)
-    with pytest.raises(OptionError, match="no activation"):
+    with pytest.raises(OptionError, match="activation must be one of"):
         Dense(EYE, ZERO, bad)
-    with pytest.raises(OptionError, match="no activation"):
+    with pytest.raises(OptionError, match="activation must be one of"):
         Network.from_weights([(EYE, ZERO)], [bad])
 
 
 @pytest.mark.parametrize("bad", ["x", ["tanh"], 3])
 def test_an_unknown_activation_of_the_output_is_refused(bad: Any) -> None:
-    with pytest.raises(OptionError, match="no activation"):
+    with pytest.raises(OptionError, match="output must be one of"):
         Network([3, 2], output=bad)
 
 
 @pytest.mark.parametrize("bad", ["xavier", ["he"], 3])
 def test_an_unknown_initialiser_is_refused_with_the_known_ones(bad: Any) -> None:
-    with pytest.raises(OptionError, match="no initializer .*\n(.|\n)*normal, scaled_normal, glorot, he"):
+    with pytest.raises(OptionError, match="initializer must be one of 'normal', 'scaled_normal', 'glorot', 'he', not "):
         Network([3, 2], initializer=bad)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import random
+from chainrule.checks import whole_number
 from chainrule.classics.problems.base import Problem
 from chainrule.classics.rules.base import Rule, Spending
 from chainrule.errors import OptionError
@@ -119,21 +120,15 @@ def run_trials(
 
     `spending` is that of a sweep, if it has been counted before.
     """
-    limit = problem.budget if budget is None else budget
-    _check(problem, rule, count, limit, lanes)
+    refusal = rule.refusal(problem)
+    if refusal is not None:
+        raise OptionError(f"{rule.name} cannot take {problem.name}: {refusal}")
+    limit = whole_number("budget", problem.budget if budget is None else budget, 1)
+    count, lanes = whole_number("trials", count, 1), whole_number("lanes", lanes, 1)
     pool = _Pool(problem, rule, count, limit, seed, lanes, spending or rule.spending(problem))
     while not pool.finished.all():
         pool.advance()
         yield pool.found()
-
-
-def _check(problem: Problem, rule: Rule, count: int, budget: int, lanes: int) -> None:
-    refusal = rule.refusal(problem)
-    if refusal is not None:
-        raise OptionError(f"{rule.name} cannot take {problem.name}: {refusal}")
-    for name, value in (("trials", count), ("budget", budget), ("lanes", lanes)):
-        if not isinstance(value, int | np.integer) or value < 1:
-            raise OptionError(f"{name} must be a whole number of at least 1, not {value!r}.")
 
 
 class _Pool:

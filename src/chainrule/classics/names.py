@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Collection, Mapping
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
-from chainrule.errors import OptionError
+from chainrule.checks import one_of
 
 __all__ = ["Names", "check", "made", "options_of"]
 
@@ -18,9 +17,7 @@ Names = Mapping[str, tuple[str, str]]
 
 def check(what: str, names: Collection[str], name: str) -> None:
     """OptionError if there is nothing of that name, with the one that was probably meant, and all there are."""
-    if name not in names:
-        meant = "".join(f"Did you mean {close}? " for close in get_close_matches(name, names, 1))
-        raise OptionError(f"there is no {what} {name!r}.", cure=f"{meant}There are {', '.join(names)}.")
+    one_of(what, name, names)
 
 
 def made(kind: str, names: Names, name: str, options: Mapping[str, Any]) -> Any:
@@ -29,13 +26,9 @@ def made(kind: str, names: Names, name: str, options: Mapping[str, Any]) -> Any:
     Raises OptionError if there is none of that name, or it does not have such options.
     """
     known = options_of(kind, names, name)
-    make = _maker(kind, names, name)
-    try:
-        inspect.signature(make).bind(**options)
-    except TypeError:
-        told = ", ".join(known) or "none"
-        raise OptionError(f"{name} has no options {', '.join(options)}.", cure=f"Its options: {told}.") from None
-    return make(**options)
+    for option in options:
+        one_of(f"the options of {name}", option, known)
+    return _maker(kind, names, name)(**options)
 
 
 def options_of(kind: str, names: Names, name: str) -> list[str]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from chainrule import random
+from chainrule.checks import real_number, whole_number
 from chainrule.classics.lanes import Trials, run_trials
 from chainrule.classics.problems import problem as problem_named
 from chainrule.classics.problems.base import Problem
@@ -49,9 +48,10 @@ def race(
     """
     asked = problem_named(problem) if isinstance(problem, str) else problem
     racers = [rule_named(r) if isinstance(r, str) else r for r in (list(RULES) if rules is None else rules)]
-    _check(racers, trials, budget)
-    allowed = _usual_budget(asked) if budget is None else float(budget)
-    count = trials or (_MANY if _MANY * allowed <= _LONG else _ENOUGH)
+    _check_once(racers)
+    allowed = _usual_budget(asked) if budget is None else real_number("budget", budget, above=0)
+    usual = _MANY if _MANY * allowed <= _LONG else _ENOUGH
+    count, seed = whole_number("trials", usual if trials is None else trials, 1), whole_number("seed", seed, 0)
     known = start = Race(asked.name, asked.description, count, allowed, seed, (), stopped=True)
     try:
         for known in _raced(asked, racers, start):
@@ -62,14 +62,10 @@ def race(
     return replace(known, stopped=False)
 
 
-def _check(rules: Sequence[Rule], trials: int | None, budget: float | None) -> None:
+def _check_once(rules: Sequence[Rule]) -> None:
     names = [rule.name for rule in rules]
     if not rules or len(set(names)) < len(names):
         raise OptionError(f"a race needs rules, each once, not {names}.", cure=f"There are {', '.join(RULES)}.")
-    if trials is not None and (not isinstance(trials, int | np.integer) or trials < 1):
-        raise OptionError(f"trials must be a whole number of at least 1, not {trials!r}.")
-    if budget is not None and not 0 < budget < np.inf:
-        raise OptionError(f"budget must be a number of operations above 0, not {budget!r}.")
 
 
 def _usual_budget(problem: Problem) -> float:

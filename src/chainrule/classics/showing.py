@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import random
+from chainrule.checks import whole_number
 from chainrule.classics.demonstrations import DEMONSTRATIONS, demonstration
 from chainrule.classics.hinton import HintonDiagram, hinton_diagram
 from chainrule.classics.lanes import trials as run_all
@@ -172,8 +173,7 @@ def run(
     if isinstance(name, str):
         check("problem or demonstration", [*PROBLEMS, *DEMONSTRATIONS], name)
     asked = _sized(name, size) if isinstance(name, str) else name
-    if not isinstance(trials, int | np.integer) or trials < 1:
-        raise OptionError(f"trials must be a whole number of at least 1, not {trials!r}.")
+    trials, seed = whole_number("trials", trials, 1), whole_number("seed", seed, 0)
     learner, trial, these = rule("backpropagation"), 0, None
     if trials > 1:
         found = run_all(asked, learner, trials, seed=seed)

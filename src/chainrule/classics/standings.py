@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from chainrule.checks import one_of
 from chainrule.classics.rules.base import Spending
-from chainrule.errors import OptionError
 from chainrule.insight.presentation import Insight, Table, _html_table, figure, plain
 
 __all__ = ["Entry", "Measure", "Outcome", "Race"]
@@ -126,9 +126,7 @@ class Race(Insight):
     def entry(self, rule: str) -> Entry:
         """What came of the rule of that name; OptionError if it was not in the race."""
         found = {entry.rule: entry for entry in self.entries}
-        if rule not in found:
-            raise OptionError(f"{rule!r} was not in the race.", cure=f"There were {', '.join(found)}.")
-        return found[rule]
+        return found[one_of("rule", rule, found)]
 
     def factor(self, rule: str, of: Measure = "operations") -> float:
         """How many times as much as backpropagation the rule needs, in the median; below 1 where backpropagation loses.

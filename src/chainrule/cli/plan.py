@@ -22,7 +22,7 @@ def sizes(text: str | None, data: DataSet) -> list[int]:
     fitting = [data.features, _HIDDEN, data.classes]
     if text is None:
         return fitting
-    if not re.fullmatch("[0-9]{1,9}(-[0-9]{1,9})+", text):
+    if not re.fullmatch("[1-9][0-9]{0,8}(-[1-9][0-9]{0,8})+", text):
         raise OptionError(f"--network {text} names no sizes.", cure=f"Write them like {_joined(fitting)}.")
     found = [int(size) for size in text.split("-")]
     suggested = f"Write --network {_joined([data.features, *found[1:-1], data.classes])}."

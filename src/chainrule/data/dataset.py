@@ -211,7 +211,10 @@ def _check_classes(labels: NDArray[Any]) -> None:
         raise DataError(f"labels in one dimension are classes and must be integers, not {found}.", cure=cure)
     if labels.min() < 0:
         found = f"{labels.dtype} of shape {labels.shape} holds {labels.min()} at labels[{labels.argmin()}]"
-        cure = "Number the classes from 0: names, labels = np.unique(labels, return_inverse=True)."
+        cure = (
+            "Number the classes from 0: names, labels = np.unique(labels, return_inverse=True); or write "
+            "labels[:, None].astype(np.float32) for real targets."
+        )
         raise DataError(f"labels must not be negative: {found}.", cure=cure)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import random
+from chainrule.checks import one_of, real_number, whole_number
 from chainrule.errors import DataError, OptionError
 from chainrule.insight.passes import native
 from chainrule.insight.presentation import Insight, Table, figure, number
@@ -180,7 +181,11 @@ def attribution(
     Sources: Simonyan, Vedaldi & Zisserman 2014; Sundararajan, Taly & Yan, Axiomatic attribution for deep networks,
     2017; Smilkov et al., SmoothGrad, 2017.
     """
-    _check_options(method, of, rule, steps, noise)
+    one_of("method", method, _METHODS)
+    one_of("of", of, ("output", "weighted_input", "cost"))
+    one_of("rule", rule, ("midpoint", "gauss_legendre"))
+    steps = whole_number("steps", steps, 2 if method == "smooth_grad" else 1)  # for the standard error
+    noise, seed = real_number("noise", noise, 0), whole_number("seed", seed, 0)
     network = network_or_run.network if isinstance(network_or_run, Run) else network_or_run
     x, shape = _rows(network, example, shape)
     start = _baseline(baseline, x)
@@ -241,8 +246,6 @@ def _by_integrated_gradients(asked: _Question) -> _Found:
 
 
 def _by_smooth_grad(asked: _Question) -> _Found:
-    if asked.steps < 2:
-        raise OptionError("smooth_grad needs at least 2 steps, for the standard error.")
     keys = random.split(random.key(asked.seed), asked.steps)
     x = asked.subject.x
     sizes = (asked.noise * np.ptp(x, axis=1, keepdims=True)).astype(x.dtype)
@@ -333,18 +336,6 @@ def _shifted(subject: Subject, of: str) -> SlopeCheck:
     moved[every, most] += shift
     measured = _explained(subject, of, moved) - _explained(subject, of, x)
     return SlopeCheck(most, shift, shift * slopes[every, most], measured)
-
-
-def _check_options(method: Any, of: Any, rule: Any, steps: Any, noise: Any) -> None:
-    known = {"method": (method, tuple(_METHODS)), "of": (of, ("output", "weighted_input", "cost")),
-             "rule": (rule, ("midpoint", "gauss_legendre"))}  # fmt: skip
-    for name, (value, choices) in known.items():
-        if value not in choices:
-            raise OptionError(f"{name} {value!r} is not known.", cure=f"There are {', '.join(choices)}.")
-    if not isinstance(steps, int) or steps < 1:
-        raise OptionError(f"steps must be a whole number of at least 1, not {steps!r}.")
-    if not (isinstance(noise, int | float) and 0 <= noise < math.inf):
-        raise OptionError(f"noise must be a number of at least 0, not {noise!r}.")
 
 
 def _rows(network: Feedforward, example: Any, shape: tuple[int, int] | None) -> tuple[Values, tuple[int, int] | None]:

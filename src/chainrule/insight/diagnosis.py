@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import DataError, OptionError
+from chainrule.checks import instance, whole_number
+from chainrule.errors import DataError
 from chainrule.insight.findings.case import Case
 from chainrule.insight.findings.finding import SEVERITIES, Finding, Measure, Outcome
 from chainrule.insight.findings.functions import FunctionCase
@@ -114,7 +115,9 @@ def diagnose(
     Source: Nielsen, Neural Networks and Deep Learning, chapters 3 and 5; Schneider et al., Cockpit, 2021; McCandlish et
     al. 2018; Cohen et al. 2021; Paul et al. 2021; the rules of TheDeepChecker, AutoTrainer and UMLAUT.
     """
-    _check(batch, optimizer)
+    batch, seed = None if batch is None else whole_number("batch", batch, 1), whole_number("seed", seed, 0)
+    if optimizer is not None:
+        instance("optimizer", optimizer, Optimizer, "an optimiser", cure="For example cr.optim.SGD(0.1).")
     whole = subject_of(network_or_run, data, cost, l2)
     rows = _drawn(whole.count, seed)
     subject = whole.taking(rows)
@@ -143,13 +146,6 @@ def _drawn(count: int, seed: int) -> Values:
 def _checked(subject: Subject, data: Any, seed: int) -> Subject:
     found = subject_of(subject.network, data, subject.objective.cost).at_most(_EXAMPLES, seed)
     return replace(found, objective=subject.objective)
-
-
-def _check(batch: Any, optimizer: Any) -> None:
-    if batch is not None and (not isinstance(batch, int | np.integer) or isinstance(batch, bool) or batch < 1):
-        raise OptionError(f"batch must be a whole number of at least 1, not {batch!r}.")
-    if optimizer is not None and not isinstance(optimizer, Optimizer):
-        raise OptionError(f"optimizer must be an optimiser, not {optimizer!r}.", cure="For example cr.optim.SGD(0.1).")
 
 
 def glance(run: Run) -> Finding | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import OptionError
+from chainrule.checks import one_of, whole_number
 from chainrule.insight.eigenvalues import signs
 from chainrule.insight.hessian import hessian_product
 from chainrule.insight.passes import mean_of, native
@@ -124,13 +124,11 @@ def curvature_diagonal(
     Source: Bekas, Kokiopoulou and Saad 2007 (estimate of a diagonal); Martens, New insights and perspectives on the
     natural gradient method, 2020.
     """
-    if kind not in _NAMES:
-        raise OptionError(f"there is no curvature {kind!r}.", cure=f"There are {', '.join(_NAMES)}.")
+    one_of("kind", kind, _NAMES)
+    probes, seed = whole_number("probes", probes, 2), whole_number("seed", seed, 0)
     subject = subject_of(network, data, cost, l2).at_most(examples, seed)
     small = subject.network.parameters <= _EXACT
     if kind == "hessian" and not small:
-        if not isinstance(probes, int | np.integer) or probes < 2:
-            raise OptionError(f"probes must be a whole number of at least 2, not {probes!r}.")
         values, errors = _estimated(subject, probes, seed)
         wide = shaped(subject.network, errors)
         return CurvatureDiagonal(kind, shaped(subject.network, values), wide, probes, subject.count)

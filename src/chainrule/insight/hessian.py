@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.checks import real_number, whole_number
 from chainrule.errors import OptionError
 from chainrule.insight.eigenvalues import Product, Ritz, lanczos, settled, trace
 from chainrule.insight.presentation import Insight, Table, figure, number
@@ -139,7 +140,11 @@ def curvature(
 
     Source: Lanczos 1950 and Hutchinson 1990, in `eigenvalues`; Cohen et al. 2021 for the verdict.
     """
-    _check(top, lanczos_steps, tolerance, probes, examples)
+    top, lanczos_steps = whole_number("top", top, 1), whole_number("lanczos_steps", lanczos_steps, 1)
+    tolerance = real_number("tolerance", tolerance, above=0, below=1)
+    probes, seed = whole_number("probes", probes, 0), whole_number("seed", seed, 0)
+    if probes == 1:
+        raise OptionError("one probe has no standard error.", cure="Take at least 2, or 0 for no trace.")
     optimizer = chosen_optimizer(network, rate)
     scales = preconditioner(optimizer, state) if optimizer is not None else None
     subject = subject_of(network, data, cost, l2, layers=False).at_most(examples, seed)
@@ -160,17 +165,6 @@ def curvature(
         examples=subject.count,
         stability=None if optimizer is None else _judged(subject, optimizer, scales, found, tolerance, lanczos_steps),
     )
-
-
-def _check(top: Any, steps: Any, tolerance: Any, probes: Any, examples: Any) -> None:
-    counts = {"top": (top, 1), "lanczos_steps": (steps, 1), "probes": (probes, 0), "examples": (examples, 1)}
-    for name, (value, least) in counts.items():
-        if not isinstance(value, int | np.integer) or value < least:
-            raise OptionError(f"{name} must be a whole number of at least {least}, not {value!r}.")
-    if probes == 1:
-        raise OptionError("one probe has no standard error.", cure="Take at least 2, or 0 for no trace.")
-    if not isinstance(tolerance, int | float | np.floating) or not 0 < tolerance < 1:
-        raise OptionError(f"tolerance must be between 0 and 1, not {tolerance!r}.")
 
 
 def _judged(

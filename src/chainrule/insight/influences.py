@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.checks import one_of, real_number, whole_number
 from chainrule.errors import DataError, OptionError
 from chainrule.insight.passes import judged, mean_gradient, slopes_along
 from chainrule.insight.presentation import Insight, Table, figure, number
@@ -150,9 +151,10 @@ def influence(
     Sources: Koh & Liang, Understanding black-box predictions via influence functions, 2017; Pruthi et al., Estimating
     training data influence by tracing gradient descent, 2020.
     """
-    if method not in _METHODS:
-        raise OptionError(f"there is no influence {method!r}.", cure=f"There are {', '.join(_METHODS)}.")
-    _check_numbers(damping, tolerance, top)
+    one_of("method", method, _METHODS)
+    one_of("curvature", curvature, KINDS)
+    damping, tolerance = real_number("damping", damping, 0), real_number("tolerance", tolerance, above=0, below=1)
+    top = whole_number("top", top, 1)
     training = subject_of(network_or_run, training_data, cost, l2, layers=False)
     asked = _one_example(training, network_or_run, example, cost)
     found = _METHODS[method](_Question(training, asked, checkpoints, curvature, damping, tolerance))
@@ -224,7 +226,7 @@ def _by_checkpoints(question: _Question) -> _Scores:
     for checkpoint, rate in question.checkpoints:
         network = _fitting(checkpoint, question.training.network)
         training, asked = (replace(s, network=network) for s in (question.training, question.asked))
-        total += float(rate) * slopes_along(training, mean_gradient(asked))
+        total += real_number("the rate of a checkpoint", rate) * slopes_along(training, mean_gradient(asked))
     return _Scores(total, _MEANINGS["checkpoints"])
 
 
@@ -272,15 +274,6 @@ def _fitting(checkpoint: Any, like: Feedforward) -> Any:
     if not isinstance(network, Feedforward) or network.sizes != like.sizes:
         raise OptionError(f"a checkpoint must be a network or a run of the sizes {like.sizes}, with its rate.")
     return network.astype(like.dtype)
-
-
-def _check_numbers(damping: Any, tolerance: Any, top: Any) -> None:
-    if not (isinstance(damping, int | float) and 0 <= damping < np.inf):
-        raise OptionError(f"damping must be a number of at least 0, not {damping!r}.")
-    if not (isinstance(tolerance, int | float) and 0 < tolerance < 1):
-        raise OptionError(f"tolerance must be between 0 and 1, not {tolerance!r}.")
-    if not isinstance(top, int) or top < 1:
-        raise OptionError(f"top must be a whole number of at least 1, not {top!r}.")
 
 
 def _shown(method: str, training: Subject, asked: Subject, found: _Scores, top: int) -> Influence:

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import OptionError, ShapeError
+from chainrule.checks import one_of, real_number, whole_number
+from chainrule.errors import ShapeError
 from chainrule.insight.hessian import hessian_product, sharpest
 from chainrule.insight.passes import mean_of, native
 from chainrule.insight.presentation import Insight, Table, figure, number
@@ -163,30 +164,20 @@ def loss_landscape(
     Source: Goodfellow, Vinyals and Saxe 2015 (lines between networks); Li, Xu, Taylor, Studer and Goldstein,
     Visualizing the loss landscape of neural nets, 2018 (filter normalisation).
     """
-    _check(directions, kind, normalized, points, span, between)
+    directions = whole_number("directions", directions, 1, 2 if between is None else 1)
+    seed = whole_number("seed", seed, 0)
+    points, span = whole_number("points", points, 2), real_number("span", span, above=0)
+    one_of("kind", kind, _USUAL)
+    scale = one_of("normalized", _USUAL[kind] if normalized is None else normalized, _SCALES)
     subject = subject_of(network, data, cost, l2).at_most(examples, seed)
     gradient = _gradient(subject)
     if between is not None:
         ways, kind = [_way_to(between, subject)], "between"
     else:
-        ways = _directions(subject, gradient, kind, directions, normalized or _USUAL[kind], seed)
-    start = 0.0 if between is not None else -float(span)
-    end = 1.0 if between is not None else float(span)
+        ways = _directions(subject, gradient, kind, directions, scale, seed)
+    start, end = (0.0, 1.0) if between is not None else (-span, span)
     line = np.linspace(start, end, points)
     return _measured(subject, gradient, ways, (line,) * len(ways), kind)
-
-
-def _check(directions: Any, kind: Any, normalized: Any, points: Any, span: Any, between: Any) -> None:
-    if directions not in (1, 2) or (between is not None and directions != 1):
-        raise OptionError(f"directions must be 1 or 2, and 1 between two networks, not {directions!r}.")
-    if kind not in _USUAL:
-        raise OptionError(f"there is no kind of direction {kind!r}.", cure=f"There are {', '.join(_USUAL)}.")
-    if normalized is not None and normalized not in _SCALES:
-        raise OptionError(f"there is no normalisation {normalized!r}.", cure=f"There are {', '.join(_SCALES)}.")
-    if not isinstance(points, int | np.integer) or points < 2:
-        raise OptionError(f"points must be a whole number of at least 2, not {points!r}.")
-    if not isinstance(span, int | float | np.floating) or not 0 < span < float("inf"):
-        raise OptionError(f"span must be a positive number, not {span!r}.")
 
 
 # directions

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import OptionError
+from chainrule.checks import whole_number
 from chainrule.insight.anatomy import Anatomy, anatomy_of
 from chainrule.insight.neurons import flat, steepness
 from chainrule.insight.places import Place
@@ -135,13 +135,12 @@ class LayerExplanation(Insight):
 def explain_layer(subject: Subject, rows: Values, available: int, layer: int) -> LayerExplanation:
     """Everything about one layer, from one pass."""
     count = len(subject.network.layers)
-    if isinstance(layer, bool) or not isinstance(layer, int | np.integer) or not 0 <= layer < count:
-        raise OptionError(f"layer {layer!r} is none of the network's layers, 0 to {count - 1}.")
+    layer = whole_number("layer", layer, 0, count - 1)
     passed, mine = propagate(subject, rows), subject.network.layers[layer]
     here = passed.layers[layer]
     steep = steepness(mine.activation, here.z, here.a)
     return LayerExplanation(
-        layer=int(layer),
+        layer=layer,
         layers=count,
         activation=mine.activation,
         neurons=mine.outputs,
@@ -164,10 +163,9 @@ def explain_layer(subject: Subject, rows: Values, available: int, layer: int) ->
 
 def largest_weights(subject: Subject, rows: Values, available: int, count: int) -> LargestWeights:
     """The weights of all layers with the largest |∂C/∂w|, from one pass."""
-    if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
-        raise OptionError(f"largest must be a whole number of at least 1, not {count!r}.", cure="Try largest=10.")
+    count = whole_number("largest", count, 1, cure="Try largest=10.")
     passed = propagate(subject, rows)
-    lines = _largest(passed, range(len(passed.layers)), int(count))
+    lines = _largest(passed, range(len(passed.layers)), count)
     whole = sum(float(np.sum(np.square(layer.dw, dtype=np.float64))) for layer in passed.layers)
     share = sum(line.rate**2 for line in lines) / whole if whole else 0.0
     return LargestWeights(subject.count, available, lines, share)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.checks import whole_numbers
 from chainrule.errors import OptionError
 from chainrule.insight.places import Place
 from chainrule.insight.presentation import Insight, Table, figure, number
@@ -126,7 +127,7 @@ def parse_neuron(asked: str | tuple[int, int], network: Network) -> tuple[int, i
     pair = found.groups() if found else asked
     if isinstance(pair, str) or not isinstance(pair, tuple | list) or len(pair) != 2:
         raise OptionError(f"{asked!r} names no neuron.", cure="Write layers[0][3], or in Python (0, 3).")
-    layer, neuron = (int(n) for n in pair)
+    layer, neuron = map(int, pair) if found else whole_numbers("neuron", pair)
     if not 0 <= layer < len(network.layers):
         raise OptionError(f"{asked!r}: the network has layers 0 to {len(network.layers) - 1}.")
     if not 0 <= neuron < network.layers[layer].outputs:

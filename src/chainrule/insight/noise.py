@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import DataError, OptionError
+from chainrule.checks import whole_number
+from chainrule.errors import DataError
 from chainrule.insight.passes import mean_of, native
 from chainrule.insight.presentation import Insight, Table, figure, number
 from chainrule.insight.subject import Subject, subject_of
@@ -157,9 +158,7 @@ def gradient_noise(
 
     Source: McCandlish, Kaplan, Amodei et al., An empirical model of large-batch training, 2018.
     """
-    for name, value in (("batch", batch), ("examples", examples)):
-        if value is not None and (not isinstance(value, int | np.integer) or value < 1):
-            raise OptionError(f"{name} must be a whole number of at least 1, not {value!r}.")
+    batch, seed = None if batch is None else whole_number("batch", batch, 1), whole_number("seed", seed, 0)
     whole = subject_of(network, data, cost, l2)
     subject = whole if examples is None else whole.at_most(examples, seed)
     if subject.count < 2:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import OptionError
+from chainrule.checks import whole_number
 from chainrule.insight.places import Place
 from chainrule.insight.subject import Subject
 from chainrule.nn.costs import cost_function, targets
@@ -132,8 +132,7 @@ def _native(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def sample(subject: Subject, most: int) -> tuple[Subject, Values]:
     """The subject on at most so many examples, drawn with seed 0 if there are more; and their places in the data."""
-    if isinstance(most, bool) or not isinstance(most, int | np.integer) or most < 1:
-        raise OptionError(f"examples must be a whole number of at least 1, not {most!r}.", cure="Try examples=1000.")
+    most = whole_number("examples", most, 1, cure="Try examples=1000.")
     if most >= subject.count:
         return subject, np.arange(subject.count)
     rows = np.sort(np.random.default_rng(0).choice(subject.count, most, replace=False))

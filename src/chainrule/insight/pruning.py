@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.checks import real_number, whole_number
 from chainrule.errors import OptionError
 from chainrule.insight.passes import judged, mean_gradient
 from chainrule.insight.presentation import Insight, Table, figure, number
@@ -185,10 +186,7 @@ def prune(
 
     Sources: as for `saliency`.
     """
-    if not (isinstance(fraction, int | float) and 0 < fraction <= 1):
-        raise OptionError(f"fraction must be above 0 and at most 1, not {fraction!r}.")
-    if not isinstance(steps, int) or steps < 1:
-        raise OptionError(f"steps must be a whole number of at least 1, not {steps!r}.")
+    fraction, steps = real_number("fraction", fraction, above=0, most=1), whole_number("steps", steps, 1)
     options = Options(method, curvature, damping, each)
     subject = subject_of(network_or_run, data, cost)
     held_out = validation if validation is not None else getattr(data, "validation", None)

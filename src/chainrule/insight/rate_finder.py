@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.checks import real_number, whole_number
 from chainrule.errors import OptionError
 from chainrule.insight.hessian import sharpest
 from chainrule.insight.presentation import Insight, Table, figure, number
@@ -161,7 +162,9 @@ def find_rate(
     subject = subject_of(network, data, cost, l2, layers=False)
     used = _optimizer(network, optimizer)
     size = _batch(network, batch, subject.count)
-    _check(lowest, highest, steps, seed)
+    lowest = real_number("lowest", lowest, above=0)
+    highest = real_number("highest", highest, above=lowest)
+    steps, seed = whole_number("steps", steps, 10), whole_number("seed", seed, 0)
     rates = np.geomspace(lowest, highest, steps)
     costs = _trained(subject, used, size, rates, seed)
     curve = float(sharpest(subject.at_most(1000, seed), seed=seed).values[0])
@@ -180,22 +183,7 @@ def _optimizer(asked: Any, given: Any) -> Optimizer:
 
 def _batch(asked: Any, batch: Any, examples: int) -> int:
     usual = asked.configuration.get("batch", 32) if isinstance(asked, Run) else 32
-    chosen = min(int(usual), examples) if batch is None else batch
-    if not isinstance(chosen, int | np.integer) or not 1 <= chosen <= examples:
-        raise OptionError(f"batch must be a whole number from 1 to the {examples} examples, not {batch!r}.")
-    return int(chosen)
-
-
-def _check(lowest: Any, highest: Any, steps: Any, seed: Any) -> None:
-    numbers = all(isinstance(rate, int | float | np.floating) for rate in (lowest, highest))
-    if not numbers or not 0 < lowest < highest < float("inf"):
-        raise OptionError(
-            f"lowest and highest must be rates above 0, the lowest first, not {lowest!r} and {highest!r}."
-        )
-    if not isinstance(steps, int | np.integer) or steps < 10:
-        raise OptionError(f"steps must be a whole number of at least 10, not {steps!r}.")
-    if not isinstance(seed, int | np.integer) or seed < 0:
-        raise OptionError(f"seed must be a whole number of at least 0, not {seed!r}.")
+    return min(int(usual), examples) if batch is None else whole_number("batch", batch, 1, examples)
 
 
 def _trained(subject: Subject, optimizer: Optimizer, batch: int, rates: Values, seed: int) -> Values:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.checks import one_of, real_number
 from chainrule.errors import OptionError
 from chainrule.insight.passes import mean_gradient, mean_of, native
 from chainrule.insight.second_order import KINDS, gauss_newton_diagonal, matrix
@@ -34,12 +35,10 @@ class Options:
     each: bool = False
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise OptionError(f"there is no saliency {self.method!r}.", cure=f"There are {', '.join(METHODS)}.")
-        if self.curvature is not None and self.curvature not in KINDS:
-            raise OptionError(f"there is no curvature {self.curvature!r}.", cure=f"There are {', '.join(KINDS)}.")
-        if not (isinstance(self.damping, int | float) and 0 <= self.damping < np.inf):
-            raise OptionError(f"damping must be a number of at least 0, not {self.damping!r}.")
+        one_of("method", self.method, METHODS)
+        if self.curvature is not None:
+            one_of("curvature", self.curvature, KINDS)
+        object.__setattr__(self, "damping", real_number("damping", self.damping, 0))
 
     def kind(self, parameters: int) -> str:
         """The curvature that is used for a network of that size."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import OptionError
+from chainrule.checks import whole_number
 from chainrule.insight.passes import judged
 from chainrule.insight.places import Place
 from chainrule.insight.presentation import Insight, Table, figure, number
@@ -134,8 +134,7 @@ def saliency(
     Hassibi & Stork, Second order derivatives for network pruning, 1993; Molchanov et al., Importance estimation for
     neural network pruning, 2019.
     """
-    if not isinstance(top, int) or top < 1:
-        raise OptionError(f"top must be a whole number of at least 1, not {top!r}.")
+    top = whole_number("top", top, 1)
     options = Options(method, curvature, damping, each)
     subject = subject_of(network_or_run, data, cost)
     theory = removal(subject, options, np.ones(subject.network.parameters, bool))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import OptionError
+from chainrule.checks import one_of
 from chainrule.insight.passes import each_of, mean_of, native
 from chainrule.insight.subject import Subject
 from chainrule.insight.vectors import shaped, vector
@@ -35,7 +35,7 @@ _NEGLIGIBLE = 1e-12
 def product(subject: Subject, kind: str, direction: Values) -> Values:
     """The curvature's product with a direction, a vector as `vectors.vector` makes them: the mean over examples."""
     directions = direction[None].astype(subject.network.dtype)
-    found: Values = mean_of(_PRODUCTS[_known(kind)], subject, directions)[0]
+    found: Values = mean_of(_PRODUCTS[one_of("curvature", kind, KINDS)], subject, directions)[0]
     return found
 
 
@@ -44,7 +44,8 @@ def matrix(subject: Subject, kind: str) -> Values:
     size = subject.network.parameters
     identity = np.eye(size, dtype=subject.network.dtype)
     starts = range(0, size, _DIRECTIONS)
-    rows = [mean_of(_PRODUCTS[_known(kind)], subject, identity[n : n + _DIRECTIONS]) for n in starts]
+    multiplied = _PRODUCTS[one_of("curvature", kind, KINDS)]
+    rows = [mean_of(multiplied, subject, identity[n : n + _DIRECTIONS]) for n in starts]
     found: Values = np.concatenate(rows)
     return (found + found.T) / 2
 
@@ -55,12 +56,6 @@ def gauss_newton_diagonal(subject: Subject) -> Values:
     columns = (np.ascontiguousarray(roots[:, :, c]) for c in range(roots.shape[2]))
     parts = [mean_of(_squares, subject, rows=(c,)) for c in columns if np.abs(c).max() > _NEGLIGIBLE]
     return np.sum(parts, axis=0) if parts else np.zeros(subject.network.parameters)
-
-
-def _known(kind: str) -> str:
-    if kind not in KINDS:
-        raise OptionError(f"there is no curvature {kind!r}.", cure=f"There are {', '.join(KINDS)}.")
-    return kind
 
 
 def _curved_in(subject: Subject, network: Feedforward, x: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.checks import real_number, whole_number
 from chainrule.errors import OptionError
 from chainrule.learning.evaluate import Examples, prepared
 from chainrule.learning.run import Run
@@ -89,6 +90,7 @@ class Subject:
 
     def at_most(self, count: int, seed: int = 0) -> Subject:
         """The same network asked about so many examples, drawn at random if there are more."""
+        count, seed = whole_number("examples", count, 1), whole_number("seed", seed, 0)
         if count >= self.count:
             return self
         return self.taking(np.sort(np.random.default_rng(seed).choice(self.count, count, replace=False)))
@@ -118,7 +120,8 @@ def subject_of(
     chosen = cost or known.get("cost") or _usual_cost(asked)
     cost_function(chosen, asked.output_activation)
     examples = prepared(data, asked, asked.dtype)
-    penalty = float(known.get("l2", 0.0) if l2 is None else l2) / int(known.get("training_examples", len(examples.x)))
+    factor = real_number("l2", known.get("l2", 0.0) if l2 is None else l2, 0)
+    penalty = factor / int(known.get("training_examples", len(examples.x)))
     return Subject(asked, Objective(chosen, penalty), examples, tuple(getattr(data, "class_names", ()) or ()))
 
 

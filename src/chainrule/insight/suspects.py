@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import OptionError
+from chainrule.checks import one_of, real_number, whole_number
 from chainrule.insight.passes import each_of, mean_of, native, slopes_along
 from chainrule.insight.presentation import Insight, Table, figure
 from chainrule.insight.subject import Subject, subject_of
@@ -116,8 +116,7 @@ def label_suspects(
 
     Source: Paul, Ganguli & Dziugaite, Deep learning on a data diet, 2021.
     """
-    if by not in _MEANINGS:
-        raise OptionError(f"there is no measure {by!r}.", cure=f"There are {', '.join(_MEANINGS)}.")
+    one_of("by", by, _MEANINGS)
     subject = subject_of(network_or_run, data, cost, layers=False)
     labels = subject.classes
     wanted = _count(top, subject.count)
@@ -134,11 +133,10 @@ def label_suspects(
 
 def _count(top: Any, examples: int) -> int:
     """How many suspects: of a fraction, at least one."""
-    if isinstance(top, int) and not isinstance(top, bool) and top >= 1:
-        return min(top, examples)
-    if isinstance(top, float) and 0 < top <= 1:
-        return max(1, round(top * examples))
-    raise OptionError(f"top must be a fraction up to 1.0, or a whole number of at least 1, not {top!r}.")
+    if isinstance(top, float | np.floating):
+        share = real_number("top", top, above=0, most=1, cure="A whole number of at least 1 says how many.")
+        return max(1, round(share * examples))
+    return min(whole_number("top", top, 1, cure="A number above 0 and at most 1.0 says which share."), examples)
 
 
 def _alignment(subject: Subject, labels: Values, lengths: Values) -> Values:

@@ -64,13 +64,20 @@ def prepared(data: Any, network: Feedforward, dtype: np.dtype[Any]) -> Examples:
         if labels.max() >= outputs:
             raise DataError(
                 f"the labels go up to {labels.max()}, but the network has {outputs} outputs.",
-                cure=f"Classes are counted from 0: {labels.max() + 1} outputs are needed.",
+                cure=f"Classes are counted from 0: {labels.max() + 1} outputs are needed.{_as_targets(data, outputs)}",
             )
         return Examples(x, np.ascontiguousarray(labels, np.int64), True)
     if labels.shape[1] != outputs:
         raise DataError(f"the targets have {labels.shape[1]} columns, but the network has {outputs} outputs.")
     one_hot = outputs > 1 and bool(np.all((labels == 0) | (labels == 1)) and np.all(labels.sum(axis=1) == 1))
     return Examples(x, _narrowed(labels, dtype, "labels"), one_hot)
+
+
+def _as_targets(data: Any, outputs: int) -> str:
+    """What to write for labels that are meant as targets of the only output."""
+    if outputs > 1:
+        return ""
+    return f" For targets of the one output write labels[:, None]{'.astype(np.float32)' * isinstance(data, DataSet)}."
 
 
 def _narrowed(array: Values, dtype: np.dtype[Any], what: str) -> Values:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.checks import instance, real_number, whole_number
 from chainrule.data.dataset import DataSet
 from chainrule.errors import OptionError
 from chainrule.learning.evaluate import Evaluator, Examples, Totals, by_size, prepared
@@ -72,8 +73,10 @@ def learn(
     >>> run.history[-1].training_accuracy
     1.0
     """
-    _check_options(network, epochs, batch, optimizer, l2, seed)
-    epochs, batch, seed, l2 = int(epochs), int(batch), int(seed), float(l2)
+    instance("network", network, Feedforward, "a Network", cure="Try cr.nn.Network([784, 30, 10]).")
+    instance("optimizer", optimizer, Optimizer, "an optimiser", cure="For example cr.optim.SGD(0.1).")
+    epochs, batch = whole_number("epochs", epochs, 1), whole_number("batch", batch, 1)
+    seed, l2 = whole_number("seed", seed, 0), real_number("l2", l2, 0)
     wanted = _float_dtype(dtype)
     training = prepared(data, network, wanted)
     held_out = validation if validation is not None else getattr(data, "validation", None)
@@ -96,18 +99,6 @@ def learn(
 
 
 # checks
-
-
-def _check_options(network: Any, epochs: Any, batch: Any, optimizer: Any, l2: Any, seed: Any) -> None:
-    if not isinstance(network, Feedforward):
-        raise OptionError(f"network must be a Network, not {network!r}.", cure="Try cr.nn.Network([784, 30, 10]).")
-    for name, value, least in (("epochs", epochs, 1), ("batch", batch, 1), ("seed", seed, 0)):
-        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
-            raise OptionError(f"{name} must be a whole number of at least {least}, not {value!r}.")
-    if not isinstance(optimizer, Optimizer):
-        raise OptionError(f"optimizer must be an optimiser, not {optimizer!r}.", cure="For example cr.optim.SGD(0.1).")
-    if not isinstance(l2, int | float | np.integer | np.floating) or not 0 <= l2 < float("inf"):
-        raise OptionError(f"l2 must be a number of at least 0, not {l2!r}.")
 
 
 def _float_dtype(dtype: Any) -> np.dtype[Any]:

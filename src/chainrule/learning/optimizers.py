@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from math import inf
 from typing import Any
 
 import numpy
 
-from chainrule.errors import OptionError
+from chainrule.checks import real_number
 from chainrule.trace import namespace as np
 from chainrule.trace.tree import tree_map
 
@@ -35,16 +34,13 @@ class Optimizer(ABC):
         """The parameters and the state after a step."""
 
 
-def _settle(optimizer: Optimizer, **ends: float) -> None:
-    """Check that settings are numbers from 0 to below their ends, and make them Python's own.
+def _settle(optimizer: Optimizer, **ends: float | None) -> None:
+    """Check that settings are numbers of at least 0, below their ends, and make them Python's own.
 
     A number of NumPy would give its dtype to the parameters.
     """
     for name, end in ends.items():
-        value = getattr(optimizer, name)
-        if not (isinstance(value, int | float | numpy.integer | numpy.floating) and 0 <= value < end):
-            raise OptionError(f"{name} must be at least 0 and below {end:g}, not {value!r}.")
-        object.__setattr__(optimizer, name, float(value))
+        object.__setattr__(optimizer, name, real_number(name, getattr(optimizer, name), 0, below=end))
 
 
 def _zeros(parameters: Tree) -> Tree:
@@ -58,7 +54,7 @@ class SGD(Optimizer):
     rate: float
 
     def __post_init__(self) -> None:
-        _settle(self, rate=inf)
+        _settle(self, rate=None)
 
     def start(self, parameters: Tree) -> Tree:
         """No state."""
@@ -77,7 +73,7 @@ class Momentum(Optimizer):
     momentum: float = 0.9
 
     def __post_init__(self) -> None:
-        _settle(self, rate=inf, momentum=1)
+        _settle(self, rate=None, momentum=1)
 
     def start(self, parameters: Tree) -> Tree:
         """Velocities of zero."""
@@ -103,7 +99,7 @@ class Adam(Optimizer):
     epsilon: float = 1e-8
 
     def __post_init__(self) -> None:
-        _settle(self, rate=inf, beta1=1, beta2=1, epsilon=inf)
+        _settle(self, rate=None, beta1=1, beta2=1, epsilon=None)
 
     def start(self, parameters: Tree) -> Tree:
         """Moments of zero, and the number of steps taken."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import OptionError
+from chainrule.checks import whole_number
 from chainrule.learning.flow import LAYER_QUANTITIES, STEP_QUANTITIES, Flow
 from chainrule.learning.step import WatchedTraining
 
@@ -38,16 +38,14 @@ def looks_every(watch: bool | int, parameters: int, batch: int, steps: int) -> i
 
     Raises OptionError if `watch` is neither true or false nor a whole number of at least 1.
     """
-    if watch is False:
+    if not isinstance(watch, bool | np.bool_):
+        return whole_number("watch", watch, 1, cure="Or True for some 20 looks a second, False for none.")
+    if not watch:
         return None
-    if watch is True:
-        seconds = 6 * parameters * batch / _SPEED + _START
-        affordable = max(_SHARE * steps * seconds, _FREE) / (_LOOK * seconds + _PYTHON)
-        looks = min(affordable, max(_A_SECOND * steps * seconds, _FEWEST))
-        return max(2, round(steps / looks))
-    if not isinstance(watch, int | np.integer) or watch < 1:
-        raise OptionError(f"watch must be True, False or a whole number of steps, not {watch!r}.")
-    return int(watch)
+    seconds = 6 * parameters * batch / _SPEED + _START
+    affordable = max(_SHARE * steps * seconds, _FREE) / (_LOOK * seconds + _PYTHON)
+    looks = min(affordable, max(_A_SECOND * steps * seconds, _FEWEST))
+    return max(2, round(steps / looks))
 
 
 @dataclass

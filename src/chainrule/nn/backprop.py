@@ -131,8 +131,10 @@ def _answers(network: Feedforward, examples: int, y: Any) -> Values:
     if not fits or (answers.ndim == 1 and answers.dtype.kind not in "iu"):
         raise DataError(
             f"{examples} examples need labels of shape ({examples},), integers, or targets of shape ({examples}, "
-            f"{outputs}), not {answers.dtype} of shape {answers.shape}."
+            f"{outputs}), not {answers.dtype} of shape {answers.shape}.",
+            cure="Write y[:, None]." if outputs == 1 and answers.shape == (examples,) else "",
         )
     if answers.ndim == 1 and not 0 <= answers.min() <= answers.max() < outputs:
-        raise DataError(f"labels {answers.min()} to {answers.max()} do not fit {outputs} outputs.")
+        cure = "For targets of the one output write y[:, None]." if outputs == 1 else ""
+        raise DataError(f"labels {answers.min()} to {answers.max()} do not fit {outputs} outputs.", cure=cure)
     return answers if answers.ndim == 1 else answers.astype(network.dtype)

@@ -20,6 +20,7 @@ from typing import Any
 import numpy
 
 from chainrule import random
+from chainrule.checks import one_of, real_number, whole_number
 from chainrule.errors import OptionError, ShapeError
 from chainrule.nn.activations import ACTIVATIONS
 from chainrule.nn.feedforward import Feedforward, Stage
@@ -44,6 +45,10 @@ class Units:
     size: int
     activation: str = "sigmoid"
     bias: bool | str = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", whole_number(f"the size of {self.name!r}", self.size, 1))
+        one_of(f"the activation of {self.name!r}", self.activation, ACTIVATIONS)
 
     @property
     def bias_name(self) -> str | None:
@@ -88,6 +93,8 @@ class Wiring:
     outputs: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        inputs = tuple((name, whole_number(f"the size of {name!r}", size, 1)) for name, size in self.inputs)
+        object.__setattr__(self, "inputs", inputs)
         _check(self)
 
     @cached_property
@@ -189,7 +196,7 @@ class Connected(Feedforward):
     @classmethod
     def of(cls, wiring: Wiring, key: Any, initial: float = 0.3, dtype: Any = numpy.float32) -> Connected:
         """A network of this wiring with weights and biases drawn from a key, evenly from −initial to initial."""
-        wanted = float_dtype(dtype)
+        wanted, initial = float_dtype(dtype), real_number("initial", initial, 0)
         shapes = [*wiring.weight_shapes.values(), *wiring.bias_shapes.values()]
         keys = random.split(key, max(len(shapes), 1))
         drawn = [
@@ -375,13 +382,7 @@ def _check(wiring: Wiring) -> None:
     names = [*(name for name, _ in wiring.inputs), *(units.name for units in wiring.units)]
     if len(set(names)) < len(names) or not wiring.units:
         raise OptionError(f"groups need names of their own, at least one besides the inputs, not {names}.")
-    if any(not isinstance(size, int | numpy.integer) or size < 1 for size in wiring.sizes.values()):
-        raise OptionError(f"each group needs at least one unit: {wiring.sizes}.")
     for units in wiring.units:
-        if units.activation not in ACTIVATIONS:
-            raise OptionError(
-                f"there is no activation {units.activation!r}.", cure=f"Activations are {', '.join(ACTIVATIONS)}."
-            )
         if not wiring.into(units) and units.bias_name is None:
             raise OptionError(f"nothing reaches the units {units.name!r}.")
     for connection in wiring.connections:
@@ -394,8 +395,7 @@ def _check(wiring: Wiring) -> None:
 
 def _check_connection(wiring: Wiring, connection: Connection, names: Sequence[str]) -> None:
     for name in (*connection.sources, connection.target):
-        if name not in names:
-            raise OptionError(f"a connection names {name!r}, but there are {', '.join(names)}.")
+        one_of(f"the groups of the connection {connection.name!r}", name, names)
     if not connection.sources or connection.target in dict(wiring.inputs):
         raise OptionError(f"{connection.name}: a connection goes from groups to a group that is no input.")
     if any(names.index(source) >= names.index(connection.target) for source in connection.sources):

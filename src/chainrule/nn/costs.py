@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy
 
+from chainrule.checks import one_of
 from chainrule.errors import OptionError
 from chainrule.graph import ops
 from chainrule.graph.types import Type
@@ -61,15 +62,13 @@ def cost_function(name: str, activation: str) -> Cost:
 
     "cross_entropy" is the one that belongs to the activation, sigmoid or softmax. OptionError if there is none.
     """
+    one_of("cost", name, [*COSTS, "cross_entropy"])
     full = f"{activation}_cross_entropy" if name == "cross_entropy" else name
-    if name == "cross_entropy" and full not in COSTS:
+    if full not in COSTS:
         raise OptionError(
             f"the cost 'cross_entropy' needs sigmoid or softmax outputs, not {activation}.",
             cure="Make the network with output='sigmoid' or output='softmax', or use cost='quadratic'.",
         )
-    if not isinstance(full, str) or full not in COSTS:
-        known = ", ".join([*COSTS, "cross_entropy"])
-        raise OptionError(f"there is no cost {name!r} for {activation} outputs.", cure=f"Costs are {known}.")
     needed = full.removesuffix("_cross_entropy")
     if needed != full and needed != activation:
         raise OptionError(

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.checks import one_of, whole_number, whole_numbers
 from chainrule.errors import DTypeError, OptionError, ShapeError
 from chainrule.nn.activations import ACTIVATIONS
 from chainrule.nn.feedforward import Feedforward, Stage
@@ -35,7 +36,7 @@ class Dense:
     activation: str
 
     def __post_init__(self) -> None:
-        _check_activation(self.activation)
+        one_of("activation", self.activation, ACTIVATIONS)
         if np.ndim(self.w) != 2 or np.shape(self.b) != np.shape(self.w)[:1] or 0 in np.shape(self.w):
             raise ShapeError(
                 f"a layer needs weights of shape (outputs, inputs) and biases of shape (outputs,), not "
@@ -88,17 +89,15 @@ class Network(Feedforward):
         seed: int = 0,
         dtype: Any = np.float32,
     ) -> None:
-        _check_sizes(sizes)
-        last = output or ("softmax" if activation == "relu" else activation)
-        for name in (activation, last):
-            _check_activation(name)
-        chosen = initializer or _DEFAULT_INITIALIZER[activation]
-        if not isinstance(chosen, str) or chosen not in INITIALIZERS:
-            raise OptionError(f"there is no initializer {initializer!r}.", cure=f"There are {', '.join(INITIALIZERS)}.")
-        start, random, wanted = INITIALIZERS[chosen], _generator(seed), float_dtype(dtype)
+        sizes = whole_numbers("sizes", sizes, 1, fewest=2, cure="Try [784, 30, 10].")
+        last = _output_activation(activation, output)
+        usual = _DEFAULT_INITIALIZER[activation]
+        chosen = one_of("initializer", usual if initializer is None else initializer, INITIALIZERS)
+        random = np.random.default_rng(whole_number("seed", seed, 0))
+        start, wanted = INITIALIZERS[chosen], float_dtype(dtype)
         layers = []
         for number, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
-            w, b = start(int(inputs), int(outputs), random)
+            w, b = start(inputs, outputs, random)
             name = last if number == len(sizes) - 2 else activation
             layers.append(Dense(w.astype(wanted), b.astype(wanted), name))
         object.__setattr__(self, "layers", tuple(layers))
@@ -117,8 +116,7 @@ class Network(Feedforward):
         """
         pairs = _in_one_dtype(weights)
         if isinstance(activation, str):
-            last = output or ("softmax" if activation == "relu" else activation)
-            names = [activation] * (len(pairs) - 1) + [last]
+            names = [activation] * (len(pairs) - 1) + [_output_activation(activation, output)]
         else:
             names = list(activation) if isinstance(activation, Sequence) else [activation]
         if len(names) != len(pairs):
@@ -217,22 +215,12 @@ class Network(Feedforward):
 # checks
 
 
-def _check_activation(name: Any) -> None:
-    if not isinstance(name, str) or name not in ACTIVATIONS:
-        raise OptionError(f"there is no activation {name!r}.", cure=f"Activations are {', '.join(ACTIVATIONS)}.")
-
-
-def _check_sizes(sizes: Any) -> None:
-    several = np.ndim(sizes) == 1 and len(sizes) >= 2
-    if not several or any(not isinstance(n, int | np.integer) or n < 1 for n in sizes):
-        raise OptionError(f"sizes must be at least two positive numbers, not {sizes!r}.", cure="Try [784, 30, 10].")
-
-
-def _generator(seed: Any) -> np.random.Generator:
-    try:
-        return np.random.default_rng(seed)
-    except (TypeError, ValueError) as problem:
-        raise OptionError(f"seed must be a whole number of at least 0, not {seed!r}: {problem}.") from None
+def _output_activation(activation: Any, output: Any) -> str:
+    """The activation of the last layer: the one that is told, or that which goes with the others."""
+    usual = one_of("activation", activation, ACTIVATIONS)
+    if output is None:
+        return "softmax" if usual == "relu" else usual
+    return one_of("output", output, ACTIVATIONS)
 
 
 def float_dtype(dtype: Any) -> np.dtype[Any]:

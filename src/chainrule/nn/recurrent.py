@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from chainrule.checks import one_of, whole_number
 from chainrule.errors import OptionError
 from chainrule.nn.connected import INPUT, Connection, Units, Wiring
 
@@ -57,7 +58,7 @@ def unrolled(
     """
     named = dict(inputs) if isinstance(inputs, Mapping) else {INPUT: inputs}
     sizes = named | {u.name: u.size for u in units}
-    _check_steps(steps)
+    steps = whole_number("steps", steps, 1)
     shown = {name: range(1, steps + 1) for name in named} | dict(given or {})
     looked_at = outputs if outputs is not None else {u.name: (steps,) for u in units[-1:]}
     _check_times(steps, named, [u.name for u in units], shown, looked_at)
@@ -128,11 +129,6 @@ def _without_idle(
 # checks
 
 
-def _check_steps(steps: int) -> None:
-    if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
-        raise OptionError(f"steps must be a whole number of at least 1, not {steps!r}.")
-
-
 def _check_times(steps: int, inputs: Mapping[str, int], units: Sequence[str], given: Steps, outputs: Steps) -> None:
     if not any(outputs.values()):
         raise OptionError("outputs must name at least one group of units, and a step.")
@@ -142,8 +138,7 @@ def _check_times(steps: int, inputs: Mapping[str, int], units: Sequence[str], gi
         ("outputs", outputs, dict.fromkeys(units, range(1, steps + 1))),
     ):
         for name, when in asked.items():
-            if name not in known:
-                raise OptionError(f"{what} names {name!r}, but there are {', '.join(known)}.")
+            one_of(f"a name in {what}", name, known)
             if not set(when) <= set(known[name]):
                 raise OptionError(
                     f"{what}: {name} can be so at steps {known[name].start} to {known[name][-1]}, not at {list(when)}."
@@ -155,8 +150,7 @@ def _check_connections(
 ) -> None:
     for c in (*now, *before):
         for name in (*c.sources, c.target):
-            if name not in names:
-                raise OptionError(f"a connection names {name!r}, but there are {', '.join(names)}.")
+            one_of(f"the groups of the connection {c.name!r}", name, names)
         if c.target in inputs:
             raise OptionError(f"{c.name}: inputs are given, no connection goes to them.")
     for c in now:

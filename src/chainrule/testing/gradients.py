@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.errors import DifferentiationError, GradientMismatch, OptionError
+from chainrule.checks import one_of, several, whole_number
+from chainrule.errors import DifferentiationError, GradientMismatch
 from chainrule.testing.closeness import ROUNDING, TOLERANCE, tolerance_of
 from chainrule.testing.differences import Difference, kink_of, slope_of
 from chainrule.trace.array import Array
@@ -61,18 +62,13 @@ def check_gradient(
 
     Source: Ridders, Accurate computation of F'(x) and F'(x)F''(x), Advances in Engineering Software 4, 1982.
     """
-    _check_options(order, modes)
+    order, seed = whole_number("order", order, 1), whole_number("seed", seed, 0)
+    for mode in several("modes", modes, "name of a mode", 1, cure="For example ('reverse',)."):
+        one_of("a mode", mode, _MODES)
     flat, xs, names = _flat(function, arguments, argnums)
     random = np.random.default_rng(seed)
     checks = _Checks(name_of(function), names, tuple(modes), random, tolerance, order)
     checks.check(flat, xs, (), 1.0)
-
-
-def _check_options(order: int, modes: Sequence[str]) -> None:
-    if order < 1:
-        raise OptionError(f"check_gradient: the order must be 1 or more, not {order!r}.")
-    if not modes or isinstance(modes, str) or any(mode not in _MODES for mode in modes):
-        raise OptionError(f"check_gradient: modes are among {_MODES}, not {modes!r}.", cure="For example ('reverse',).")
 
 
 def _flat(function: Function, arguments: Sequence[Any], argnums: Any) -> tuple[Function, list[Values], list[str]]:

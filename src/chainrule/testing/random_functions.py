@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.checks import one_of, several, whole_number
 from chainrule.errors import OptionError
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph
@@ -68,11 +69,9 @@ def random_function(
     >>> cr.testing.check_gradient(function, *function.arguments)
     """
     names = tuple(OPERATIONS) if operations is None else tuple(operations)
-    unknown = [name for name in names if name not in OPERATIONS]
-    if unknown or not names:
-        raise OptionError(
-            f"random_function draws from {', '.join(OPERATIONS)}; not from {', '.join(unknown) or 'none'}."
-        )
+    for name in several("operations", names, "name of an operation", 1):
+        one_of("an operation", name, OPERATIONS)
+    seed, steps = whole_number("seed", seed, 0), whole_number("steps", steps, 1)
     wanted = checked_dtype(dtype)
     if wanted.kind != "f":
         raise OptionError(f"random_function is one of floating-point numbers, not of {wanted}.")

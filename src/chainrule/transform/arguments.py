@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from chainrule.checks import whole_number, whole_numbers
 from chainrule.errors import DifferentiationError, OptionError
 from chainrule.trace.array import Array, as_array, variable
 from chainrule.trace.tree import Structure, flatten, paths, unflatten
@@ -29,14 +29,9 @@ Function = Callable[..., Any]
 
 def positions(argnums: Any) -> tuple[tuple[int, ...], bool]:
     """The positions that `argnums` names, and whether it is a single number."""
-    try:
-        single = not isinstance(argnums, Sequence)
-        found = tuple(operator.index(n) for n in ((argnums,) if single else argnums))
-    except TypeError:
-        raise OptionError(f"argnums must be a whole number or several, not {argnums!r}.") from None
-    if not found:
-        raise OptionError("argnums names no argument to differentiate with respect to.", cure="For example argnums=0.")
-    return found, single
+    if not isinstance(argnums, Sequence):
+        return (whole_number("argnums", argnums, cure="For example argnums=0, or argnums=(0, 1)."),), True
+    return whole_numbers("argnums", argnums, cure="For example argnums=0."), False
 
 
 def place(arguments: Sequence[Any], position: int, function: Function) -> int:

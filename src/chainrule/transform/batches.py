@@ -13,7 +13,7 @@ from chainrule.errors import ChainruleError, OptionError, ShapeError
 from chainrule.trace.array import Array, as_array, broadcast, moved_axis, normalized_axis, reshape, transforming
 from chainrule.trace.control import placeholders
 from chainrule.trace.tree import Structure, flatten, paths, unflatten
-from chainrule.transform.arguments import Function, arrays_of, name_of, outcome
+from chainrule.transform.arguments import Function, arrays_of, name_of, outcome, positions
 
 __all__ = ["per_example", "vmap"]
 
@@ -106,7 +106,7 @@ def per_example(function: Function, argnums: int | Sequence[int] | None = None) 
 
 def _example_arguments(function: Function, argnums: int | Sequence[int] | None, count: int) -> set[int]:
     if argnums is not None:
-        asked = argnums if isinstance(argnums, Sequence) else (argnums,)
+        asked, _ = positions(argnums)
         if any(not -count <= n < count for n in asked):
             raise OptionError(f"argnums {argnums} names an argument that is not there: {count} were passed.")
         return {n % count for n in asked}
@@ -134,7 +134,7 @@ def _axes(entry: Axes, tree: Any, name: str) -> list[int | None]:
 
 
 def _is_axis(entry: Axes) -> bool:
-    return entry is None or isinstance(entry, int | np.integer)
+    return entry is None or (isinstance(entry, int | np.integer) and not isinstance(entry, bool))
 
 
 def _spread(entry: Axes, structure: Structure, name: str) -> list[int | None]:

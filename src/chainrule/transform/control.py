@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.checks import whole_number
 from chainrule.errors import OptionError, ShapeError
 from chainrule.graph.interpret import has_value
 from chainrule.trace.array import Array, as_array, is_recording, transforming
@@ -62,12 +63,13 @@ def scan(
 
 
 def _length(arrays: Sequence[Array], length: int | None) -> int:
-    counts = {x.shape[0] if x.ndim else -1 for x in arrays} | ({length} if length is not None else set())
+    told = set() if length is None else {whole_number("length", length, 0)}
+    counts = {x.shape[0] if x.ndim else -1 for x in arrays} | told
     if -1 in counts:
         raise ShapeError("scan: a single number among xs has no rows.")
     if len(counts) != 1:
-        told = " and ".join(map(str, sorted(counts))) or "neither xs nor length"
-        raise ShapeError(f"scan: the number of rounds is not clear: {told}.")
+        found = " and ".join(map(str, sorted(counts))) or "neither xs nor length"
+        raise ShapeError(f"scan: the number of rounds is not clear: {found}.")
     return int(next(iter(counts)))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.checks import one_of
 from chainrule.derive.backpropagation import backpropagate
 from chainrule.derive.batching import batch
 from chainrule.derive.forward import push_forward
@@ -41,8 +42,8 @@ def jacobian(function: Function, argnums: int | Sequence[int] = 0, mode: str | N
     array([[4., 0.],
            [3., 2.]])
     """
-    if mode not in (None, "forward", "reverse"):
-        raise OptionError(f"the mode of a Jacobian is 'forward', 'reverse' or None, not {mode!r}.")
+    if mode is not None:
+        one_of("mode", mode, ("forward", "reverse"), cure="None takes whichever is less work.")
 
     def blocks(inputs: Sequence[Array], outputs: Sequence[Array]) -> list[list[Array]]:
         fewer = sum(x.size for x in inputs) <= sum(y.size for y in outputs)

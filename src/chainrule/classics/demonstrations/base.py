@@ -6,11 +6,11 @@ import inspect
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
+from chainrule.checks import one_of
 from chainrule.classics.problems.base import Published
-from chainrule.errors import OptionError
 from chainrule.insight.presentation import Insight
 
-__all__ = ["Demonstration", "at_least"]
+__all__ = ["Demonstration"]
 
 
 class Demonstration(ABC):
@@ -28,18 +28,10 @@ class Demonstration(ABC):
         Raises OptionError if it does not have such options.
         """
         known = [name for name in inspect.signature(self.result).parameters if name != "seed"]
-        unknown = [name for name in options if name not in known]
-        if unknown:
-            raise OptionError(f"{self.name} has no option {unknown[0]!r}.", cure=f"Options are {', '.join(known)}.")
+        for option in options:
+            one_of(f"the options of {self.name}", option, known)
         return self.result(seed, **options)
 
     @abstractmethod
     def result(self, *arguments: Any, **options: Any) -> Insight:
         """What `run` returns: the seed comes first, then the options by name."""
-
-
-def at_least(name: str, value: Any, least: int) -> int:
-    """The value of an option that is a whole number; OptionError if it is none, or less than `least`."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise OptionError(f"{name} must be a whole number of at least {least}, not {value!r}.")
-    return value

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from chainrule.classics.demonstrations.base import Demonstration, at_least
+from chainrule.checks import whole_number, whole_numbers
+from chainrule.classics.demonstrations.base import Demonstration
 from chainrule.classics.problems.base import Published, Values
 from chainrule.data.dataset import DataSet
 from chainrule.data.mnist import digits, mnist
@@ -115,7 +116,7 @@ class ChapterOne(Demonstration):
         >>> found.data, found.images, found.by_darkness
         ('the bundled 5,000 digits', 1000, 227)
         """
-        at_least("seed", seed, 0)
+        seed, hidden = whole_number("seed", seed, 0), whole_numbers("hidden", hidden, 1)
         train, test = _data(folder)
         network = Network([train.features, *hidden, 10], seed=seed)
         run = learn(
@@ -123,7 +124,7 @@ class ChapterOne(Demonstration):
             epochs=epochs, batch=batch, optimizer=SGD(rate), seed=seed, watch=False, progress=False,
         )  # fmt: skip
         right = np.array([round((r.validation_accuracy or 0) * len(test)) for r in run.history])
-        his = folder is not None and len(test) == 10_000 and tuple(hidden) == _HIDDEN and (batch, rate) == (10, _RATE)
+        his = folder is not None and len(test) == 10_000 and hidden == _HIDDEN and (batch, rate) == (10, _RATE)
         name = "the bundled 5,000 digits" if folder is None else "MNIST"
         published = {e: n / len(test) for e, n in _RIGHT.items() if e < epochs} if his else {}
         baseline = darkness(train, test)

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 import numpy
 
-from chainrule.classics.demonstrations.base import Demonstration, at_least
+from chainrule.checks import real_number, several, whole_number
+from chainrule.classics.demonstrations.base import Demonstration
 from chainrule.classics.problems.base import Published, Values, layers
-from chainrule.errors import OptionError
 from chainrule.insight.presentation import Insight, Table, figure, number
 from chainrule.nn.connected import Connected
 from chainrule.nn.costs import cost_function
@@ -119,9 +119,9 @@ class ToyNeuron(Demonstration):
         >>> found.outputs[0, :, 0].round(2), found.halfway(0, 1)
         (array([0.82, 0.98]), 233)
         """
-        at_least("epochs", epochs, 1)
-        if not costs or not starts:
-            raise OptionError("the toy neuron needs at least one cost and one start.")
+        rate, epochs = real_number("rate", rate, 0), whole_number("epochs", epochs, 1)
+        several("costs", costs, "name of a cost", 1)
+        several("starts", starts, "pair (w, b)", 1)
         w, b = np.array(starts, numpy.float64).T
         rows = [compile(vmap(lambda w, b, c=cost: _learnt(c, w, b, rate, epochs)))(w, b) for cost in costs]
         outputs, weights, biases = (numpy.stack(parts) for parts in zip(*rows, strict=True))

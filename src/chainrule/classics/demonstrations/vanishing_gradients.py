@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import numpy
 
 from chainrule import random
-from chainrule.classics.demonstrations.base import Demonstration, at_least
+from chainrule.checks import whole_number, whole_numbers
+from chainrule.classics.demonstrations.base import Demonstration
 from chainrule.classics.problems.base import Published, Values, layers
 from chainrule.data.mnist import digits
-from chainrule.errors import OptionError
 from chainrule.insight.presentation import Insight, Table, figure, number
 from chainrule.nn.activations import sigmoid
 from chainrule.nn.connected import Connected, Wiring
@@ -153,17 +153,14 @@ class VanishingGradients(Demonstration):
         >>> found.slowdown(2) > 2
         True
         """
-        at_least("seed", seed, 0)
-        at_least("networks", networks, 1)
-        if not depths:
-            raise OptionError("depths must name at least one number of hidden layers.", cure="For example [2, 3, 4].")
-        for depth in depths:
-            at_least("depths", depth, 1)
+        seed, networks = whole_number("seed", seed, 0), whole_number("networks", networks, 1)
+        hidden, images = whole_number("hidden", hidden, 1), whole_number("images", images, 1)
+        depths = whole_numbers("depths", depths, 1, cure="For example [2, 3, 4].")
         data, key = digits(), random.key(seed)
-        count = min(at_least("images", images, 1), len(data))
+        count = min(images, len(data))
         x, y = data.flat()[:count], numpy.eye(10, dtype=numpy.float32)[data.labels[:count]]
         keys = numpy.stack([random.fold_in(key, n) for n in range(networks)])
-        found = {d: speeds(layers(784, *[at_least("hidden", hidden, 1)] * d, 10), keys, x, y) for d in depths}
+        found = {d: speeds(layers(784, *[hidden] * d, 10), keys, x, y) for d in depths}
         his = {d: _PUBLISHED[d] for d in depths if d in _PUBLISHED and (hidden, count) == (_HIDDEN, _IMAGES)}
         return LayerSpeeds(seed, hidden, found, his, _drawn_chain(random.fold_in(key, networks)))
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from chainrule.checks import whole_number
 from chainrule.classics.problems.base import Problem, Published, Settings, Values, binary_patterns
 from chainrule.classics.problems.parity import STEEP
-from chainrule.errors import OptionError
 from chainrule.nn.connected import Connected, Connection, Units, Wiring
 
 __all__ = ["addition", "addition_by_thresholds"]
@@ -30,8 +30,7 @@ def addition(hidden: int = 3) -> Problem:
     >>> problem.x[13].astype(int).tolist(), problem.y[13].astype(int).tolist()  # 2 + 3
     ([1, 1, 0, 1], [1, 0, 1])
     """
-    if hidden < 1:
-        raise OptionError(f"{hidden} hidden units cannot find a carry.", cure="Write at least 1.")
+    hidden = whole_number("hidden", hidden, 1, cure="Fewer cannot find a carry.")
     x = binary_patterns(4)
     return Problem(
         name="addition",

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from chainrule.errors import OptionError, ShapeError
+from chainrule.checks import whole_number
+from chainrule.errors import ShapeError
 from chainrule.nn.connected import Connected, Connection, Units, Wiring
 
 __all__ = ["Problem", "Published", "Settings", "binary_patterns", "layers"]
@@ -105,8 +106,7 @@ def binary_patterns(bits: int) -> Values:
     >>> binary_patterns(2).tolist()
     [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
     """
-    if bits < 1:
-        raise OptionError(f"patterns need at least one bit, not {bits}.")
+    bits = whole_number("bits", bits, 1)
     numbers = np.arange(2**bits)[:, None]
     return (numbers >> np.arange(bits)[::-1] & 1).astype(np.float32)
 

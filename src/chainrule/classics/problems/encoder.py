@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from chainrule.checks import whole_number
 from chainrule.classics.problems.base import Problem, Published, Settings, binary_patterns, layers
-from chainrule.errors import OptionError
 from chainrule.nn.connected import Connected, Connection, Units, Wiring
 
 __all__ = ["distributed_to_local", "distributed_to_local_published", "encoder"]
@@ -30,9 +30,8 @@ def encoder(n: int = 8, hidden: int | None = None) -> Problem:
     >>> problem.wiring.sizes, bool((problem.x == problem.y).all())
     ({'input': 8, 'hidden': 3, 'output': 8}, True)
     """
-    if n < 2:
-        raise OptionError(f"there is nothing to encode in {n} patterns.", cure="Write an n of at least 2.")
-    width = (n - 1).bit_length() if hidden is None else hidden
+    n = whole_number("n", n, 2)
+    width = (n - 1).bit_length() if hidden is None else whole_number("hidden", hidden, 1)
     return Problem(
         name="encoder",
         title=f"encoder {n}-{width}-{n}",

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from chainrule import random
+from chainrule.checks import whole_number
 from chainrule.classics.problems.base import Problem, Published, Settings, Values
-from chainrule.errors import OptionError
 from chainrule.nn.connected import Connection, Units, Wiring
 
 __all__ = ["PEOPLE", "RELATIONS", "Fact", "facts", "family_trees", "family_trees_as_printed", "pattern_accuracy"]
@@ -123,8 +123,7 @@ def family_trees(seed: int = 0, held_out: int = 4) -> Problem:
     >>> problem.patterns, len(problem.x_test), problem.wiring.parameters
     (100, 4, 630)
     """
-    if not 0 < held_out < _FACTS:
-        raise OptionError(f"of {_FACTS} facts {held_out} cannot be held out.", cure="Write a number from 1 to 103.")
+    held_out = whole_number("held_out", held_out, 1, _FACTS - 1)
     x, y = _patterns()
     order = np.asarray(random.permutation(random.key(seed), _FACTS))
     learnt, tested = order[held_out:], order[:held_out]

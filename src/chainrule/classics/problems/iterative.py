@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from chainrule.checks import whole_number
 from chainrule.classics.problems.base import Problem, Published, Settings
 from chainrule.nn.connected import Units
 from chainrule.nn.recurrent import unrolled
@@ -24,6 +25,7 @@ def iterative(iterations: int = 3) -> Problem:
     >>> problem.patterns, problem.wiring.weight_shapes
     (36, {'previous units->units': (8, 8)})
     """
+    iterations = whole_number("iterations", iterations, 1)
     stored = np.array([list(map(int, pattern)) for pattern in _STORED], np.float32)
     flips = np.concatenate([np.zeros((1, 8)), np.eye(8)])
     wiring = unrolled(iterations, {}, [Units("units", 8)], recurrent=[("units", "units")], given={"units": [0]})

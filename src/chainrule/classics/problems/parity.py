@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from chainrule.checks import whole_number
 from chainrule.classics.problems.base import Problem, Published, Settings, binary_patterns, layers
-from chainrule.errors import OptionError
 from chainrule.nn.connected import Connected
 
 __all__ = ["STEEP", "parity", "parity_by_thresholds"]
@@ -31,8 +31,8 @@ def parity(bits: int = 4, hidden: int | None = None) -> Problem:
     >>> parity(3).y.ravel().tolist()
     [0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 0.0, 1.0]
     """
-    _check(bits)
-    x, width = binary_patterns(bits), bits if hidden is None else hidden
+    bits = whole_number("bits", bits, 2, 8)
+    x, width = binary_patterns(bits), bits if hidden is None else whole_number("hidden", hidden, 1)
     return Problem(
         name="parity",
         title=f"parity of {bits} bits",
@@ -63,13 +63,8 @@ def parity_by_thresholds(bits: int = 4) -> Connected:
     >>> parity_by_thresholds(2)(binary_patterns(2)).ravel().round(6).tolist()
     [0.0, 1.0, 1.0, 0.0]
     """
-    _check(bits)
+    bits = whole_number("bits", bits, 2, 8)
     order = np.arange(bits)
     weights = {"input->hidden": np.full((bits, bits), STEEP), "hidden->output": STEEP * (-1.0) ** order[None]}
     biases = {"hidden": -STEEP * (order + 0.5), "output": np.array([-STEEP / 2])}
     return Connected.from_weights(layers(bits, bits, 1), weights, biases).astype("float32")
-
-
-def _check(bits: int) -> None:
-    if not 2 <= bits <= 8:
-        raise OptionError(f"parity is of 2 to 8 bits, not {bits}.")

@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 
+from chainrule.checks import whole_number
 from chainrule.classics.problems.base import Problem, Published, Settings, Values
 from chainrule.nn.connected import Units
 from chainrule.nn.recurrent import unrolled
@@ -31,6 +32,7 @@ def sequences(hidden: int = 30) -> Problem:
     >>> problem.y_test[0].reshape(4, 3).argmax(axis=1) + 1
     array([1, 2, 2, 1])
     """
+    hidden = whole_number("hidden", hidden, 1)
     pairs = ["".join(pair) for pair in itertools.product(_DIGITS, repeat=2)]
     learnt = [pair for pair in pairs if pair not in _HELD_OUT]
     wiring = unrolled(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from chainrule.checks import whole_number
 from chainrule.classics.problems.base import Problem, Published, Settings, binary_patterns
-from chainrule.errors import OptionError
 from chainrule.nn.connected import Units
 from chainrule.nn.recurrent import unrolled
 
@@ -23,8 +23,7 @@ def shift_register(units: int = 3, every_step: bool = False) -> Problem:
     >>> problem.x[3].tolist(), problem.y[3].tolist()
     ([0.0, 1.0, 1.0], [1.0, 0.0, 1.0])
     """
-    if units < 2:
-        raise OptionError(f"a shift register needs at least two units, not {units}.")
+    units = whole_number("units", units, 2)
     x = binary_patterns(units)
     judged = (1, 2) if every_step else (2,)
     wiring = unrolled(

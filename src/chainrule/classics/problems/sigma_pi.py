@@ -10,8 +10,8 @@ from typing import Literal
 
 import numpy as np
 
+from chainrule.checks import one_of, whole_number
 from chainrule.classics.problems.base import Problem, Settings, Values, binary_patterns
-from chainrule.errors import OptionError
 from chainrule.nn.connected import Connection, Units, Wiring
 
 __all__ = ["sigma_pi"]
@@ -32,11 +32,8 @@ def sigma_pi(task: Literal["parity", "gate"] = "parity", bits: int = 3) -> Probl
     >>> problem.wiring.connections[0].products, problem.y.ravel().tolist()
     (((0,), (1,), (0, 1)), [0.0, 1.0, 1.0, 0.0])
     """
-    if task not in ("parity", "gate") or not 2 <= bits <= 8:
-        raise OptionError(
-            f"there is no sigma-pi problem {task!r} of {bits} bits.", cure='Write "parity" of 2 to 8 bits, or "gate".'
-        )
-    return _parity(bits) if task == "parity" else _gate()
+    bits = whole_number("bits", bits, 2, 8)
+    return _parity(bits) if one_of("task", task, ("parity", "gate")) == "parity" else _gate()
 
 
 def _parity(bits: int) -> Problem:

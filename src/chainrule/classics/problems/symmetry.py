@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from chainrule.checks import whole_number
 from chainrule.classics.problems.base import Problem, Published, Settings, binary_patterns, layers
-from chainrule.errors import OptionError
 from chainrule.nn.connected import Connected
 
 __all__ = ["symmetry", "symmetry_pdp", "symmetry_pdp_published", "symmetry_published"]
@@ -79,8 +79,7 @@ def symmetry_pdp_published() -> Connected:
 
 
 def _symmetry(bits: int, name: str, source: str, settings: Settings, published: tuple[Published, ...]) -> Problem:
-    if bits < 2:
-        raise OptionError(f"{bits} bits have no two sides.", cure="Write at least 2 bits.")
+    bits = whole_number("bits", bits, 2, cure="Fewer have no two sides.")
     x = binary_patterns(bits)
     return Problem(
         name=name,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from chainrule.checks import whole_number
 from chainrule.classics.problems.base import Problem, Published, Settings, Values
 from chainrule.classics.problems.parity import STEEP
-from chainrule.errors import OptionError
 from chainrule.nn.connected import Connected, Connection, Units, Wiring
 
 __all__ = ["compactness_filter", "t_c"]
@@ -35,8 +35,7 @@ def t_c(side: int = 4, equal: bool = False) -> Problem:
     >>> problem.patterns, int(problem.y.sum()), problem.wiring.sizes, problem.wiring.weight_shapes["filter"]
     (40, 16, {'retina': 16, 'on': 1, 'hidden': 36, 'output': 1}, (10,))
     """
-    if side < 3:
-        raise OptionError(f"a T does not fit on a retina of {side} × {side} squares.", cure="Write a side from 3.")
+    side = whole_number("side", side, 3, cure="A T needs 3 × 3 squares.")
     t, c = _everywhere(_T, side), _everywhere(_C, side)
     rate, initial = (0.003, 1.5) if equal else (0.01, 0.3)
     return Problem(

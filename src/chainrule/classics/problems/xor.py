@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from chainrule.checks import whole_number
 from chainrule.classics.problems.base import Problem, Published, Settings, Values, binary_patterns, layers
-from chainrule.errors import OptionError
 from chainrule.nn.connected import Connected, Connection, Units, Wiring
 
 __all__ = ["xor", "xor_direct", "xor_direct_published"]
@@ -27,10 +27,7 @@ def xor(hidden: int = 2) -> Problem:
     >>> problem.y.ravel().tolist(), problem.published[0].figure
     ([0.0, 1.0, 1.0, 0.0], '247')
     """
-    if hidden < 2:
-        raise OptionError(
-            f"exclusive or needs at least 2 hidden units, not {hidden}.", cure="With direct connections 1 is enough."
-        )
+    hidden = whole_number("hidden", hidden, 2, cure="With direct connections (xor-direct) 1 is enough.")
     settings = Settings(rate=0.25, momentum=0.9, initial=1.0, change_after="presentation", off=0.1, on=0.9)
     return _problem("xor", "exclusive or", layers(2, hidden, 1), settings, _published(hidden))
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy
 
 from chainrule import random
+from chainrule.checks import real_number, several, whole_number
 from chainrule.classics.problems.base import Problem
 from chainrule.classics.rules.annealing import (
     Layout,
@@ -23,7 +24,6 @@ from chainrule.classics.rules.annealing import (
     together,
 )
 from chainrule.classics.rules.base import Rule, Spending
-from chainrule.errors import OptionError
 from chainrule.nn.connected import Wiring
 from chainrule.trace import namespace as np
 
@@ -78,13 +78,19 @@ class Boltzmann(Rule):
     apart: int = 0
 
     def __post_init__(self) -> None:
-        counts = [self.annealings, self.collected, *(times for times, _ in self.schedule)]
-        if not self.schedule or any(not isinstance(n, int | numpy.integer) or n < 1 for n in counts):
-            raise OptionError(f"annealings and times must be whole numbers of at least 1: {self}.")
-        if any(temperature <= 0 for _, temperature in self.schedule):
-            raise OptionError(f"temperatures must be positive, not {self.schedule}.")
-        if not (0 <= self.on_to_off <= 1 and 0 <= self.off_to_on <= 1):
-            raise OptionError(f"probabilities lie between 0 and 1, not {self.on_to_off} and {self.off_to_on}.")
+        steps = several("schedule", self.schedule, "pair (times, temperature)", 1)
+        checked = {
+            "annealings": whole_number("annealings", self.annealings, 1),
+            "collected": whole_number("collected", self.collected, 1),
+            "schedule": tuple(
+                (whole_number("the times in schedule", n, 1), real_number("a temperature in schedule", t, above=0))
+                for n, t in steps
+            ),
+            "on_to_off": real_number("on_to_off", self.on_to_off, 0, 1),
+            "off_to_on": real_number("off_to_on", self.off_to_on, 0, 1),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
     @property
     def settling(self) -> tuple[float, ...]:
