@@ -18,7 +18,7 @@ from typing import Any
 from chainrule.errors import DifferentiationError
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph
-from chainrule.graph.node import Node, full
+from chainrule.graph.node import Node, between, full
 from chainrule.graph.types import Type
 from chainrule.trace.array import Array, apply, binary, broadcast, moved_axis, reduced, reshape, variable
 from chainrule.trace.control import branched, instantiated, placeholders, repeated, results_of, scanned
@@ -240,11 +240,29 @@ def _repeated(x: Array, is_batched: bool, size: int) -> Array:
 def pull_while(
     errors: Sequence[Maybe], y: Array, inputs: Sequence[Array], wanted: Sequence[bool], walk: Walk
 ) -> list[Maybe]:
-    """There is none: how many rounds were run, and so what must be kept, is not known beforehand."""
+    """None where a variable acts on the results by way of the condition alone; else there is no rule.
+
+    How many rounds were run, and so what must be kept, is not known beforehand.
+    """
+    changing = _changing_carry(y.node, wanted)
+    if changing.isdisjoint(_places(errors)):
+        return [None] * len(inputs)
     raise DifferentiationError(
         "while_loop cannot be differentiated backward, as the number of its rounds is not known beforehand.",
         cure="Use cr.scan with a fixed length, cr.jvp (which goes forward), or Python's while without compiling.",
     )
+
+
+def _changing_carry(node: Node, wanted: Sequence[bool]) -> set[int]:
+    """The places of what is carried on which a wanted input acts, in one round or in several."""
+    body: Graph = node.body
+    sources = {n for n, is_wanted in enumerate(wanted) if is_wanted}
+    while True:
+        active = between([body.inputs[n] for n in sources], body.outputs, lambda node: node.type.is_float)
+        found = {n for n, output in enumerate(body.outputs) if output in active}
+        if found <= sources:
+            return {n for n in sources if n < node.carried}
+        sources |= found
 
 
 def push_while(tangents: Sequence[Maybe], y: Array, inputs: Sequence[Array], walk: Walk) -> list[Maybe]:

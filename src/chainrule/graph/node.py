@@ -123,12 +123,16 @@ def in_order(outputs: Iterable[Node]) -> list[Node]:
 
 
 def between(
-    sources: Iterable[Node], outputs: Iterable[Node], through: Callable[[Node], bool] = lambda node: True
+    sources: Iterable[Node],
+    outputs: Iterable[Node],
+    through: Callable[[Node], bool] = lambda node: True,
+    counts: Callable[[Node], bool] = lambda node: False,
 ) -> dict[Node, None]:
     """The nodes by way of which a source acts on an output, both included, inputs before users.
 
     What is older than every source cannot depend on one, so the walk stops there: its cost is that of the part of the
-    program that it is about. It also stops at nodes that it may not go `through`.
+    program that it is about. It also stops at nodes that it may not go `through`. What `counts` as a source, and is
+    not older than all others, is one.
     """
     chosen = set(sources)
     oldest = min((source.serial for source in chosen), default=0)
@@ -138,7 +142,7 @@ def between(
     while stack:
         node, ready = stack.pop()
         if ready:
-            if node in chosen or any(n in found for n in node.inputs):
+            if node in chosen or counts(node) or any(n in found for n in node.inputs):
                 found[node] = None
         elif node not in seen and node.serial >= oldest and through(node):
             seen.add(node)

@@ -3,14 +3,19 @@
 A function is called with placeholders, and what it did becomes a closed graph: what it used from outside is handed in
 as further arguments. These are the forms that derivatives and transformations are written with: flat lists of Arrays,
 trees being left to those who call them.
+
+What does not depend on an argument is computed once, outside, before the loop, if there is no harm in that: a branch
+may not be taken and a loop may have no round, and then what was first written in it is not computed at all.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph, Origin
@@ -30,13 +35,20 @@ def placeholders(types: Sequence[Type], *, compiling: bool = False) -> list[Arra
     return [Array(Node(ops.PLACEHOLDER, (), (next(_TAGS), n, type_))) for n, type_ in zip(numbers, types, strict=False)]
 
 
-def closed(outputs: Sequence[Array], arguments: Sequence[Array], outside: Sequence[Node] | None = None) -> Graph:
-    """The program from placeholders to outputs; its arguments are the placeholders, then what it used from outside."""
-    used = captured(outputs, arguments) if outside is None else outside
+def closed(
+    outputs: Sequence[Array], arguments: Sequence[Array], outside: Sequence[Node] | None = None,
+    inside: Collection[Node] | None = None,
+) -> Graph:  # fmt: skip
+    """The program from placeholders to outputs; its arguments are the placeholders, then what it used from outside.
+
+    `inside` are the nodes of the program in order, those that depend on its arguments unless told otherwise.
+    """
+    interior = _between(arguments, outputs) if inside is None else inside
+    used = captured(outputs, arguments, interior) if outside is None else outside
     given = [*(a.node for a in arguments), *used]
     inputs = tuple(input_node(n, node.type) for n, node in enumerate(given))
     found = dict(zip(given, inputs, strict=True))
-    for node in between([a.node for a in arguments], [o.node for o in outputs]):
+    for node in interior:
         if node not in found:
             found[node] = replaced(node, tuple(found.get(n, n) for n in node.inputs))
     nodes = in_order([o.node for o in outputs])
@@ -51,11 +63,56 @@ def _moved(origins: tuple[Origin, ...], found: Mapping[Node, Node]) -> tuple[Ori
     )
 
 
-def captured(outputs: Sequence[Array], arguments: Sequence[Array]) -> list[Node]:
+def captured(
+    outputs: Sequence[Array], arguments: Sequence[Array], inside: Collection[Node] | None = None
+) -> list[Node]:
     """What lies outside and is used inside, numbers excepted."""
-    inside = between([a.node for a in arguments], [o.node for o in outputs])
-    used = [*(n for node in inside for n in node.inputs), *(o.node for o in outputs)]
-    return [n for n in dict.fromkeys(used) if n not in inside and n.op not in (ops.FULL, ops.IOTA)]
+    interior = _between(arguments, outputs) if inside is None else inside
+    used = [*(n for node in interior for n in node.inputs), *(o.node for o in outputs)]
+    return [n for n in dict.fromkeys(used) if n not in interior and n.op not in (ops.FULL, ops.IOTA)]
+
+
+def _between(
+    arguments: Sequence[Array], outputs: Sequence[Array], counts: Callable[[Node], bool] = lambda node: False
+) -> dict[Node, None]:
+    return between([a.node for a in arguments], [o.node for o in outputs], counts=counts)
+
+
+def _programs(
+    results: Sequence[Sequence[Array]], arguments: Sequence[Array], opened: int, stays: Callable[[Node], bool]
+) -> tuple[list[Node], list[Graph]]:
+    """What several programs of the same arguments use from outside, and the programs.
+
+    Of what was first written in them, after the node numbered `opened`, that which `stays` is computed inside, with all
+    that depends on it, even if it does not depend on an argument.
+    """
+
+    def counts(node: Node) -> bool:
+        return node.serial > opened and stays(node)
+
+    interiors = [_between(arguments, outputs, counts) for outputs in results]
+    used = (captured(outputs, arguments, inside) for outputs, inside in zip(results, interiors, strict=True))
+    outside = list(dict.fromkeys(itertools.chain.from_iterable(used)))
+    programs = [closed(outputs, arguments, outside, inside) for outputs, inside in zip(results, interiors, strict=True)]
+    return outside, programs
+
+
+def _newest() -> int:
+    """The number of a node that is newer than all others."""
+    return placeholders([Type((), np.dtype(bool))])[0].node.serial
+
+
+def _all_but_arrays(node: Node) -> bool:
+    return node.op is not ops.CONSTANT
+
+
+def _nothing(node: Node) -> bool:
+    return False
+
+
+def _may_not_end(node: Node) -> bool:
+    """Whether computing it may take forever, or fail."""
+    return node.op in ops.CONTROL or node.op in ops.MATRIX
 
 
 def instantiated(graph: Graph, arguments: Sequence[Array]) -> list[Array]:
@@ -82,10 +139,9 @@ def scanned(
     In each round `function(*carry, *rows)` returns what is carried on, as many as came, and then the round's rows.
     """
     types = [*(c.node.type for c in carry), *(s.node.type.with_shape(s.shape[1:]) for s in stepped)]
-    arguments = placeholders(types)
+    arguments, opened = placeholders(types), _newest()
     outputs = list(function(*arguments))
-    outside = captured(outputs, arguments)
-    body = closed(outputs, arguments, outside)
+    outside, (body,) = _programs([outputs], arguments, opened, _nothing if length else _all_but_arrays)
     inputs = [*(a.node for a in (*carry, *stepped)), *outside]
     node = apply(ops.SCAN, *inputs, attributes=(body, len(carry), len(stepped), length, reverse)).node
     results = results_of(node)
@@ -94,19 +150,17 @@ def scanned(
 
 def repeated(condition: Function, function: Function, carry: Sequence[Array]) -> list[Array]:
     """`while condition(*carry): carry = function(*carry)`."""
-    arguments = placeholders([c.node.type for c in carry])
+    arguments, opened = placeholders([c.node.type for c in carry]), _newest()
     holds, outputs = list(condition(*arguments)), list(function(*arguments))
-    outside = captured([*holds, *outputs], arguments)
-    programs = (closed(holds, arguments, outside), closed(outputs, arguments, outside))
+    outside, programs = _programs([holds, outputs], arguments, opened, _may_not_end)
     inputs = [*(c.node for c in carry), *outside]
     return results_of(apply(ops.WHILE, *inputs, attributes=(*programs, len(carry))).node)
 
 
 def branched(condition: Array, if_true: Function, if_false: Function, operands: Sequence[Array]) -> list[Array]:
     """`if_true(*operands) if condition else if_false(*operands)`."""
-    arguments = placeholders([o.node.type for o in operands])
+    arguments, opened = placeholders([o.node.type for o in operands]), _newest()
     branches = [list(function(*arguments)) for function in (if_true, if_false)]
-    outside = captured([*branches[0], *branches[1]], arguments)
-    programs = tuple(closed(outputs, arguments, outside) for outputs in branches)
+    outside, programs = _programs(branches, arguments, opened, _all_but_arrays)
     inputs = [condition.node, *(o.node for o in operands), *outside]
-    return results_of(apply(ops.COND, *inputs, attributes=programs).node)
+    return results_of(apply(ops.COND, *inputs, attributes=tuple(programs)).node)

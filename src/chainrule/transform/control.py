@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.checks import whole_number
 from chainrule.errors import OptionError, ShapeError
 from chainrule.graph.interpret import has_value
-from chainrule.trace.array import Array, as_array, is_recording, transforming
+from chainrule.trace.array import Array, Recorder, as_array, is_recording, recording, transforming
 from chainrule.trace.control import branched, repeated, scanned
 from chainrule.trace.tree import Structure, flatten, unflatten
 from chainrule.transform.arguments import Function, arrays_of, name_of, outcome
@@ -85,10 +85,11 @@ def _started(start: Sequence[Any], one_round: Function) -> list[Array]:
     plain = [isinstance(x, bool | int | float) and not isinstance(x, np.generic) for x in start]
     if not any(plain):
         return arrays
-    try:  # as Python's numbers, which take the dtypes of what they meet
-        after = one_round([x if p else a for x, a, p in zip(start, arrays, plain, strict=True)])
-    except Exception:  # the round does with them what only arrays can do
-        after = one_round(arrays)
+    with recording(Recorder() if is_recording() else None):  # what is written in this first look is forgotten
+        try:  # as Python's numbers, which take the dtypes of what they meet
+            after = one_round([x if p else a for x, a, p in zip(start, arrays, plain, strict=True)])
+        except Exception:  # the round does with them what only arrays can do
+            after = one_round(arrays)
     return [a.astype(b.dtype) if p else a for a, b, p in zip(arrays, after, plain, strict=False)]
 
 
@@ -96,7 +97,8 @@ def while_loop(condition: Function, function: Function, initial: Any) -> Any:
     """`while condition(carry): carry = function(carry)`, for a loop that stops on a value; returns the last carry.
 
     `carry` is a tree of arrays that keeps its shapes and dtypes; `condition` returns one bool. Compiled, it has
-    derivatives forward (`jvp`), not backward, as the number of rounds is not known beforehand. Not compiled, it is
+    derivatives forward (`jvp`); backward only where a variable acts on the result by way of conditions alone, as the
+    number of rounds, and so what would have to be kept, is not known beforehand. Not compiled, it is
     Python's own loop, with every derivative.
 
     >>> import chainrule as cr
