@@ -19,7 +19,7 @@ from chainrule.native.program import Loop, kernels_of
 from chainrule.native.simplify import simplify
 from chainrule.native.steps import Schedule
 from chainrule.native.target import Target
-from chainrule.trace.array import transforming
+from chainrule.trace.plain import transforming
 from chainrule.trace.tracing import trace
 from chainrule.trace.tree import flatten
 

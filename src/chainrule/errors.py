@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import linecache
 import sys
-from types import FrameType
+from types import FrameType, TracebackType
 
 __all__ = [
     "ChainruleError",
@@ -36,19 +36,33 @@ __all__ = [
     "ShapeError",
     "StorageError",
     "TracingError",
+    "line_of",
     "user_line",
 ]
 
-
-_NOT_THE_USERS = ("chainrule", "numpy", "contextlib")  # packages; the last stands between a block and its manager
+_LIBRARIES = frozenset({"chainrule", "numpy", *sys.stdlib_module_names})  # whose lines are not the user's
 
 
 def user_line() -> tuple[str, int] | None:
-    """The file and line, outside this package and NumPy, that is being executed now; None if there is none."""
+    """The user's file and line that is being executed now, outside this package, NumPy and Python; None without one."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in _NOT_THE_USERS:
+    while frame is not None and not _is_users(frame):
         frame = frame.f_back
     return None if frame is None else (frame.f_code.co_filename, frame.f_lineno)
+
+
+def line_of(traceback: TracebackType | None) -> tuple[str, int] | None:
+    """The user's file and line where an exception was raised; None if there is none."""
+    found = None
+    while traceback is not None:
+        if _is_users(traceback.tb_frame):
+            found = traceback.tb_frame.f_code.co_filename, traceback.tb_lineno
+        traceback = traceback.tb_next
+    return found
+
+
+def _is_users(frame: FrameType) -> bool:
+    return frame.f_globals.get("__name__", "").partition(".")[0] not in _LIBRARIES
 
 
 def _quoted(location: tuple[str, int] | None) -> str:

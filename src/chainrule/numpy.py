@@ -1,7 +1,7 @@
 """NumPy, with derivatives: `from chainrule import numpy as np`.
 
 On plain arrays this *is* NumPy; what is not listed here is taken from it. On the arrays inside a transformation the
-same names record what is done. It is a namespace of the Python array API standard.
+same names record what is done, and NumPy's scalar types are casts. It is a namespace of the Python array API standard.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as _numpy
 
 from chainrule.trace import namespace as _namespace
+from chainrule.trace import scalars as _scalars
 from chainrule.trace import standard as _standard
 from chainrule.trace.namespace import *  # noqa: F403
 
@@ -26,4 +27,5 @@ def __array_namespace_info__() -> _standard.Information:  # noqa: N807 - the sta
 
 
 def __getattr__(name: str) -> Any:
-    return getattr(_numpy, name)
+    found = getattr(_numpy, name)
+    return _scalars.CASTS.get(found, found) if isinstance(found, type) else found

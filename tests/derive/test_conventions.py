@@ -17,7 +17,7 @@ from chainrule.nn import relu
 
 INF, HALF = math.inf, 0.5
 TEXT = (Path(cr.__file__).parents[2] / "docs" / "conventions.md").read_text(encoding="utf-8")
-ROWS = re.findall(r"^\| (.*?) \| .* \|$", TEXT, re.MULTILINE)[1:]
+ROWS = re.findall(r"^\| (.*?) \| .* \|$", TEXT.partition("\n## ")[0], re.MULTILINE)[1:]
 
 
 def of(function: Callable[..., Any], arguments: list[Any], *slopes: Any) -> tuple[Any, list[np.ndarray], list[Any]]:

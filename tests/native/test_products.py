@@ -26,7 +26,8 @@ from chainrule.native.products import with_cheap_products
 from chainrule.native.program import build
 from chainrule.native.schedule import schedule
 from chainrule.native.simplify import simplify
-from chainrule.trace.array import Array, transforming
+from chainrule.trace.array import Array
+from chainrule.trace.plain import transforming
 from chainrule.trace.tracing import trace
 from chainrule.trace.tree import flatten
 

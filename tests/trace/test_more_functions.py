@@ -196,7 +196,8 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[ChainruleError], str]] = {
     "cov, ddof": (lambda: cnp.cov(as_array(M), ddof=0.5), OptionError, "ddof must be an integer"),
     "polyfit": (lambda: cnp.polyfit(as_array(V), V[:2], 1), ShapeError, "are no points"),
     "polyfit, weights": (lambda: cnp.polyfit(as_array(V), V, 1, w=V[:2]), ShapeError, "weights f64[2] for f64[4]"),
-    "polyfit, an option": (lambda: cnp.polyfit(as_array(V), V, 1, cov=True), OptionError, "does not take cov"),
+    "polyfit, an option": (
+        lambda: cr.grad(lambda v: cnp.polyfit(v, V, 1, cov=True))(V), OptionError, "does not take cov"),
     "polyint, constants": (lambda: cnp.polyint(as_array(V), 3, [1.0, 2.0]), ShapeError, "for 3 integrals"),
     "polyder, order": (lambda: cnp.polyder(as_array(V), -1), OptionError, "cannot be negative"),
     "lexsort": (lambda: cnp.lexsort(as_array(np.zeros((0, 2)))), ShapeError, "at least one key"),

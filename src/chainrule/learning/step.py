@@ -20,7 +20,8 @@ from chainrule.learning.objective import Objective
 from chainrule.learning.optimizers import Optimizer
 from chainrule.native.program import Loop, build
 from chainrule.nn.feedforward import Feedforward
-from chainrule.trace.array import Array, apply, as_array, transforming
+from chainrule.trace.array import Array, apply, as_array
+from chainrule.trace.plain import transforming
 from chainrule.trace.tracing import trace
 from chainrule.trace.tree import flatten, paths, unflatten
 from chainrule.transform import value_and_grad

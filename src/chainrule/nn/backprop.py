@@ -24,7 +24,8 @@ from chainrule.nn.connected import Connected
 from chainrule.nn.costs import cost_function, targets
 from chainrule.nn.feedforward import Feedforward, Stage
 from chainrule.trace import namespace as cnp
-from chainrule.trace.array import Array, as_array, transforming, variable
+from chainrule.trace.array import Array, as_array, variable
+from chainrule.trace.plain import transforming
 from chainrule.trace.tree import flatten, unflatten
 
 __all__ = ["Backpropagation", "LayerDerivatives", "backprop"]

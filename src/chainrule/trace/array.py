@@ -1,42 +1,41 @@
 """The Array: what stands for an array inside a transformation, recording what is done with it.
 
 An Array holds a node of the graph and nothing else. Uncompiled, the leaves of the graph are known arrays, so every
-Array has a value, computed when Python asks for it: `if`, `while`, `float` and `print` work. Inside `compile` the
-leaves are arguments, and asking for a value is a TracingError that says what to write instead.
+Array has a value, computed when Python asks for it: `if`, `while` and `print` work, and `float` where no derivative is
+lost by it (`plain`). Inside `compile` the leaves are arguments, and asking for a value is a TracingError that says what
+to write instead.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-import opcode
 import operator
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from importlib import import_module
-from types import FrameType
 from typing import Any, overload
 
 import numpy as np
 
-from chainrule.errors import DTypeError, OptionError, ShapeError, TracingError, user_line
+from chainrule.errors import ChainruleError, DTypeError, OptionError, ShapeError, TracingError, user_line
 from chainrule.graph import ops
 from chainrule.graph.graph import Origin
-from chainrule.graph.interpret import has_value, value
+from chainrule.graph.interpret import has_value
 from chainrule.graph.node import Node, constant, full
 from chainrule.graph.ops import Op
 from chainrule.graph.types import Type, checked_dtype
+from chainrule.trace.plain import Request, plain_value, shown
 
 __all__ = [
     "Array", "Recorder", "apply", "as_array", "as_float", "as_floats", "astype", "binary", "bits", "broadcast",
     "broadcast_shape", "carry_origins", "common_dtype", "concatenated", "contract", "diagonal", "divide", "every",
     "extreme", "inverted", "is_float", "is_recording", "matmul", "mean", "mirrored", "moved_axis", "namespace",
     "normalized_axes", "normalized_axis", "origins_of", "plain_array", "power", "product_of_rows", "promoted",
-    "promoted_dtype", "recording", "reduced", "reshape", "root", "scope", "taken", "total", "transforming", "transpose",
-    "variable", "viewed",
+    "promoted_dtype", "recording", "reduced", "reshape", "root", "scope", "taken", "total", "transpose", "variable",
+    "viewed", "without_arrays",
 ]  # fmt: skip
 
 _BOOL = np.dtype(bool)
@@ -96,20 +95,6 @@ def scope(layer: str = "", backward_of: Node | None = None) -> Iterator[None]:
         yield
     finally:
         recorder.layer, recorder.backward_of = before
-
-
-_DEPTH: ContextVar[int] = ContextVar("depth", default=0)
-
-
-@contextmanager
-def transforming() -> Iterator[bool]:
-    """While the block runs a transformation is active; yields whether it is the outermost one."""
-    depth = _DEPTH.get()
-    token = _DEPTH.set(depth + 1)
-    try:
-        yield depth == 0
-    finally:
-        _DEPTH.reset(token)
 
 
 def variable(x: Any) -> Array:
@@ -361,15 +346,44 @@ def namespace() -> Any:
     return import_module("chainrule.trace.namespace")
 
 
-def _handed_over(name: str, inputs: Any, options: Any, module: str = "numpy", method: str = "__call__") -> Any:
+def _handed_over(
+    name: str, original: Any, inputs: Any, options: Any, module: str = "numpy", method: str = "__call__"
+) -> Any:
+    """What chainrule.numpy's function of that name makes of it; without one, NumPy's own, if all is plain."""
     place = namespace().linalg if module == "numpy.linalg" else namespace()
     function = getattr(place, name, None) if name in place.__all__ else None
-    if function is None:
+    if function is not None:
+        return getattr(function, method)(*inputs, **options)
+    if name in _TEXTS:
+        return original(*_shown(inputs), **options)
+    try:
+        inputs, options = without_arrays((tuple(inputs), options))
+    except ChainruleError:
         raise TracingError(
             f"{module}.{name} has no derivative in chainrule.",
-            cure="See chainrule.numpy for what has; of x.value it is NumPy's own, and a constant to derivatives.",
-        )
-    return getattr(function, method)(*inputs, **options)
+            cure="See chainrule.numpy for what has, and z = z.at[i].set(x) to change elements; of cr.stop_gradient(x) "
+            "it is NumPy's own.",
+        ) from None
+    return original(*inputs, **options)
+
+
+_TEXTS = frozenset({"array2string", "array_repr", "array_str"})
+
+
+def _shown(inputs: Any) -> Iterator[Any]:
+    return (shown(x.node) if isinstance(x, Array) else x for x in inputs)
+
+
+def without_arrays(x: Any) -> Any:
+    """An argument of NumPy's with plain arrays, to be read only, in place of Arrays, in lists too.
+
+    DifferentiationError if a derivative would be lost by it; TracingError if a value is not known.
+    """
+    if isinstance(x, Array):
+        return plain_value(x.node, _NUMPY)
+    if type(x) in _SEQUENCES:
+        return type(x)(map(without_arrays, x))
+    return {key: without_arrays(part) for key, part in x.items()} if type(x) is dict else x
 
 
 def _named(name: str, doc: str) -> Callable[..., Any]:
@@ -630,56 +644,64 @@ class Array:
 
     @property
     def value(self) -> np.ndarray[Any, Any]:
-        """The value as a NumPy array; TracingError inside `compile`."""
-        return value(self.node)
+        """The value as a NumPy array, to be read only.
 
-    # Python asks for the value
+        TracingError inside `compile`; DifferentiationError if a derivative would be lost by it.
+        """
+        return plain_value(self.node, _VALUE)
 
-    def _scalar(self, kind: Callable[[Any], Any]) -> Any:
+    # Python asks for the value: a truth or a whole number of it loses no derivative, any other number may
+
+    def _only(self, kind: str, found: np.ndarray[Any, Any]) -> Any:
         if self.size != 1:
             raise TracingError(
-                f"{kind.__name__}() of an array of shape {self.shape}: only one element has one truth or value.",
+                f"{kind}() of an array of shape {self.shape}: only one element has one truth or value.",
                 cure="Reduce it first, for example with np.all, np.any or np.sum.",
             )
-        return kind(self.value.reshape(()).item())
+        return found.reshape(()).item()
 
     def __bool__(self) -> bool:
-        return bool(self._scalar(bool))
+        return bool(self._only("bool", shown(self.node)))
 
     def __float__(self) -> float:
-        if _is_being_stored(sys._getframe(1)):
-            raise TracingError(
-                "an element of a plain array is set to a traced one, and would lose its derivative.",
-                cure="Put the elements together with np.stack or np.array; or begin with np.zeros_like of a traced "
-                "array and write z = z.at[i].set(x).",
-            )
-        return float(self._scalar(float))
+        return float(self._only("float", plain_value(self.node, _FLOAT)))
 
     def __int__(self) -> int:
-        return int(self._scalar(int))
+        return int(self._only("int", shown(self.node, _WHOLE)))
+
+    def __trunc__(self) -> int:
+        return int(math.trunc(self._only("trunc", shown(self.node, _WHOLE))))
+
+    def __floor__(self) -> int:
+        return int(math.floor(self._only("floor", shown(self.node, _WHOLE))))
+
+    def __ceil__(self) -> int:
+        return int(math.ceil(self._only("ceil", shown(self.node, _WHOLE))))
 
     def __index__(self) -> int:
-        return int(self._scalar(operator.index))
+        found = shown(self.node, _WHOLE)
+        if self.dtype.kind not in "iu" or self.ndim:
+            raise DTypeError(f"an index or a count is a single integer, not {self.node.type}.", cure="Write int(x).")
+        return int(found)
 
     def item(self) -> float | int | bool:
-        """The only element, as a Python number."""
-        found: float | int | bool = self._scalar(lambda x: x)
+        """The only element, as a Python number; DifferentiationError if a derivative would be lost by it."""
+        found: float | int | bool = self._only("item", plain_value(self.node, _ITEM))
         return found
 
     # NumPy's own functions, given an Array, hand over to those of chainrule.numpy
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        return _handed_over(ufunc.__name__, inputs, options, method=method)
+        return _handed_over(ufunc.__name__, getattr(ufunc, method), inputs, options, method=method)
 
     def __array_function__(self, function: Any, types: Any, inputs: Any, options: Any) -> Any:
-        return _handed_over(function.__name__, inputs, options, function.__module__)
+        return _handed_over(function.__name__, function, inputs, options, function.__module__)
 
-    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray[Any, Any]:
-        raise TracingError(
-            f"NumPy itself was given a traced array {self!r}, and would lose its derivative.",
-            cure="Use the function of the same name in chainrule.numpy, np.take(x, i, axis=0) in place of x[i] for a "
-            "plain x, or x.value for the plain value.",
-        )
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        found = plain_value(self.node, _NUMPY)
+        if copy is False:
+            raise OptionError("a traced array has no memory that NumPy could share.", cure="Leave copy=False out.")
+        return np.array(found, dtype)
 
     def __len__(self) -> int:
         if not self.shape:
@@ -695,11 +717,15 @@ class Array:
     def __deepcopy__(self, memo: Any) -> Array:
         return self  # as none is ever changed
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled it becomes a constant; DifferentiationError if a derivative would be lost by it."""
+        return as_array, (np.array(plain_value(self.node, _PICKLE)),)
+
     def __format__(self, form: str) -> str:
-        return format(self.item(), form) if form else str(self)
+        return format(self._only("format", shown(self.node)), form) if form else str(self)
 
     def __repr__(self) -> str:
-        known = np.array2string(self.value, threshold=6) if has_value(self.node) else "…"
+        known = np.array2string(shown(self.node), threshold=6) if has_value(self.node) else "…"
         return f"Array({known}, {self.node.type})"
 
     __hash__ = None  # type: ignore[assignment]
@@ -799,8 +825,11 @@ class Array:
         return self
 
     def tolist(self) -> Any:
-        """The values as lists of Python numbers; TracingError inside `compile`."""
-        return self.value.tolist()
+        """The values as lists of Python numbers.
+
+        TracingError inside `compile`; DifferentiationError if a derivative would be lost by it.
+        """
+        return plain_value(self.node, _LIST).tolist()
 
     @property
     def mT(self) -> Array:  # noqa: N802 - NumPy's name
@@ -894,12 +923,25 @@ class Array:
         return inverted(self)
 
 
-def _is_being_stored(frame: FrameType) -> bool:
-    """Whether the frame's current instruction is an assignment `z[key] = …`."""
-    return frame.f_code.co_code[frame.f_lasti] == _STORE
-
-
 _ARITHMETIC = (np.ndarray.__mul__, np.ndarray.__array_ufunc__)
-_STORE = opcode.opmap["STORE_SUBSCR"]
 _KNOWN = (Array, *_PLAIN, *_NUMBERS, *_SEQUENCES)
 _UNKNOWN: Array = NotImplemented  # so that Python asks the other operand
+
+_WHOLE = (
+    "Where a size, a slice or a count depends on an argument, pass a Python integer, int(n): it is a constant of the "
+    "program. Use cr.scan or cr.while_loop for a loop of so many rounds, np.take(x, i, axis=0) for x[i] of a plain x."
+)
+_FLOAT = Request(
+    "float()",
+    "Use the function of chainrule.numpy, as np.log(x) in place of math.log(x) and np.sum in place of math.fsum; "
+    "np.stack([x, y]), or z = np.zeros_like(x) and z = z.at[i].set(x), in place of z[i] = x; f'{x:.3f}' to print.",
+)
+_NUMPY = Request(
+    "NumPy itself",
+    "Use the function of the same name in chainrule.numpy, np.take(x, i, axis=0) in place of x[i] for a plain x, and "
+    "z = z.at[i].set(x) of a traced z in place of z[i] = x.",
+)
+_VALUE, _ITEM, _LIST, _PICKLE = (
+    Request(who, "Go on with x itself, by the functions of chainrule.numpy.")
+    for who in ("x.value", "x.item()", "x.tolist()", "pickle")
+)

@@ -19,6 +19,7 @@ from chainrule.trace import elementwise as ew
 from chainrule.trace import reductions as red
 from chainrule.trace import shaping
 from chainrule.trace.array import Array, as_array
+from chainrule.trace.plain import shown
 from chainrule.trace.recorded import offered, recorded
 
 Term = tuple[Array, tuple[int, ...]]  # an operand, and a label for each of its axes
@@ -169,7 +170,7 @@ def cov(
     """
     if ddof is not None and ddof != int(ddof):
         raise OptionError(f"cov: ddof must be an integer, not {ddof!r}.")
-    if fweights is not None and has_value(as_array(fweights).node) and (as_array(fweights).value % 1).any():
+    if fweights is not None and has_value(as_array(fweights).node) and (shown(as_array(fweights).node) % 1).any():
         raise DTypeError("cov: fweights say how often an observation counts, and must be integers.")
     rows = _observations(m, y, rowvar, dtype)
     weights = [w if w is None else _weighing(rows, w) for w in (fweights, aweights)]
@@ -203,7 +204,7 @@ def _weighing(rows: Array, weights: Any) -> Array:
     found = core.astype(as_array(weights), rows.dtype)
     if found.shape != rows.shape[1:]:
         raise ShapeError(f"cov: weights {found.node.type} for {rows.shape[1]} observations.")
-    if has_value(found.node) and (found.value < 0).any():
+    if has_value(found.node) and (shown(found.node) < 0).any():
         raise OptionError("cov: weights cannot be negative.")
     return found
 

@@ -19,12 +19,20 @@ from chainrule.trace import array as core
 from chainrule.trace import elementwise as ew
 from chainrule.trace import shaping
 from chainrule.trace.array import Array, apply, as_array
-from chainrule.trace.recorded import Function, offered, recorded
+from chainrule.trace.plain import shown
+from chainrule.trace.recorded import Function, is_traced, known, offered, recorded
 
 
 @recorded(np.array)
 def array(object: Any, dtype: Any = None, *, copy: Any = True, order: Any = "C", ndmin: int = 0) -> Array:
-    """An array of arrays and numbers, in lists or alone: `np.array([x, y])`."""
+    """An array of arrays and numbers, in lists or alone: `np.array([x, y])`.
+
+    OptionError if `copy` is False: in a program there is no memory that could be shared.
+    """
+    if copy is False:
+        raise OptionError(
+            "a traced array shares no memory, so that copy=False cannot be kept.", cure="Leave copy=False out."
+        )
     found = as_array(object)
     found = found if dtype is None else core.astype(found, dtype)
     return core.reshape(found, (1,) * max(ndmin - found.ndim, 0) + found.shape)
@@ -32,8 +40,8 @@ def array(object: Any, dtype: Any = None, *, copy: Any = True, order: Any = "C",
 
 @recorded(np.asarray)
 def asarray(a: Any, dtype: Any = None, order: Any = None, *, device: Any = None, copy: bool | None = None) -> Array:
-    """An array of arrays and numbers, in lists or alone; an Array itself."""
-    return array(a, dtype)
+    """An array of arrays and numbers, in lists or alone; an Array itself. OptionError if `copy` is False."""
+    return array(a, dtype, copy=copy)
 
 
 def _itself(plain: Function) -> Any:
@@ -137,7 +145,7 @@ def logspace(
 def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Array:
     """So many numbers from `start` to `stop`, each the same multiple of the one before."""
     ends = core.promoted(*core.as_floats(start, stop))
-    if any(has_value(x.node) and not x.value.all() for x in ends):
+    if any(has_value(x.node) and not shown(x.node).all() for x in ends):
         raise OptionError("geomspace cannot begin or end with zero.")
     side = ew.sign(ends[0])
     powers = [ew.log10(x * side) for x in ends]
@@ -150,10 +158,17 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
 
 
 @recorded(np.arange)
-def arange(*arguments: Any, dtype: Any = None, device: Any = None) -> Array:
-    """Numbers from a start to a stop, which must be known, as the shape depends on them."""
-    plain = [a.item() if isinstance(a, Array) else a for a in arguments]
-    return as_array(np.arange(*plain, dtype=dtype))
+def arange(start_or_stop: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None) -> Array:
+    """Numbers from a start to a stop, which must be known, as the shape depends on them; so many steps each."""
+    start, stop = (0, start_or_stop) if stop is None else (start_or_stop, stop)
+    plain = np.arange(*(known("arange", x, _SIZE) for x in (start, stop, step)), dtype=dtype)
+    if plain.dtype.kind != "f" or not is_traced([start, step]):
+        return as_array(plain)
+    first, distance = (core.astype(as_array(x), plain.dtype) for x in (start, step))
+    return first + apply(ops.IOTA, attributes=(0, Type(plain.shape, plain.dtype))) * ((first + distance) - first)
+
+
+_SIZE = "The size depends on it: pass Python numbers, or scale np.arange(n) of a number of elements that is known."
 
 
 @recorded(np.meshgrid)

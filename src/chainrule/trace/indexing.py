@@ -22,6 +22,8 @@ from chainrule.graph.node import full
 from chainrule.graph.types import Type
 from chainrule.trace import array as core
 from chainrule.trace.array import Array, apply, as_array, astype, broadcast, reshape, transpose
+from chainrule.trace.plain import shown
+from chainrule.trace.recorded import is_traced
 
 __all__ = ["Changes", "at", "indexed"]
 
@@ -274,49 +276,52 @@ class Changes:
 
     def add(self, values: Any) -> Any:
         """The array with the values added where the key says; derivatives pass to both."""
-        x, rows = self.array, self._rows()
-        if rows is None:
-            spot = _Spot.of(x, self.key)
-            return self._result(spot.added(x, self._fitted(values, spot.shape)))
-        updates = self._fitted(values, rows.shape + x.shape[1:])
-        return self._result(apply(ops.SCATTER_ADD, x.node, rows.node, updates.node))
+        return self._result(self._added(as_array(values)), values)
 
     def subtract(self, values: Any) -> Any:
         """The array with the values subtracted where the key says."""
-        return self.add(-as_array(values))
+        return self._result(self._added(-as_array(values)), values)
 
     def set(self, values: Any) -> Any:
         """The array with the values in place of its own where the key says."""
         spot = _Spot.of(self.array, self.key)
-        return self._result(spot.put(self.array, self._fitted(values, spot.shape)))
+        return self._result(spot.put(self.array, self._fitted(as_array(values), spot.shape)), values)
 
     def multiply(self, values: Any) -> Any:
         """The array with its elements multiplied by the values where the key says."""
-        return self._combined("multiply", values)
+        return self._result(self._combined("multiply", as_array(values)), values)
 
     def divide(self, values: Any) -> Any:
         """The array with its elements divided by the values where the key says."""
-        return self.multiply(1 / as_array(values))
+        return self._result(self._combined("multiply", 1 / as_array(values)), values)
 
     def min(self, values: Any) -> Any:
         """The array with its elements or the values, whichever are smaller, where the key says."""
-        return self._combined("min", values)
+        return self._result(self._combined("min", as_array(values)), values)
 
     def max(self, values: Any) -> Any:
         """The array with its elements or the values, whichever are larger, where the key says."""
-        return self._combined("max", values)
+        return self._result(self._combined("max", as_array(values)), values)
 
-    def _combined(self, kind: str, values: Any) -> Any:
+    def _added(self, values: Array) -> Array:
+        x, rows = self.array, self._rows()
+        if rows is None:
+            spot = _Spot.of(x, self.key)
+            return spot.added(x, self._fitted(values, spot.shape))
+        updates = self._fitted(values, rows.shape + x.shape[1:])
+        return apply(ops.SCATTER_ADD, x.node, rows.node, updates.node)
+
+    def _combined(self, kind: str, values: Array) -> Array:
         spot = _Spot.of(self.array, self.key)
         given = reshape(self._fitted(values, spot.shape), -1)
         combine, neutral = _KINDS[kind]
         result = reshape(self.array, -1)
         if given.size and not has_value(spot.places.node):
             each = _Spot(reshape(spot.places, -1)).each(given, neutral(given.dtype), self.array.size)
-            return self._result(reshape(combine(result, _EACH[kind](each)), self.array.shape))
+            return reshape(combine(result, _EACH[kind](each)), self.array.shape)
         for turn, chosen in spot.turns():
             result = turn.put(result, combine(turn.read(result), given[chosen]))
-        return self._result(reshape(result, self.array.shape))
+        return reshape(result, self.array.shape)
 
     def _rows(self) -> Array | None:
         """The index, if the key is a single array of integers, which names whole rows."""
@@ -325,14 +330,14 @@ class Changes:
             return None
         return _inside(as_array(key), len(self.array))
 
-    def _fitted(self, values: Any, shape: tuple[int, ...]) -> Array:
-        given = as_array(values)
+    def _fitted(self, given: Array, shape: tuple[int, ...]) -> Array:
         if core.broadcast_shape("a change", given, np.empty(shape, bool)) != shape:
             raise ShapeError(f"values {given.node.type} do not fit the {shape} places of {self.array.node.type}.")
         return broadcast(astype(given, self.array.dtype), shape)
 
-    def _result(self, x: Array) -> Any:
-        return np.array(x.value) if self.is_plain else x
+    def _result(self, x: Array, values: Any = None) -> Any:
+        """Plain, if all is plain that it was made of."""
+        return np.array(shown(x.node)) if self.is_plain and not is_traced([self.key, values]) else x
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,7 +350,7 @@ class _Spot:
     def of(cls, x: Array, key: Any) -> _Spot:
         number = apply(ops.IOTA, attributes=(0, Type((x.size,), np.dtype(np.int64))))
         places = indexed(reshape(number, x.shape), key)
-        return cls(as_array(np.array(places.value)) if has_value(places.node) else places)
+        return cls(as_array(np.array(value(places.node))) if has_value(places.node) else places)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -18,14 +18,15 @@ from chainrule.trace import creation, shaping
 from chainrule.trace import elementwise as ew
 from chainrule.trace import reductions as red
 from chainrule.trace.array import Array, apply, as_array
-from chainrule.trace.recorded import Function, known, offered, recorded
+from chainrule.trace.plain import shown
+from chainrule.trace.recorded import Function, constant, known, offered, recorded
 
 
 def _plain_argsort(a: Any, axis: Any = -1, *arguments: Any, descending: bool = False, **options: Any) -> Any:
     if not descending:
         return np.argsort(a, axis, *arguments, **options)
     x = np.asarray(a) if axis is not None else np.ravel(a)
-    return argsort(as_array(x), -1 if axis is None else axis, descending=True).value
+    return np.array(shown(argsort(as_array(x), -1 if axis is None else axis, descending=True).node))
 
 
 @recorded(_plain_argsort)
@@ -306,7 +307,7 @@ def median(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
 @recorded(np.percentile)
 def percentile(a: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False) -> Array:
     """The element that so many hundredths lie below, in order over axes, on the line between two if need be."""
-    return quantile(a, known("percentile", q) / np.float64(100), axis, method=method, keepdims=keepdims)
+    return quantile(a, constant("percentile's q", q) / np.float64(100), axis, method=method, keepdims=keepdims)
 
 
 @recorded(np.quantile)
@@ -318,7 +319,7 @@ def quantile(a: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdi
 def _quantile(between: Function, a: Any, q: Any, axis: Any, method: str, keepdims: bool) -> Array:
     if method != "linear":
         raise OptionError(f"quantile of a traced array does not take the method {method!r}.", cure="method='linear'")
-    x, shares = core.as_float(as_array(a)), np.asarray(known("quantile", q), np.float64)
+    x, shares = core.as_float(as_array(a)), np.asarray(constant("quantile's q", q), np.float64)
     if shares.size and (shares.min() < 0 or shares.max() > 1):
         raise OptionError(f"quantiles lie between 0 and 1, not {shares}.")
     axes = core.normalized_axes(axis, x.ndim)
@@ -373,7 +374,7 @@ def nanmedian(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
 @recorded(np.nanpercentile)
 def nanpercentile(a: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False) -> Array:
     """The number that so many hundredths of the numbers lie below, in order over axes."""
-    return nanquantile(a, known("nanpercentile", q) / np.float64(100), axis, method=method, keepdims=keepdims)
+    return nanquantile(a, constant("nanpercentile's q", q) / np.float64(100), axis, method=method, keepdims=keepdims)
 
 
 @recorded(np.nanquantile)

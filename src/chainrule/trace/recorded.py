@@ -7,17 +7,19 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
-from types import FunctionType
+from types import FunctionType, MappingProxyType
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 import numpy as np
 
-from chainrule.errors import OptionError, TracingError
-from chainrule.graph.interpret import has_value, value
-from chainrule.trace.array import Array, as_array, astype
+from chainrule.errors import ChainruleError, OptionError, TracingError
+from chainrule.graph.interpret import has_value
+from chainrule.trace.array import Array, as_array, astype, without_arrays
+from chainrule.trace.plain import Request, plain_value, shown
 
 __all__ = [
-    "Function", "UniversalFunction", "is_traced", "known", "named", "offered", "place", "recorded", "through_arrays",
+    "Function", "UniversalFunction", "constant", "is_traced", "known", "named", "offered", "place", "recorded",
+    "through_arrays",
 ]  # fmt: skip
 
 Function = Callable[..., Any]
@@ -69,7 +71,7 @@ class UniversalFunction(Generic[P, R]):
             wanted = (*(None,) * self.nin, *(np.dtype(dtype) for _ in results))
             dtypes = self.plain.resolve_dtypes((*(x.dtype for x in arrays), *results), signature=wanted)
             arguments = [astype(x, cast) for x, cast in zip(arrays, dtypes, strict=False)]
-        return self._record(*arguments, **_checked(self.__name__, self._taken, options))
+        return _recorded(self._record, self.plain, self._taken, arguments, options)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.plain, name)
@@ -114,19 +116,20 @@ def recorded(plain: Function) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 def recorded(plain: Any) -> Any:
     """NumPy's `plain` when no argument is an Array; otherwise the decorated function, which records.
 
-    Signature and types are those of the decorated function: an Array, as far as types say. OptionError names the
-    options of NumPy's that it does not take.
+    Signature and types are those of the decorated function: an Array, as far as types say. An option of NumPy's that it
+    does not take may have NumPy's default. With another one NumPy itself is called where no derivative is lost by it,
+    and where one would be it is an OptionError.
     """
     if isinstance(plain, np.ufunc):
         return functools.partial(UniversalFunction, plain)
 
     def decorate(record: Function) -> Function:
-        taken, name = _parameters(record), record.__name__
+        taken = _parameters(record)
 
         @functools.wraps(record)
         def function(*arguments: Any, **options: Any) -> Any:
             if among_traced(arguments) or (options and among_traced(options.values())):
-                return record(*arguments, **(_checked(name, taken, options) if options else options))
+                return _recorded(record, plain, taken, arguments, options) if options else record(*arguments)
             return plain(*arguments, **options)
 
         return function
@@ -138,17 +141,48 @@ def _parameters(record: Function) -> frozenset[str]:
     return frozenset(inspect.signature(record).parameters)
 
 
-def _checked(name: str, taken: frozenset[str], options: Mapping[str, Any]) -> dict[str, Any]:
+def _recorded(
+    record: Function, plain: Function, taken: frozenset[str], arguments: Sequence[Any], options: Mapping[str, Any]
+) -> Any:
+    """What a function records; NumPy's own of the plain values, with an option that it does not take."""
     given = {key: option for key, option in options.items() if option is not _NOT_GIVEN}
-    foreign = [key for key, option in given.items() if key not in taken and option is not None]
+    foreign = [key for key in given if key not in taken and not _is_default(plain, key, given[key])]
     if foreign:
+        return _by_numpy(record.__name__, plain, arguments, given, foreign)
+    return record(*arguments, **{key: option for key, option in given.items() if key in taken})
+
+
+def _is_default(plain: Function, name: str, option: Any) -> bool:
+    """Whether an option is what NumPy takes without it."""
+    if option is None:
+        return True
+    default = _defaults(plain).get(name, _DEFAULTS.get(name, _NOT_GIVEN))
+    return type(option) is type(default) and bool(option == default)
+
+
+@functools.cache
+def _defaults(plain: Function) -> Mapping[str, Any]:
+    try:
+        return {name: p.default for name, p in inspect.signature(plain).parameters.items()}
+    except ValueError:  # before NumPy 2.4 functions written in C do not say
+        return {}
+
+
+_DEFAULTS: Mapping[str, Any] = MappingProxyType({"casting": "same_kind", "order": "K", "subok": True, "where": True})
+
+
+def _by_numpy(name: str, plain: Function, arguments: Any, options: Any, foreign: Sequence[str]) -> Any:
+    """NumPy's own function of the plain values; OptionError if a derivative would be lost by it."""
+    try:
+        arguments, options = without_arrays((arguments, options))
+    except ChainruleError:
         raise OptionError(
             f"{name} of a traced array does not take {', '.join(foreign)}.",
             cure="A plain array cannot be changed to a traced one in place: write z = z + x for z += x, and the like."
             if "out" in foreign
             else "",
-        )
-    return {key: option for key, option in given.items() if key in taken}
+        ) from None
+    return plain(*arguments, **options)
 
 
 def through_arrays(record: Callable[P, R]) -> Callable[P, R]:
@@ -165,7 +199,7 @@ def through_arrays(record: Callable[P, R]) -> Callable[P, R]:
 def _plain(x: Any) -> Any:
     if not isinstance(x, Array):
         return x
-    found = x.value
+    found = shown(x.node)
     return found[()] if found.ndim == 0 else np.array(found)
 
 
@@ -176,6 +210,11 @@ def named(name: str, record: Callable[P, R], doc: str) -> Callable[P, R]:
     return record
 
 
+def constant(name: str, x: Any) -> Any:
+    """A plain value of an argument that has no derivative; DifferentiationError if one would be lost by it."""
+    return plain_value(x.node, Request(name, "It has no derivative in chainrule.")) if isinstance(x, Array) else x
+
+
 def known(name: str, x: Any, cure: str = "Pass a plain number or array.") -> Any:
     """A plain value of an argument that a shape depends on; TracingError if it is not known."""
     if not isinstance(x, Array):
@@ -184,7 +223,7 @@ def known(name: str, x: Any, cure: str = "Pass a plain number or array.") -> Any
         raise TracingError(
             f"{name} depends on a value that does not exist while compiling, nor inside vmap.", cure=cure
         )
-    return value(x.node)
+    return shown(x.node)
 
 
 _OFFERED = (FunctionType, UniversalFunction)

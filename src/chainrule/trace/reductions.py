@@ -17,6 +17,7 @@ from chainrule.graph.types import Type
 from chainrule.trace import array as core
 from chainrule.trace import elementwise as ew
 from chainrule.trace.array import Array, apply, as_array
+from chainrule.trace.plain import shown
 from chainrule.trace.recorded import Function, is_traced, named, offered, recorded, through_arrays
 
 Axes = int | Sequence[int] | None
@@ -306,7 +307,7 @@ def nanargmin(a: Any, axis: int | None = None, *, keepdims: bool = False) -> Arr
 
 def _with_numbers(a: Any, otherwise: float, axis: int | None) -> Array:
     x = as_array(a)
-    if x.node.type.is_float and has_value(x.node) and np.isnan(x.value).all(axis).any():
+    if x.node.type.is_float and has_value(x.node) and np.isnan(shown(x.node)).all(axis).any():
         raise ValueError("All-NaN slice encountered")  # as NumPy says it
     return _numbers(x, otherwise)
 

@@ -18,6 +18,7 @@ from chainrule.trace import array as core
 from chainrule.trace import elementwise as ew
 from chainrule.trace import ordering, shaping
 from chainrule.trace.array import Array, as_array
+from chainrule.trace.plain import shown
 from chainrule.trace.recorded import known, offered, recorded
 
 Places = np.ndarray[Any, Any]
@@ -131,8 +132,8 @@ def _bounded(name: str, index: Array, extent: int, mode: str) -> Array:
         return ew.clip(index, 0, extent - 1)
     if mode != "raise":
         raise OptionError(f"{name} has no mode {mode!r}.", cure="raise, wrap, clip")
-    if has_value(index.node) and ((index.value < 0) | (index.value >= extent)).any():
-        raise OptionError(f"{name}: {index.value.min()}…{index.value.max()} are not all among 0…{extent - 1}.")
+    if has_value(index.node) and (((found := shown(index.node)) < 0) | (found >= extent)).any():
+        raise OptionError(f"{name}: {found.min()}…{found.max()} are not all among 0…{extent - 1}.")
     return index
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.graph.graph import Graph
-from chainrule.trace.array import Array, transforming
+from chainrule.trace.array import Array
+from chainrule.trace.plain import transforming
 from chainrule.trace.tracing import argument_types, trace
 from chainrule.trace.tree import Structure, flatten, unflatten
 from chainrule.transform.arguments import Function, name_of

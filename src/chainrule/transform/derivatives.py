@@ -10,7 +10,8 @@ from chainrule.derive.backpropagation import backpropagate
 from chainrule.derive.forward import push_forward
 from chainrule.errors import DifferentiationError, OptionError, ShapeError
 from chainrule.graph.node import full
-from chainrule.trace.array import Array, as_array, transforming
+from chainrule.trace.array import Array, as_array
+from chainrule.trace.plain import differentiating, transforming
 from chainrule.trace.tree import Structure, flatten, matched, paths, unflatten
 from chainrule.transform.arguments import (
     Function,
@@ -33,11 +34,13 @@ def value_and_grad(function: Function, argnums: int | Sequence[int] = 0, *, has_
 
     The derivative has the tree, the shapes and the dtypes of the argument; with several `argnums` it is a tuple of
     such trees. Nothing is compiled and every value is known while `function` runs, so Python's `if`, `while` and
-    `float` work on them. It can be nested, and used inside `compile`. With `has_aux` the function returns a pair
-    `(C, aux)`, of a cost and any tree of arrays besides, and the derivative `((C, aux), ∂C/∂argument)`.
+    `print` work on them; `float`, which would lose a derivative, is for what `stop_gradient` gives. It can be nested,
+    and used inside `compile`. With `has_aux` the function returns a pair `(C, aux)`, of a cost and any tree of arrays
+    besides, and the derivative `((C, aux), ∂C/∂argument)`.
 
-    Raises DifferentiationError if the result is not a single floating-point number, or an argument to differentiate
-    with respect to holds something other than floating-point arrays; OptionError if `argnums` names no argument of the
+    Raises DifferentiationError if the result is not a single floating-point number, an argument to differentiate
+    with respect to holds something other than floating-point arrays, or the function makes a plain number of what
+    depends on one; OptionError if `argnums` names no argument of the
     call, or one twice.
 
     >>> import chainrule as cr
@@ -57,7 +60,8 @@ def value_and_grad(function: Function, argnums: int | Sequence[int] = 0, *, has_
             moved = list(arguments)
             for n, mine, structure in zip(chosen, leaves, structures, strict=True):
                 moved[n] = unflatten(structure, mine)
-            result = function(*moved, **options)
+            with differentiating([v.node for mine in leaves for v in mine]):
+                result = function(*moved, **options)
             cost = one_number(_pair(result, function)[0] if has_aux else result, function)
             one = Array(full(1, cost.node.type))
             found = iter(backpropagate([(cost.node, one)], [v.node for mine in leaves for v in mine]))
@@ -119,7 +123,7 @@ def vjp(function: Function, *primals: Any, has_aux: bool = False) -> Any:
     """
     with transforming() as outermost:
         leaves, structures = _each(primals)
-        result = function(*(unflatten(s, mine) for s, mine in zip(structures, leaves, strict=True)))
+        result = _result(function, leaves, structures)
         result, *aux = _pair(result, function) if has_aux else (result,)
         outputs, structure = arrays_of(result, function)
 
@@ -160,7 +164,7 @@ def jvp(function: Function, primals: Any, tangents: Any, *, has_aux: bool = Fals
             for v, t in zip(mine, _fitting(tangent, mine, s, "a tangent"), strict=True)
             if t is not None
         ]
-        result = function(*(unflatten(s, mine) for s, mine in zip(structures, leaves, strict=True)))
+        result = _result(function, leaves, structures)
         result, *aux = _pair(result, function) if has_aux else (result,)
         outputs, structure = arrays_of(result, function)
         found = push_forward(changes, [y.node for y in outputs])
@@ -172,6 +176,12 @@ def jvp(function: Function, primals: Any, tangents: Any, *, has_aux: bool = Fals
 def _each(primals: Sequence[Any]) -> tuple[list[list[Array]], list[Structure]]:
     pairs = [variables(primal, n) for n, primal in enumerate(primals)]
     return [leaves for leaves, _ in pairs], [structure for _, structure in pairs]
+
+
+def _result(function: Function, leaves: Sequence[Sequence[Array]], structures: Sequence[Structure]) -> Any:
+    """What the function returns for these variables, one tree of them for each argument."""
+    with differentiating([v.node for mine in leaves for v in mine]):
+        return function(*(unflatten(s, mine) for s, mine in zip(structures, leaves, strict=True)))
 
 
 def _fitting(tree: Any, like: Sequence[Array], structure: Structure, name: str) -> list[Array | None]:

@@ -12,8 +12,9 @@ from chainrule.derive.batching import batch
 from chainrule.errors import DifferentiationError, ShapeError
 from chainrule.graph import ops
 from chainrule.graph.node import full
-from chainrule.trace.array import Array, apply, as_array, broadcast, transforming, variable
+from chainrule.trace.array import Array, apply, as_array, broadcast, variable
 from chainrule.trace.control import captured, closed, instantiated, placeholders, results_of
+from chainrule.trace.plain import transforming, without_derivatives
 from chainrule.trace.tree import Structure, flatten, matched, unflatten
 from chainrule.transform.arguments import Function, arrays_of, name_of, outcome
 from chainrule.transform.batches import vmap
@@ -26,8 +27,13 @@ Maybe = Array | None
 def stop_gradient(x: Any) -> Any:
     """`x` itself, treated as a constant by every derivative; a tree of arrays too.
 
+    What it gives may become a plain number or array, which of `x` would lose a derivative and is an error.
+
     >>> import chainrule as cr
+    >>> import math
     >>> float(cr.grad(lambda x: x * cr.stop_gradient(x))(3.0))
+    3.0
+    >>> float(cr.grad(lambda x: x * math.sqrt(cr.stop_gradient(x)))(9.0))
     3.0
     """
     if isinstance(x, Array):
@@ -45,8 +51,9 @@ def custom_derivative(
     `pull(δ, y, *arguments)` returns the errors of the arguments for the error δ of the result y: one for a function of
     one argument, else a tuple. `push(tangents, y, *arguments)` returns the change of the result for the changes of the
     arguments, a tuple with one for each. One of the two is enough: the other is its transpose. Check them with
-    `chainrule.testing.check_gradient`. Arguments that the function closes over count as constants. Without `function`
-    it is a decorator: `@cr.custom_derivative(pull=…)`.
+    `chainrule.testing.check_gradient`. Arguments that the function closes over count as constants. Not compiled, the
+    function may make plain numbers and arrays of its arguments, and call any library with them. Without `function` it
+    is a decorator: `@cr.custom_derivative(pull=…)`.
 
     Raises DifferentiationError if neither rule is given; ShapeError if a rule returns something that does not fit.
 
@@ -69,7 +76,9 @@ def custom_derivative(
         with transforming() as outermost:
             leaves, structure = flatten(arguments)
             inputs = [as_array(leaf) for leaf in leaves]
-            outputs, result = arrays_of(function(*unflatten(structure, inputs)), function)
+            with without_derivatives():
+                found = function(*unflatten(structure, inputs))
+            outputs, result = arrays_of(found, function)
             rule = _OwnRule(pull, push, structure, result, name_of(function))
             return outcome(result, _ruled(rule, outputs, inputs), outermost)
 
