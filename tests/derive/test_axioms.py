@@ -272,7 +272,7 @@ def test_gradient_descent_by_python_inside_what_is_differentiated() -> None:
     def minimum(a: Any) -> Any:
         w = 0 * a
         slope = D(lambda w: 0.5 * (w - a) @ h @ (w - a))
-        while float(np_.sum(slope(w) ** 2)) > 1e-26:
+        while np_.sum(slope(w) ** 2) > 1e-26:
             w = w - 0.4 * slope(w)
         return w
 

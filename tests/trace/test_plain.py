@@ -183,7 +183,8 @@ FREE: dict[str, tuple[Way, float]] = {
     "stop_gradient": (lambda x: math.log(cr.stop_gradient(x)), math.log(X)),
     "the value of stop_gradient": (lambda x: cr.stop_gradient(x).value, X),
     "NumPy's asarray of it": (lambda x: np.asarray(cr.stop_gradient(x)).item(), X),
-    "NumPy's function that has no rule": (lambda x: float(np.hypot.reduce(cr.stop_gradient(cnp.stack([x, x * 0])))), X),
+    "NumPy's function that has no rule": (
+        lambda x: np.lib.stride_tricks.sliding_window_view(cr.stop_gradient(cnp.stack([x, x])), 2)[0, 0], X),
     "in place": (lambda x: np.ones(1).__iadd__(cr.stop_gradient(x)).item(), 3.5),
     "an option without a rule": (lambda x: float(np.exp(cr.stop_gradient(x), out=np.ones(())) * 0), 0.0),
     "pickle": (lambda x: float(pickle.loads(pickle.dumps(cr.stop_gradient(x)))), X),
