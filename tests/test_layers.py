@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent / "src" / "chainrule"
+import chainrule
+
+ROOT = Path(chainrule.__file__).parent
 
 #: From the bottom to the top; those in one row are siblings and do not import each other.
 LAYERS: tuple[tuple[str, ...], ...] = (

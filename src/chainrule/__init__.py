@@ -13,6 +13,7 @@ trains networks with it.
 Parts are imported when they are first used.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,12 @@ if TYPE_CHECKING:
     )
 
 __version__ = "0.1.0"
+
+if not getattr(sys, "_is_gil_enabled", lambda: True)():
+    raise ImportError(
+        "chainrule does not run on free-threaded Python yet: what its programs keep from call to call is guarded by "
+        "the interpreter's lock. Use the ordinary build of this version, or start it with PYTHON_GIL=1."
+    )
 
 __all__ = [
     "Backpropagation",

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+import chainrule
 from chainrule.data import DataSet, digits, mnist, read_idx, write_idx
 from chainrule.errors import DataError, FormatError, StorageError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MNIST = REPOSITORY.parent / "shared/data/mnist"
-BUNDLED = REPOSITORY / "src/chainrule/data/bundled"
+BUNDLED = Path(chainrule.__file__).parent / "data" / "bundled"
 BUNDLED_FILES = ("digits-images-idx3-ubyte.gz", "digits-labels-idx1-ubyte.gz")
 NAMES = (
     "train-images-idx3-ubyte",
