@@ -281,7 +281,7 @@ ERROR: Mapping[Op, Callable[..., Array]] = {
     ops.LOG: _function(lambda x, y, e: np.where(x > 2 * e, e / (x - e), np.inf)),
     ops.LOG1P: _function(lambda x, y, e: np.where(1 + x > 2 * e, e / (1 + x - e), np.inf)),
     ops.TANH: _function(lambda x, y, e: e),
-    ops.LOGISTIC: _function(lambda x, y, e: e / 4),
+    **dict.fromkeys((ops.LOGISTIC, ops.EXPIT), _function(lambda x, y, e: e / 4)),
     ops.SIN: _function(lambda x, y, e: e),
     ops.COS: _function(lambda x, y, e: e),
     ops.TAN: _within(lambda x: 1 + np.tan(x) ** 2, lambda x: np.abs(np.cos(x))),
@@ -304,7 +304,7 @@ ERROR: Mapping[Op, Callable[..., Array]] = {
     ops.COPYSIGN: _copysign,
     ops.NEXTAFTER: lambda node, y, x, e: np.where(e[0] + e[1] > 0, e[0] + _rounding(y), 0),
     ops.BITCAST: lambda node, y, x, e: np.where(e[0] > 0, np.inf, 0),
-    ops.SQRT: _sqrt,
+    **dict.fromkeys((ops.SQRT, ops.ROOT), _sqrt),
     ops.SELECT: lambda node, y, x, e: np.where(x[0], e[1], e[2]),
     ops.CONTRACT: _contract,
     ops.SUM: _sum,
@@ -314,9 +314,9 @@ ERROR: Mapping[Op, Callable[..., Array]] = {
 
 #: Operations whose result is not fixed to the bit by their inputs.
 INEXACT = frozenset((
-    ops.EXP, ops.EXPM1, ops.LOG, ops.LOG1P, ops.TANH, ops.LOGISTIC, ops.SIN, ops.COS, ops.POWER, ops.CONTRACT, ops.SUM,
-    ops.TAN, ops.ARCSIN, ops.ARCCOS, ops.ARCTAN, ops.SINH, ops.COSH, ops.ARCSINH, ops.ARCCOSH, ops.ARCTANH, ops.EXP2,
-    ops.LOG2, ops.LOG10, ops.CBRT, ops.ERF, ops.ARCTAN2, ops.HYPOT, ops.LOGADDEXP,
+    ops.EXP, ops.EXPM1, ops.LOG, ops.LOG1P, ops.TANH, ops.LOGISTIC, ops.EXPIT, ops.SIN, ops.COS, ops.POWER,
+    ops.CONTRACT, ops.SUM, ops.TAN, ops.ARCSIN, ops.ARCCOS, ops.ARCTAN, ops.SINH, ops.COSH, ops.ARCSINH, ops.ARCCOSH,
+    ops.ARCTANH, ops.EXP2, ops.LOG2, ops.LOG10, ops.CBRT, ops.ERF, ops.ARCTAN2, ops.HYPOT, ops.LOGADDEXP,
 ))  # fmt: skip
 
 
@@ -357,14 +357,14 @@ def shapes(rank: int = 3, *, empty: bool = True) -> st.SearchStrategy[tuple[int,
 
 
 FLOAT_UNARY = (
-    ops.EXP, ops.EXPM1, ops.LOG, ops.LOG1P, ops.TANH, ops.LOGISTIC, ops.RELU, ops.SQRT, ops.SIN, ops.COS, ops.FLOOR,
-    ops.CEIL, ops.ROUND, ops.TAN, ops.ARCSIN, ops.ARCCOS, ops.ARCTAN, ops.SINH, ops.COSH, ops.ARCSINH, ops.ARCCOSH,
-    ops.ARCTANH, ops.EXP2, ops.LOG2, ops.LOG10, ops.CBRT, ops.ERF,
+    ops.EXP, ops.EXPM1, ops.LOG, ops.LOG1P, ops.TANH, ops.LOGISTIC, ops.EXPIT, ops.RELU, ops.SQRT, ops.ROOT, ops.SIN,
+    ops.COS, ops.FLOOR, ops.CEIL, ops.ROUND, ops.TAN, ops.ARCSIN, ops.ARCCOS, ops.ARCTAN, ops.SINH, ops.COSH,
+    ops.ARCSINH, ops.ARCCOSH, ops.ARCTANH, ops.EXP2, ops.LOG2, ops.LOG10, ops.CBRT, ops.ERF,
 )  # fmt: skip
 SIGNED_UNARY = (ops.NEGATIVE, ops.ABSOLUTE, ops.SIGN)
 SMOOTH_UNARY = (
-    ops.NEGATIVE, ops.EXP, ops.EXPM1, ops.LOG, ops.LOG1P, ops.TANH, ops.LOGISTIC, ops.SQRT, ops.SIN, ops.COS,
-    ops.ARCTAN, ops.SINH, ops.COSH, ops.ARCSINH, ops.EXP2, ops.LOG2, ops.LOG10, ops.CBRT, ops.ERF,
+    ops.NEGATIVE, ops.EXP, ops.EXPM1, ops.LOG, ops.LOG1P, ops.TANH, ops.LOGISTIC, ops.EXPIT, ops.SQRT, ops.ROOT,
+    ops.SIN, ops.COS, ops.ARCTAN, ops.SINH, ops.COSH, ops.ARCSINH, ops.EXP2, ops.LOG2, ops.LOG10, ops.CBRT, ops.ERF,
 )  # fmt: skip
 SMOOTH_BINARY = (ops.ADD, ops.SUBTRACT, ops.MULTIPLY, ops.DIVIDE, ops.POWER, ops.HYPOT, ops.LOGADDEXP, ops.ARCTAN2)
 #: Operations whose last operand's zeros have a sign that shows.
@@ -606,7 +606,7 @@ class Builder:
 
     def smooth_unary(self) -> Node:
         op, x = self.one_of(SMOOTH_UNARY), self.pick(lambda t: t.is_float)
-        if op in (ops.SQRT, ops.LOG, ops.LOG1P, ops.LOG2, ops.LOG10, ops.CBRT):
+        if op in (ops.SQRT, ops.ROOT, ops.LOG, ops.LOG1P, ops.LOG2, ops.LOG10, ops.CBRT):
             self.need(self.known[x].value + (op is ops.LOG1P))
         return self.add(op, x)
 

@@ -75,12 +75,28 @@ CASES: dict[str, list[tuple[Any, list[np.ndarray], list[Any]]]] = {
     "`cbrt(x)` at 0": [of(cnp.cbrt, [0.0], INF)],
     "`x ** n` at `x = 0`, by `x`": [
         of(lambda x, n=n: x**n, [0.0], slope) for n,
-        slope in ((3.0, 0.0), (1.5, 0.0), (1.0, 1.0), (0.5, INF), (0.0, 0.0))],
+        slope in ((3.0, 0.0), (1.5, 0.0), (1.0, 1.0), (0.5, INF), (0.0, 0.0))]
+        + [of(lambda x: x**0, [[0.0, INF, -INF, math.nan]], [0.0, 0.0, 0.0, 0.0])],
     "`x ** n` at `x = 0`, by `n`": [of(lambda n: cnp.power(0.0, n), [n], 0.0) for n in (0.0, 0.5, 2.0)],
     "`hypot(a, b)` at (0, 0)": [of(cnp.hypot, [0.0, 0.0], 0.0, 0.0)],
     "`linalg.norm(x)` at 0": [
         of(cnp.linalg.norm, [ZERO], ZERO), of(cnp.norm, [np.zeros((2, 2))], np.zeros((2, 2))),
         of(lambda x: cnp.linalg.norm(x, 3), [ZERO], ZERO), of(lambda x: cnp.linalg.norm(x, 1), [ZERO], ZERO)],
+    "`sqrt(s)`, `s ** 0.5` of a sum of squares at 0": [
+        of(lambda x: cnp.sqrt(cnp.sum(x**2)), [ZERO], ZERO), of(lambda x: (x @ x) ** 0.5, [ZERO], ZERO),
+        of(lambda x, y: cnp.sqrt(x * x + y * y), [0.0, 0.0], 0.0, 0.0),
+        of(lambda x: cnp.sqrt(cnp.var(x)), [[0.5, 0.5, 0.5]], ZERO)],
+    "`linalg.norm(x, n)` for `n < 1`, by an element that is 0": [
+        of(lambda x: cnp.linalg.norm(x, 0.5), [[0.0, 1.0, 1.0]], [0.0, 2.0, 2.0]),
+        of(lambda x: cnp.linalg.norm(x, -1), [[0.0, 1.0, 2.0]], ZERO),
+        of(lambda x: cnp.linalg.norm(x, -2), [ZERO], ZERO)],
+    "`linalg.norm(x) ** 2`, `std(x) ** 2`, `hypot(a, b) ** 2`, `abs(x) ** 2`, `sqrt(x) ** 2`, `cbrt(x) ** 3` at 0": [
+        of(cr.grad(lambda x: cnp.linalg.norm(x) ** 2), [ZERO], [2.0, 2.0, 2.0]),
+        of(lambda x: cr.grad(lambda x: cnp.std(x) ** 2)(x)[0], [ZERO], [4 / 9, -2 / 9, -2 / 9]),
+        of(cr.grad(lambda a: cnp.hypot(a, 0.0) ** 2), [0.0], 2.0), of(cr.grad(lambda x: abs(x) ** 2), [0.0], 2.0),
+        of(lambda x: cnp.sqrt(x) ** 2, [0.0], 1.0), of(lambda x: cnp.cbrt(x) ** 3, [0.0], 1.0)],
+    "`linalg.norm(x)`, `std(x)`, `hypot(a, b)` at 0, the second derivative": [
+        of(cr.grad(f), [ZERO], ZERO) for f in (cnp.linalg.norm, cnp.std, lambda x: cnp.hypot(x[0], x[1]))],
     "`std(x)` of equal elements": [of(cnp.std, [[0.5, 0.5, 0.5]], ZERO)],
     "`arctan2(y, x)` at (0, 0)": [of(cnp.arctan2, [0.0, 0.0], 0.0, 0.0)],
     "`prod(x)` with zeros among `x`": [

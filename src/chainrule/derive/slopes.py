@@ -7,7 +7,7 @@ None says that the derivative is zero everywhere it exists. At a kink:
     |x| at 0                0
     relu at 0               0
     max(a, b) at a = b      half to each
-    √x at 0                 ∞, as the formula says
+    √x at 0                 ∞, as the formula says; 0 of a distance
     xʸ at x = 0             y·xʸ⁻¹ for x (0 where y = 0), 0 for y
     √(a² + b²) at (0, 0)    0
     the angle of (0, 0)     0
@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from chainrule.graph import ops
-from chainrule.graph.node import full
+from chainrule.graph.node import full, number
 from chainrule.graph.ops import Op
 from chainrule.trace import namespace as cnp
 from chainrule.trace.array import Array, apply
@@ -47,33 +47,47 @@ def _share(mine: Array, other: Array) -> Array:
     return _select(mine == other, half, _select(other < mine, one, zeros(mine)))
 
 
+def _ones(x: Array) -> Array:
+    return Array(full(1, x.node.type))
+
+
 def _power_base(t: Array, y: Array, x: Array, n: Array) -> Array:
-    one = Array(full(1, n.node.type))
-    return t * n * x ** _select(n == 0, one, n - 1)  # where n is 0, so is the derivative, even at x = 0
+    if n.node.op is ops.FULL and number(n.node) == 0:
+        return zeros(y)
+    if n.node.op is ops.FULL:
+        return t * n * x ** (n - 1)
+    ends = (n == 0) & ~((abs(x) > 0) & (abs(x) < math.inf))  # 0 times an infinity
+    return t * n * _select(ends, _ones(x), x) ** (n - 1)
 
 
 def _power_exponent(t: Array, y: Array, x: Array, n: Array) -> Array:
-    positive = _select(x == 0, Array(full(1, x.node.type)), x)
-    return _select(x == 0, zeros(y), t * y * cnp.log(positive))
+    nothing = (x == 0) | (y == 0)
+    return _select(nothing, zeros(y), t * y * cnp.log(_select(nothing, _ones(x), x)))
 
 
-def _hypot(t: Array, y: Array, mine: Array) -> Array:
+def _distance(t: Array, y: Array, mine: Array) -> Array:
+    """`t · mine / y`, and 0 where the distance y is."""
     nowhere = y == 0
-    return _select(nowhere, zeros(t), t * mine / _select(nowhere, Array(full(1, y.node.type)), y))
+    return _select(nowhere, zeros(t), t * mine / _select(nowhere, _ones(y), y))
+
+
+def _root(t: Array, y: Array, x: Array) -> Array:
+    nowhere = y == 0
+    return _select(nowhere, zeros(t), t / (2 * _select(nowhere, _ones(y), y)))
 
 
 def _angle(t: Array, a: Array, b: Array, other: Array) -> Array:
     """`t · other / (a² + b²)`, which neither overflows nor divides by zero."""
     radius = cnp.hypot(a, b)
     nowhere = radius == 0
-    safe = _select(nowhere, Array(full(1, radius.node.type)), radius)
+    safe = _select(nowhere, _ones(radius), radius)
     return _select(nowhere, zeros(t), t * (other / safe) / safe)
 
 
 def _weight(mine: Array, other: Array) -> Array:
     """`eᵐ / (eᵐ + eᵒ)`, half between equal infinities."""
     alike = (mine == other) & (abs(mine) == math.inf)
-    return apply(ops.LOGISTIC, _select(alike, zeros(mine), mine - other).node)
+    return apply(ops.EXPIT, _select(alike, zeros(mine), mine - other).node)
 
 
 def _sign(x: Array) -> Array:
@@ -89,8 +103,10 @@ SLOPES: Mapping[Op, tuple[Rule | None, ...]] = MappingProxyType(
         ops.LOG1P: (lambda t, y, x: t / (1 + x),),
         ops.TANH: (lambda t, y, x: t * (1 - y * y),),
         ops.LOGISTIC: (lambda t, y, x: t * (y * (1 - y)),),
+        ops.EXPIT: (lambda t, y, x: t * (y * apply(ops.EXPIT, (-x).node)),),
         ops.RELU: (lambda t, y, x: _select(y <= 0, zeros(t), t),),
         ops.SQRT: (lambda t, y, x: t / (2 * y),),
+        ops.ROOT: (_root,),
         ops.SIN: (lambda t, y, x: t * cnp.cos(x),),
         ops.COS: (lambda t, y, x: -t * cnp.sin(x),),
         ops.TAN: (lambda t, y, x: t * (1 + y * y),),
@@ -126,7 +142,7 @@ SLOPES: Mapping[Op, tuple[Rule | None, ...]] = MappingProxyType(
         ops.FLOOR_DIVIDE: (None, None),
         ops.REMAINDER: (lambda t, y, a, b: t, lambda t, y, a, b: -t * (a // b)),
         ops.ARCTAN2: (lambda t, y, a, b: _angle(t, a, b, b), lambda t, y, a, b: -_angle(t, a, b, a)),
-        ops.HYPOT: (lambda t, y, a, b: _hypot(t, y, a), lambda t, y, a, b: _hypot(t, y, b)),
+        ops.HYPOT: (lambda t, y, a, b: _distance(t, y, a), lambda t, y, a, b: _distance(t, y, b)),
         ops.LOGADDEXP: (lambda t, y, a, b: t * _weight(a, b), lambda t, y, a, b: t * _weight(b, a)),
         ops.COPYSIGN: (lambda t, y, a, b: t * (_sign(a) * _sign(b)), None),
         ops.NEXTAFTER: (lambda t, y, a, b: t, None),

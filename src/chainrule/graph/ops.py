@@ -45,9 +45,11 @@ EXPM1 = Op("expm1", 1)
 LOG = Op("log", 1)
 LOG1P = Op("log1p", 1)
 TANH = Op("tanh", 1)
-LOGISTIC = Op("logistic", 1)  # 1 / (1 + e⁻ˣ)
+LOGISTIC = Op("logistic", 1)  # 1 / (1 + e⁻ˣ), whose slope y·(1 − y) is that of a layer's outputs
+EXPIT = Op("expit", 1)  # 1 / (1 + e⁻ˣ), whose slope keeps its digits where y rounds to 1
 RELU = Op("relu", 1)  # x where x > 0, else 0
 SQRT = Op("sqrt", 1)
+ROOT = Op("root", 1)  # √x of a sum of squares: a distance, whose slope at 0 is 0
 SIN = Op("sin", 1)
 COS = Op("cos", 1)
 TAN = Op("tan", 1)
@@ -145,9 +147,9 @@ COND = Op("cond", None, ("if_true", "if_false"))  # condition, then the operands
 
 LEAVES = (INPUT, CONSTANT, FULL, IOTA, PLACEHOLDER)
 UNARY = (
-    NEGATIVE, EXP, EXPM1, LOG, LOG1P, TANH, LOGISTIC, RELU, SQRT, SIN, COS, TAN, ARCSIN, ARCCOS, ARCTAN, SINH, COSH,
-    ARCSINH, ARCCOSH, ARCTANH, EXP2, LOG2, LOG10, CBRT, ERF, ABSOLUTE, SIGN, FLOOR, CEIL, ROUND, LOGICAL_NOT, CAST,
-    BITCAST, STOP_GRADIENT, MARK,
+    NEGATIVE, EXP, EXPM1, LOG, LOG1P, TANH, LOGISTIC, EXPIT, RELU, SQRT, ROOT, SIN, COS, TAN, ARCSIN, ARCCOS, ARCTAN,
+    SINH, COSH, ARCSINH, ARCCOSH, ARCTANH, EXP2, LOG2, LOG10, CBRT, ERF, ABSOLUTE, SIGN, FLOOR, CEIL, ROUND,
+    LOGICAL_NOT, CAST, BITCAST, STOP_GRADIENT, MARK,
 )  # fmt: skip
 COMPARISONS = (LESS, LESS_EQUAL, EQUAL, NOT_EQUAL)
 LOGICAL = (LOGICAL_AND, LOGICAL_OR)

@@ -348,9 +348,9 @@ def _pinv(a: Type, cutoff: Type) -> Type:
 
 
 _FLOAT_UNARY = (
-    ops.EXP, ops.EXPM1, ops.LOG, ops.LOG1P, ops.TANH, ops.LOGISTIC, ops.RELU, ops.SQRT, ops.SIN, ops.COS, ops.TAN,
-    ops.ARCSIN, ops.ARCCOS, ops.ARCTAN, ops.SINH, ops.COSH, ops.ARCSINH, ops.ARCCOSH, ops.ARCTANH, ops.EXP2, ops.LOG2,
-    ops.LOG10, ops.CBRT, ops.ERF, ops.FLOOR, ops.CEIL, ops.ROUND,
+    ops.EXP, ops.EXPM1, ops.LOG, ops.LOG1P, ops.TANH, ops.LOGISTIC, ops.EXPIT, ops.RELU, ops.SQRT, ops.ROOT, ops.SIN,
+    ops.COS, ops.TAN, ops.ARCSIN, ops.ARCCOS, ops.ARCTAN, ops.SINH, ops.COSH, ops.ARCSINH, ops.ARCCOSH, ops.ARCTANH,
+    ops.EXP2, ops.LOG2, ops.LOG10, ops.CBRT, ops.ERF, ops.FLOOR, ops.CEIL, ops.ROUND,
 )  # fmt: skip
 
 TYPE_RULES: Mapping[Op, Rule] = MappingProxyType(

@@ -43,13 +43,15 @@ __all__ = ["schedule"]
 
 _COST: Mapping[ops.Op, int] = MappingProxyType(
     {
-        **dict.fromkeys((ops.EXP, ops.EXPM1, ops.LOG, ops.LOG1P, ops.TANH, ops.LOGISTIC, ops.SIN, ops.COS), 10),
+        **dict.fromkeys((ops.EXP, ops.EXPM1, ops.LOG, ops.LOG1P, ops.TANH, ops.LOGISTIC, ops.EXPIT), 10),
+        **dict.fromkeys((ops.SIN, ops.COS), 10),
         **dict.fromkeys((ops.TAN, ops.ARCSIN, ops.ARCCOS, ops.ARCTAN, ops.SINH, ops.COSH, ops.ARCSINH), 20),
         **dict.fromkeys((ops.ARCCOSH, ops.ARCTANH, ops.EXP2, ops.LOG2, ops.LOG10, ops.CBRT, ops.ERF), 20),
         **dict.fromkeys((ops.ARCTAN2, ops.HYPOT, ops.LOGADDEXP, ops.NEXTAFTER), 20),
         ops.POWER: 20,
         ops.DIVIDE: 4,
         ops.SQRT: 4,
+        ops.ROOT: 4,
         ops.REMAINDER: 10,
         ops.FLOOR_DIVIDE: 10,
     }

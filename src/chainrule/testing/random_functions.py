@@ -244,7 +244,8 @@ OPERATIONS: Mapping[str, Step] = MappingProxyType(
         **{
             op.name: _unary(op)
             for op in (
-                ops.NEGATIVE, ops.EXP, ops.TANH, ops.LOGISTIC, ops.SIN, ops.COS, ops.ARCTAN, ops.ARCSINH, ops.ERF,
+                ops.NEGATIVE, ops.EXP, ops.TANH, ops.LOGISTIC, ops.EXPIT, ops.SIN, ops.COS, ops.ARCTAN, ops.ARCSINH,
+                ops.ERF,
             )
         },
         **{op.name: _unary(op, lambda x: x) for op in (ops.ABSOLUTE, ops.RELU, ops.CBRT)},

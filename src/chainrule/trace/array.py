@@ -22,6 +22,7 @@ import numpy as np
 
 from chainrule.errors import ChainruleError, DTypeError, OptionError, ShapeError, TracingError, user_line
 from chainrule.graph import ops
+from chainrule.graph.forms import FORMS
 from chainrule.graph.graph import Origin
 from chainrule.graph.interpret import has_value
 from chainrule.graph.node import Node, constant, full
@@ -51,7 +52,13 @@ class Recorder:
     backward_of: Node | None = None
 
     def note(self, node: Node) -> None:
-        """Remember where the node was written: a backward node belongs to the line of the one it answers for."""
+        """Remember where the node was written, and what it was made of that nobody wrote.
+
+        A backward node belongs to the line of the one it answers for.
+        """
+        for part in node.inputs:
+            if part not in self.origins and part.op not in ops.LEAVES:
+                self.note(part)
         forward = self.origins.get(self.backward_of, ()) if self.backward_of else ()
         if forward:
             origin = Origin(forward[0].file, forward[0].line, forward[0].layer, self.backward_of)
@@ -104,8 +111,10 @@ def variable(x: Any) -> Array:
 
 
 def apply(op: Op, *inputs: Node, attributes: tuple[Any, ...] = ()) -> Array:
-    """The result of an operation on nodes."""
+    """The result of an operation on nodes; of a formula that means more than it computes, what it means."""
     node = Node(op, inputs, attributes)
+    form = FORMS.get(op)
+    node = (form and form(node)) or node
     recorder = _RECORDER.get()
     if recorder is not None:
         recorder.note(node)
@@ -601,10 +610,7 @@ def product_of_rows(x: Array) -> Array:
 
 def root(x: Array) -> Array:
     """`√x` with the derivative 0 at 0, as that of a distance."""
-    zero, one = full(0, x.node.type), full(1, x.node.type)
-    nothing = apply(ops.EQUAL, x.node, zero).node
-    safe = apply(ops.SELECT, nothing, one, x.node)
-    return apply(ops.SELECT, nothing, zero, apply(ops.SQRT, safe.node).node)
+    return apply(ops.ROOT, x.node)
 
 
 class Array:

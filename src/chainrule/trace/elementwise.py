@@ -520,7 +520,9 @@ degrees = _scaled(np.degrees, 180 / math.pi, "Radians as degrees.")
 def logaddexp2(x1: Any, x2: Any, /) -> Array:
     """`log₂(2ˣ + 2ʸ)`, element by element."""
     a, b = core.promoted(*core.as_floats(x1, x2))
-    return logaddexp(a * math.log(2), b * math.log(2)) / math.log(2)
+    larger = apply(ops.STOP_GRADIENT, maximum(a, b).node)
+    centre = where(isfinite(larger), larger, _constant(larger, 0))  # as their distance says more than their sizes
+    return centre + logaddexp((a - centre) * math.log(2), (b - centre) * math.log(2)) / math.log(2)
 
 
 # complex numbers, as far as real ones are some

@@ -404,9 +404,15 @@ def _of_vectors(x: Array, axis: Axes, order: Any, keepdims: bool) -> Array:
         return core.total(core.astype(x != 0, x.dtype), axis, keepdims)
     if order == 1:
         return core.total(size, axis, keepdims)
-    summed = core.total(size ** float(order), axis, keepdims)
+    order = float(order)
+    if order < 1:  # the slope of |x|ⁿ at 0 is infinite
+        nothing = size == 0
+        powers = ew.where(nothing, 0.0 if order > 0 else math.inf, ew.where(nothing, 1.0, size) ** order)
+    else:
+        powers = size**order
+    summed = core.total(powers, axis, keepdims)
     nothing = summed == 0
-    return ew.where(nothing, summed, ew.where(nothing, 1.0, summed) ** (1 / float(order)))
+    return ew.where(nothing, summed, ew.where(nothing, 1.0, summed) ** (1 / order))
 
 
 def _of_matrices(x: Array, axes: tuple[int, int], order: Any, keepdims: bool) -> Array:
