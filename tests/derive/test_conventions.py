@@ -160,6 +160,8 @@ CASES: dict[str, list[tuple[Any, list[np.ndarray], list[Any]]]] = {
 ELSEWHERE = {
     "`unique(x)`, `union1d`, `setxor1d`, `setdiff1d`, `intersect1d`, equal elements",
     "`linalg.det(a)` of a larger singular matrix, `linalg.slogdet`, `linalg.inv`",
+    "`linalg.inv`, `linalg.solve`, `linalg.slogdet` of a singular matrix of up to three rows (compiled)",
+    "`linalg.cholesky` of a matrix of up to three rows that is not positive definite (compiled)",
     "`linalg.qr(a)` of dependent columns",
     "an index outside that is known",
     "an index outside that is not known (compiled)",
@@ -206,6 +208,12 @@ def test_forward_is_the_same(row: str) -> None:
 def test_a_singular_matrix_is_refused(function: Callable[..., Any]) -> None:
     with pytest.raises(np.linalg.LinAlgError):
         cr.grad(function)(np.zeros((4, 4)))
+
+
+def test_a_small_singular_matrix_gives_nan_in_a_program() -> None:
+    for function in (lambda a: cnp.linalg.slogdet(a)[1], lambda a: cnp.sum(cnp.linalg.inv(a)), cnp.linalg.cholesky):
+        slope = cr.compile(cr.grad(lambda a, f=function: cnp.sum(f(a))))(np.zeros((3, 3)))
+        assert np.isnan(slope[0, 0])
 
 
 def test_a_known_index_outside_is_refused_and_another_taken_to_the_edge() -> None:

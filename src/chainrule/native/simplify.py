@@ -20,6 +20,7 @@ from chainrule.graph.node import Node, full, number, replaced
 from chainrule.graph.ops import Op
 from chainrule.native.loops import with_fewer_loops
 from chainrule.native.products import with_cheap_products
+from chainrule.native.small_matrices import with_small_matrices
 
 __all__ = ["simplify"]
 
@@ -28,7 +29,7 @@ Rule = Callable[[Node], Node | None]
 
 def simplify(graph: Graph) -> Graph:
     """A graph with the same value for all arguments, without marks, and cheaper to run."""
-    simple = _once(graph)
+    simple = _once(with_small_matrices(graph))
     fewer = with_fewer_loops(simple)
     simple = simple if fewer is simple else _once(fewer)
     cheaper = with_cheap_products(simple)
