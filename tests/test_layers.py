@@ -18,7 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("checks", "storage"),
     ("graph", "data"),
     ("trace",),
-    ("derive", "native", "numpy", "random"),
+    ("derive", "native", "numpy", "random", "special"),
     ("transform",),
     ("nn", "testing"),
     ("learning",),
@@ -35,6 +35,7 @@ ONLY: dict[str, set[str]] = {
     "data": {"errors", "storage"},
     "numpy": {"trace"},
     "random": {"errors", "checks", "graph", "trace"},
+    "special": {"errors", "checks", "graph", "trace"},
 }
 
 MODULES = {

@@ -18,7 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from chainrule import classics, data, errors, insight, nn, numpy, random, testing
+    from chainrule import classics, data, errors, insight, nn, numpy, random, special, testing
     from chainrule.learning import optimizers as optim
     from chainrule.learning.loop import learn
     from chainrule.learning.run import Record, Run
@@ -82,6 +82,7 @@ __all__ = [
     "per_example",
     "random",
     "scan",
+    "special",
     "stop_gradient",
     "testing",
     "value_and_grad",
@@ -125,7 +126,7 @@ _PLACES = {
 def __getattr__(name: str) -> Any:
     if name in _PLACES:
         return getattr(import_module(_PLACES[name]), name)
-    if name in ("classics", "data", "errors", "insight", "nn", "numpy", "random", "testing"):
+    if name in ("classics", "data", "errors", "insight", "nn", "numpy", "random", "special", "testing"):
         return import_module(f"chainrule.{name}")
     if name == "optim":
         return import_module("chainrule.learning.optimizers")

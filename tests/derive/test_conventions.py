@@ -41,7 +41,20 @@ def svd(a: Any) -> Any:
     return LINALG.svd(a, full_matrices=False)
 
 
+SPECIAL = cr.special
 CASES: dict[str, list[tuple[Any, list[np.ndarray], list[Any]]]] = {
+    "`maximum.accumulate(x)`, `minimum.accumulate(x)`, equal elements": [
+        of(cnp.maximum.accumulate, [[1.0, 3.0, 3.0, 2.0]], [1, 3, 0, 0]),
+        of(cnp.minimum.accumulate, [[1.0, 3.0, 1.0, 0.0]], [3, 0, 0, 1])],
+    "`logaddexp.accumulate(x)` where all is −∞": [
+        of(lambda x: cnp.where(x < 0, 0.0, cnp.logaddexp.accumulate(x)), [[-INF, 0.0]], [0, 1]),
+        of(lambda x: cnp.logaddexp.accumulate(x)[1:], [[-INF, -INF]], [HALF, HALF])],
+    "`special.xlogy(x, y)`, `special.xlog1py(x, y)` at `x = 0`, by `y`": [
+        of(SPECIAL.xlogy, [0.0, 2.0], math.log(2.0), 0.0), of(lambda y: SPECIAL.xlogy(0.0, y), [0.0], 0.0),
+        of(lambda y: SPECIAL.xlog1py(0.0, y), [-1.0], 0.0)],
+    "`special.entr(x)` at 0": [of(SPECIAL.entr, [0.0], INF)],
+    "`special.i0e(x)` at 0": [of(SPECIAL.i0e, [0.0], 0.0)],
+    "`special.logsumexp(a)`, several largest": [of(SPECIAL.logsumexp, [[2.0, 2.0]], [HALF, HALF])],
     "`abs(x)` at 0": [of(cnp.abs, [0.0], 0.0), of(cnp.abs, [-0.0], 0.0)],
     "`relu(x)` at 0": [of(relu, [0.0], 0.0), of(relu, [-0.0], 0.0)],
     "`maximum(a, b)`, `minimum(a, b)` at `a = b`": [
