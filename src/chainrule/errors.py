@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import linecache
 import sys
+import warnings
 from types import FrameType, TracebackType
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "FormatError",
     "GradientMismatch",
     "GraphError",
+    "Hint",
     "NativeError",
     "OptionError",
     "ShapeError",
@@ -134,3 +136,13 @@ class StorageError(ChainruleError, OSError):
 
 class NativeError(ChainruleError, RuntimeError):
     """Native code could not be made or run."""
+
+
+class Hint(UserWarning):
+    """Something works, and could be written so that it works better: a warning, never an error."""
+
+    @classmethod
+    def give(cls, what: str, *, cure: str) -> None:
+        """Warn of what was seen on the line of the user's code that is being executed."""
+        file, line = user_line() or ("<unknown>", 1)
+        warnings.warn_explicit(f"{what} {cure}", cls, file, line)

@@ -77,7 +77,7 @@ class _Writer:
         self.dependence: dict[Expression, frozenset[int]] = {}
         self.folds = Folds(self.function, {s: self.address[s.buffer] for s in kernel.stores if s.folding})
         self.longest = _longest_run(kernel, self.dependence)
-        self.expressions = kernel.walk()
+        self.expressions = kernel.evaluated
         self.users: dict[Expression, list[Expression]] = {}
         for e in self.expressions:
             for operand in below(e):

@@ -6,13 +6,14 @@ one of two branches. Its temporary memory is a piece of the outer program's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from chainrule.graph.types import Type
 from chainrule.native import elementwise
+from chainrule.native.alike import from_the_start, signature
 from chainrule.native.emit import emit
 from chainrule.native.ir import I64, PTR, Function, Module, Value
 from chainrule.native.kernel import Buffer, Kernel
@@ -21,7 +22,7 @@ from chainrule.native.steps import HOST, HostCall, Inner, Schedule, Step
 from chainrule.native.target import Target
 from chainrule.native.tile import tiled
 
-__all__ = ["call_steps", "prepared", "write_steps"]
+__all__ = ["Functions", "prepared"]
 
 _BYTE = I64.with_kind("i8")
 Addresses = Mapping[Buffer, Value]
@@ -50,23 +51,49 @@ def _memory_of(program: Schedule) -> tuple[dict[Buffer, int], int]:
     return plan(program.steps, [*program.temporaries, *results])
 
 
-def write_steps(module: Module, steps: Sequence[Step]) -> None:
-    """A function for each step, after those of the steps inside it."""
-    for step in steps:
-        if isinstance(step, Kernel):
-            emit(module, step)
-        elif isinstance(step, HostCall):
-            _write_host_call(module, step)
-        else:
-            for program in step.programs:
-                write_steps(module, program.steps)
-            _write_inner(module, step)
+class Functions:
+    """The functions of a module's steps, and how they are called. Kernels that are alike share one."""
+
+    def __init__(self, module: Module) -> None:
+        self.module = module
+        self.kinds: dict[Hashable, str] = {}
+        self._starts: dict[str, tuple[int, ...]] = {}  # of a kernel's buffers, by its name
+        self._shared: dict[str, str] = {}
+
+    def write(self, steps: Sequence[Step]) -> None:
+        """A function for each step, after those of the steps inside it."""
+        for step in steps:
+            if isinstance(step, Kernel):
+                self._write_kernel(step)
+            elif isinstance(step, HostCall):
+                _write_host_call(self.module, step)
+            else:
+                for program in step.programs:
+                    self.write(program.steps)
+                _write_inner(self, step)
+
+    def _write_kernel(self, kernel: Kernel) -> None:
+        moved, self._starts[kernel.name] = from_the_start(kernel)
+        kind = signature(moved)
+        if kind not in self.kinds:
+            self.kinds[kind] = kernel.name
+            emit(self.module, moved)
+        self._shared[kernel.name] = self.kinds[kind]
+
+    def call(self, function: Function, steps: Sequence[Step], addresses: Addresses) -> None:
+        """Call the functions of the steps in order."""
+        for step in steps:
+            given = [addresses[b] for b in step.buffers]
+            if isinstance(step, Kernel):
+                starts = zip(given, step.buffers, self._starts[step.name], strict=True)
+                given = [_further(function, address, buffer, start) for address, buffer, start in starts]
+            function.call(f'"{self._shared.get(step.name, step.name)}"', given)
 
 
-def call_steps(function: Function, steps: Sequence[Step], addresses: Addresses) -> None:
-    """Call the functions of the steps in order."""
-    for step in steps:
-        function.call(f'"{step.name}"', [addresses[b] for b in step.buffers])
+def _further(function: Function, address: Value, buffer: Buffer, start: int) -> Value:
+    """The address of a buffer's element number `start`."""
+    element = elementwise.memory_type(buffer.type.dtype)
+    return function.offset(address, element, Function.constant(I64, start)) if start else address
 
 
 def _opened(module: Module, step: HostCall | Inner) -> tuple[Function, dict[Buffer, Value]]:
@@ -86,13 +113,13 @@ def _write_host_call(module: Module, step: HostCall) -> None:
     function.ret()
 
 
-def _write_inner(module: Module, step: Inner) -> None:
-    function, address = _opened(module, step)
-    {"scan": _scan, "while": _while, "cond": _cond}[step.kind](function, step, address)
+def _write_inner(functions: Functions, step: Inner) -> None:
+    function, address = _opened(functions.module, step)
+    {"scan": _scan, "while": _while, "cond": _cond}[step.kind](functions, function, step, address)
     function.ret()
 
 
-def _scan(function: Function, step: Inner, address: Addresses) -> None:
+def _scan(functions: Functions, function: Function, step: Inner, address: Addresses) -> None:
     (body,) = step.programs
     fixed = _inside(function, step, body, address)
 
@@ -100,29 +127,29 @@ def _scan(function: Function, step: Inner, address: Addresses) -> None:
         row = function.sub(Function.constant(I64, step.length - 1), t) if step.reverse else t
         moving = [*body.inputs[step.carried : step.carried + step.stepped], *body.outputs[step.carried :]]
         here = {b: _row(function, fixed[b], b, row) for b in moving}
-        call_steps(function, body.steps, fixed | here)
+        functions.call(function, body.steps, fixed | here)
         return []
 
     if step.length:
         function.loop(Function.constant(I64, 0), Function.constant(I64, step.length), 1, [], one_round)
 
 
-def _while(function: Function, step: Inner, address: Addresses) -> None:
+def _while(functions: Functions, function: Function, step: Inner, address: Addresses) -> None:
     condition, body = step.programs
     while_inside, inside = (_inside(function, step, program, address) for program in step.programs)
 
     def holds() -> Value:
-        call_steps(function, condition.steps, while_inside)
+        functions.call(function, condition.steps, while_inside)
         return elementwise.load(function, np.dtype(bool), 1, while_inside[condition.outputs[0]])
 
-    function.repeat(holds, lambda: call_steps(function, body.steps, inside))
+    function.repeat(holds, lambda: functions.call(function, body.steps, inside))
 
 
-def _cond(function: Function, step: Inner, address: Addresses) -> None:
+def _cond(functions: Functions, function: Function, step: Inner, address: Addresses) -> None:
     test = elementwise.load(function, np.dtype(bool), 1, address[step.inputs[0]])
 
     def branch(program: Schedule) -> Callable[[], None]:
-        return lambda: call_steps(function, program.steps, _inside(function, step, program, address))
+        return lambda: functions.call(function, program.steps, _inside(function, step, program, address))
 
     if_true, if_false = map(branch, step.programs)
     function.branch(test, if_true, if_false)

@@ -13,8 +13,9 @@ Which tile of the output is held in registers, and along which axis vectors run,
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -187,7 +188,7 @@ class Tiling:
         return self.cells[axis] * (self.lanes if axis == self.axis else 1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Kernel:
     """One loop nest: `sizes` of its axes, of which the first `outputs` are output axes and the others are reduced."""
 
@@ -205,14 +206,15 @@ class Kernel:
         """The expressions that are accumulated, then those that are stored."""
         return tuple(r.expression for r in self.reductions) + tuple(s.expression for s in self.stores)
 
-    def walk(self) -> list[Expression]:
+    @cached_property
+    def evaluated(self) -> tuple[Expression, ...]:
         """Every expression that the kernel evaluates, once, operands first."""
         roots = [*self.expressions, *(e for s in self.stores for e, _ in s.view.indirect)]
-        return walk(roots)
+        return tuple(walk(roots))
 
     def loads(self) -> list[Load]:
         """Every load of the kernel."""
-        return [e for e in self.walk() if isinstance(e, Load)]
+        return [e for e in self.evaluated if isinstance(e, Load)]
 
     @property
     def buffers(self) -> list[Buffer]:
@@ -220,15 +222,15 @@ class Kernel:
         found = dict.fromkeys([*(load.buffer for load in self.loads()), *(s.buffer for s in self.stores)])
         return [*found, *([self.panel] if self.panel else [])]
 
-    @property
-    def reads(self) -> set[Buffer]:
+    @cached_property
+    def reads(self) -> frozenset[Buffer]:
         """The buffers that are read."""
-        return {load.buffer for load in self.loads()}
+        return frozenset(load.buffer for load in self.loads())
 
-    @property
-    def writes(self) -> set[Buffer]:
+    @cached_property
+    def writes(self) -> frozenset[Buffer]:
         """The buffers that are written."""
-        return {store.buffer for store in self.stores}
+        return frozenset(store.buffer for store in self.stores)
 
     def with_buffers(self, renamed: Callable[[Buffer], Buffer]) -> Kernel:
         """The kernel with other buffers."""
@@ -267,7 +269,7 @@ class Kernel:
 
     def __str__(self) -> str:
         letters = "ijklmnpqrstu"
-        lines, spelling = [self.heading], _Spelling(self.walk())
+        lines, spelling = [self.heading], _Spelling(self.evaluated)
         reduced = " ".join(
             f"{a}<{n}" for a, n in zip(letters[self.outputs :], self.sizes[self.outputs :], strict=False)
         )
@@ -312,15 +314,15 @@ class _Spelling:
         return [*(f"    {self.of(part)} = {self._named.pop(part)}" for part in new), f"    {start} {self.of(e)}"]
 
 
-def walk(roots: list[Expression]) -> list[Expression]:
-    """Every expression below the roots, once, operands first."""
+def walk(roots: list[Expression], known: Container[Expression] = ()) -> list[Expression]:
+    """Every expression below the roots, once, operands first; without those that are known and what is below them."""
     seen: dict[Expression, None] = {}
     stack = [(root, False) for root in reversed(roots)]  # long chains are deeper than Python may call itself
     while stack:
         e, ready = stack.pop()
         if ready:
             seen[e] = None
-        elif e not in seen:
+        elif e not in seen and e not in known:
             stack.append((e, True))
             stack.extend((operand, False) for operand in reversed(list(below(e))))
     return list(seen)
@@ -341,13 +343,15 @@ def _operations(root: Expression) -> int:
 def axes_of(e: Expression, known: dict[Expression, frozenset[int]]) -> frozenset[int]:
     """The axes that an expression depends on; `known` remembers what was found."""
     if e not in known:
-        own: frozenset[int] = frozenset()
-        if isinstance(e, Load | Position):
-            own = frozenset(a for a, s in enumerate(e.view.strides) if s)
-        elif isinstance(e, Result):
-            own = frozenset({-1})
-        known[e] = own.union(*(axes_of(x, known) for x in below(e)))
+        for part in walk([e], known):
+            known[part] = _own_axes(part).union(*(known[operand] for operand in below(part)))
     return known[e]
+
+
+def _own_axes(e: Expression) -> frozenset[int]:
+    if isinstance(e, Load | Position):
+        return frozenset(a for a, s in enumerate(e.view.strides) if s)
+    return frozenset({-1}) if isinstance(e, Result) else frozenset()
 
 
 def rebuilt(
@@ -355,31 +359,32 @@ def rebuilt(
     *,
     buffer: Callable[[Buffer], Buffer] = lambda b: b,
     strides: Callable[[tuple[int, ...]], tuple[int, ...]] = lambda s: s,
+    start: Callable[[Buffer], int] = lambda b: 0,
 ) -> Kernel:
-    """The kernel with its buffers or the strides of its views changed, sharing what it shared."""
+    """The kernel with its buffers, the strides of its views or the starts of its buffers changed, sharing as before."""
     known: dict[Expression, Expression] = {}
 
-    def view(v: View) -> View:
-        return View(v.offset, strides(v.strides), tuple((known[e], s) for e, s in v.indirect))
+    def view(v: View, start: int = 0) -> View:
+        return View(v.offset - start, strides(v.strides), tuple((known[e], s) for e, s in v.indirect))
 
     def changed(e: Expression) -> Expression:
         match e:
             case Load():
-                return Load(e.dtype, buffer(e.buffer), view(e.view))
+                return Load(e.dtype, buffer(e.buffer), view(e.view, start(e.buffer)))
             case Position():
                 return Position(e.dtype, view(e.view))
             case Apply():
                 return Apply(e.dtype, e.op, tuple(known[operand] for operand in e.operands))
         return e
 
-    for e in kernel.walk():
+    for e in kernel.evaluated:
         known[e] = changed(e)
 
     return replace(
         kernel,
         reductions=tuple(replace(r, expression=known[r.expression]) for r in kernel.reductions),
         stores=tuple(
-            replace(s, buffer=buffer(s.buffer), view=view(s.view), expression=known[s.expression])
+            replace(s, buffer=buffer(s.buffer), view=view(s.view, start(s.buffer)), expression=known[s.expression])
             for s in kernel.stores
         ),
     )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 
 from chainrule.native.kernel import Buffer
 from chainrule.native.steps import Step
 
 __all__ = ["ALIGNMENT", "plan"]
 
+Values = np.ndarray[Any, Any]
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 
 
@@ -18,10 +22,15 @@ def plan(steps: Sequence[Step], temporaries: Sequence[Buffer]) -> tuple[dict[Buf
     The largest first, each at the lowest place where it meets nobody who is alive at the same time.
     """
     lives = _lives(steps)
-    placed: dict[Buffer, int] = {}
-    for buffer in sorted(temporaries, key=lambda b: -b.type.bytes):
-        placed[buffer] = _lowest_place(buffer, placed, lives)
-    return placed, max((place + _padded(b) for b, place in placed.items()), default=0)
+    largest_first = sorted(temporaries, key=lambda b: -b.type.bytes)
+    sizes = np.array([_padded(b) for b in largest_first], np.int64)
+    first, last = np.array([lives[b] for b in largest_first], np.int64).reshape(-1, 2).T
+    places = np.zeros(len(sizes), np.int64)
+    for n, size in enumerate(sizes):
+        met = np.flatnonzero((first[:n] <= last[n]) & (first[n] <= last[:n]))
+        places[n] = _lowest_gap(places[met], sizes[met], size)
+    placed = dict(zip(largest_first, places.tolist(), strict=True))
+    return placed, int(max(places + sizes, default=0))
 
 
 def _lives(steps: Sequence[Step]) -> dict[Buffer, tuple[int, int]]:
@@ -37,16 +46,10 @@ def _padded(buffer: Buffer) -> int:
     return -(-max(buffer.type.bytes, 1) // ALIGNMENT) * ALIGNMENT
 
 
-def _lowest_place(buffer: Buffer, placed: dict[Buffer, int], lives: dict[Buffer, tuple[int, int]]) -> int:
-    first, last = lives[buffer]
-    met = sorted(
-        (place, place + _padded(other))
-        for other, place in placed.items()
-        if lives[other][0] <= last and first <= lives[other][1]
-    )
-    at = 0
-    for start, end in met:
-        if at + _padded(buffer) <= start:
-            break
-        at = max(at, end)
-    return at
+def _lowest_gap(places: Values, sizes: Values, size: int) -> int:
+    """The lowest place for so many bytes among those that are taken."""
+    order = np.argsort(places)
+    starts = places[order]
+    free_from = np.maximum.accumulate(np.concatenate([[0], starts + sizes[order]]))
+    gaps = np.flatnonzero(starts - free_from[:-1] >= size)
+    return int(free_from[gaps[0] if gaps.size else -1])

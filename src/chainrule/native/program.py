@@ -21,7 +21,7 @@ from chainrule.graph.graph import Graph
 from chainrule.graph.node import Node
 from chainrule.graph.types import Type
 from chainrule.native import ahead, cache, machine
-from chainrule.native.emit_steps import call_steps, prepared, write_steps
+from chainrule.native.emit_steps import Functions, prepared
 from chainrule.native.host import Host, host_operations
 from chainrule.native.ir import I64, PTR, Function, Module, Value
 from chainrule.native.kernel import Buffer
@@ -35,6 +35,7 @@ from chainrule.native.target import Target, host
 __all__ = ["Loop", "Program", "build", "kernels_of"]
 
 Array = np.ndarray[Any, Any]
+_MANY, _ROUNDS = 200, 4  # kernels of a program, and on average of each kind, that speak of a loop written out
 _LARGE = 1 << 20  # bytes from which new memory costs more than what is done in it
 
 
@@ -61,14 +62,15 @@ def flops(graph: Graph) -> int:
     return sum(step.flops for step in schedule(simplify(graph), {}).steps)
 
 
-def _module(made: Schedule, loop: Loop, target: Target, *, timed: bool = False) -> tuple[str, int]:
-    """The LLVM module of a program, and the bytes of temporary memory that it needs.
+def _module(made: Schedule, loop: Loop, target: Target, *, timed: bool = False) -> tuple[str, int, int]:
+    """The LLVM module of a program, the bytes of temporary memory that it needs, and how many kernels differ.
 
     `run(table, begin, end)` takes a table of addresses: inputs, captured arrays, outputs, temporary memory, `Host` and,
     if timed, one counter of processor cycles for each step.
     """
     module = Module(target.attributes)
-    write_steps(module, made.steps)
+    functions = Functions(module)
+    functions.write(made.steps)
     offsets, size = plan(made.steps, made.temporaries)
     run = module.function("run", [("table", PTR), ("begin", I64), ("end", I64)])
     table, begin, end = run.parameters
@@ -84,14 +86,14 @@ def _module(made: Schedule, loop: Loop, target: Target, *, timed: bool = False) 
             start = _cycles(run) if timed else None
             for lookup, rows in zip(found, asked, strict=True):
                 ahead.ask(run, lookup, rows[n], following, fixed)
-            call_steps(run, [step], here)
+            functions.call(run, [step], here)
             if start is not None:
                 _count(run, table, _slots(made) + n, start)
         return []
 
     run.loop(begin, end, 1, [], one_round)
     run.ret()
-    return module.text(), size
+    return module.text(), size, len(functions.kinds)
 
 
 def _next_round(run: Function, t: Value, end: Value) -> Value:
@@ -143,10 +145,15 @@ def _count(run: Function, table: Value, slot: int, start: Value) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Code:
-    """The machine code of a program in memory, and the bytes of temporary memory that it works in."""
+    """The machine code of a program in memory, and the bytes of temporary memory that it works in.
+
+    If it was made now, how many kernels it has, and of how many kinds.
+    """
 
     loaded: machine.Loaded
     temporary_bytes: int
+    kernels: int = 0
+    kinds: int = 0
 
 
 # Code in memory, found by the same key as on disk, for as long as a program uses it.
@@ -168,10 +175,11 @@ def _from_disk(name: str) -> Code | None:
 
 
 def _compiled(name: str, graph: Graph, loop: Loop, target: Target) -> Code:
-    text, temporary_bytes = _module(kernels_of(graph, loop, target), loop, target)
+    made = kernels_of(graph, loop, target)
+    text, temporary_bytes, kinds = _module(made, loop, target)
     code = machine.machine_code(text, target)
     cache.store(name, code, temporary_bytes)
-    return Code(machine.Loaded.from_object(code), temporary_bytes)
+    return Code(machine.Loaded.from_object(code), temporary_bytes, len(made.kernels), kinds)
 
 
 class _Lease:
@@ -210,6 +218,11 @@ class Program:
     def temporary_bytes(self) -> int:
         """Bytes of memory that the program needs besides its arguments and results."""
         return self._code.temporary_bytes
+
+    @property
+    def is_written_out(self) -> bool:
+        """Whether it was compiled now, and most of its many kernels are alike, as of a loop that Python ran."""
+        return self._code.kernels >= max(_MANY, _ROUNDS * self._code.kinds)
 
     def __call__(self, *arguments: Array) -> list[Array]:
         """The graph's outputs for these arguments, in arrays of their own. Not for loops."""
@@ -256,7 +269,7 @@ class Program:
         Without arguments it runs on made-up ones: halves for floating-point numbers, zeros for all others.
         """
         made = self.schedule
-        text, size = _module(made, self.loop, self.target, timed=True)
+        text, size, _ = _module(made, self.loop, self.target, timed=True)
         code = machine.Loaded.from_object(machine.machine_code(text, self.target))
         run = code.function("run", ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
         made_up = (np.full(n.type.shape, 0.5 if n.type.is_float else 0, n.type.dtype) for n in self.graph.inputs)

@@ -10,10 +10,9 @@
 
 from __future__ import annotations
 
-from bisect import insort
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from heapq import heappop, heappush
 from types import MappingProxyType
 from typing import Any
 
@@ -574,16 +573,24 @@ def _sorted(steps: Sequence[Step], before: Mapping[int, set[int]], lasting: set[
     missing = {n: len(needed) for n, needed in before.items()}
     memory = _Memory(steps, lasting)
     ready = [n for n in before if not missing[n]]
+    giving = [n for n in ready if memory.growth[n] < 0]
     order: list[int] = []
+    done: set[int] = set()
     while ready:
-        chosen = next((n for n in ready if memory.growth(steps[n]) < 0), ready[0])
-        ready.remove(chosen)
-        memory.run(steps[chosen])
+        chosen = heappop(giving if giving else ready)
+        if chosen in done:
+            continue
+        done.add(chosen)
         order.append(chosen)
+        for n in memory.run(chosen):
+            if not missing[n] and memory.growth[n] < 0:
+                heappush(giving, n)
         for n in after.get(chosen, ()):
             missing[n] -= 1
             if not missing[n]:
-                insort(ready, n)
+                heappush(ready, n)
+                if memory.growth[n] < 0:
+                    heappush(giving, n)
     return order
 
 
@@ -591,21 +598,27 @@ class _Memory:
     """The temporary buffers in use while steps run one after the other."""
 
     def __init__(self, steps: Sequence[Step], lasting: set[Buffer]) -> None:
-        self._uses = Counter(b for step in steps for b in step.reads | step.writes if b not in lasting)
-        self._used: set[Buffer] = set()
+        self._touched = [[b for b in step.reads | step.writes if b not in lasting] for step in steps]
+        self._users: dict[Buffer, list[int]] = {}
+        for n, touched in enumerate(self._touched):
+            for buffer in touched:
+                self._users.setdefault(buffer, []).append(n)
+        self._left = {buffer: len(users) for buffer, users in self._users.items()}
+        #: For each step the bytes that would be in use after it and are not before it.
+        self.growth = [sum(b.type.bytes for b in touched if self._left[b] > 1) for touched in self._touched]
 
-    def growth(self, step: Step) -> int:
-        """Bytes that are in use after a step and were not before it."""
-        touched = [b for b in step.reads | step.writes if b in self._uses]
-        taken = sum(b.type.bytes for b in touched if b not in self._used)
-        return taken - sum(b.type.bytes for b in touched if self._uses[b] == 1)
-
-    def run(self, step: Step) -> None:
-        """Note that a step has run."""
-        for buffer in step.reads | step.writes:
-            if buffer in self._uses:
-                self._uses[buffer] -= 1
-                self._used.add(buffer)
+    def run(self, step: int) -> list[int]:
+        """Note that a step has run; the steps that give back more than before."""
+        changed: list[int] = []
+        for buffer in self._touched[step]:
+            users = self._users[buffer]
+            first, self._left[buffer] = self._left[buffer] == len(users), self._left[buffer] - 1
+            for times in (first, self._left[buffer] == 1):
+                if times:
+                    changed += users
+                    for n in users:
+                        self.growth[n] -= buffer.type.bytes
+        return changed
 
 
 def _copy(source: Buffer, target: Buffer) -> Kernel:

@@ -42,14 +42,14 @@ class HostCall:
         return list(dict.fromkeys([*self.inputs, self.output, HOST]))
 
     @property
-    def reads(self) -> set[Buffer]:
+    def reads(self) -> frozenset[Buffer]:
         """The buffers that are read."""
-        return set(self.inputs)
+        return frozenset(self.inputs)
 
     @property
-    def writes(self) -> set[Buffer]:
+    def writes(self) -> frozenset[Buffer]:
         """The buffers that are written."""
-        return {self.output}
+        return frozenset({self.output})
 
     @property
     def bytes(self) -> int:
@@ -97,14 +97,14 @@ class Inner:
         return list(dict.fromkeys([*self.inputs, *self.outputs, *scratch, *host]))
 
     @property
-    def reads(self) -> set[Buffer]:
+    def reads(self) -> frozenset[Buffer]:
         """The buffers that are read."""
-        return {*self.inputs, *self.outputs[: self.carried]}
+        return frozenset({*self.inputs, *self.outputs[: self.carried]})
 
     @property
-    def writes(self) -> set[Buffer]:
+    def writes(self) -> frozenset[Buffer]:
         """The buffers that are written."""
-        return set(self.outputs)
+        return frozenset(self.outputs)
 
     @property
     def flops(self) -> int:

@@ -66,7 +66,7 @@ def _scaled(sizes: tuple[int, ...], axis: int, factor: int) -> tuple[int, ...]:
 
 
 def _views(kernel: Kernel) -> Iterator[View]:
-    for e in kernel.walk():
+    for e in kernel.evaluated:
         if isinstance(e, Load | Position):
             yield e.view
     yield from (store.view for store in kernel.stores)
@@ -100,7 +100,7 @@ def _streaming(kernel: Kernel, target: Target) -> Tiling:
         return Tiling(0, 1, (), ())
     axis = max(order, key=lambda a: (_smoothness(kernel, a), a))
     lanes = min(_lanes(kernel, target), kernel.sizes[axis])
-    heavy = sum(isinstance(e, Apply) and e.op in _EXPENSIVE for e in kernel.walk())
+    heavy = sum(isinstance(e, Apply) and e.op in _EXPENSIVE for e in kernel.evaluated)
     vectors = min(1 if heavy > 1 else 2 if heavy else 4, max(kernel.sizes[axis] // lanes, 1))
     cells = tuple(vectors if a == axis else 1 for a in order)
     return Tiling(axis, lanes, cells, (*(a for a in order if a != axis), axis))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.errors import Hint
 from chainrule.graph.graph import Graph
 from chainrule.trace.array import Array
 from chainrule.trace.plain import transforming
@@ -96,6 +97,11 @@ class Compiled:
         if key not in self._programs:
             graph, result = self._traced(leaves, structure, dynamic, types, weak)
             self._programs[key] = build(graph), result
+            if self._programs[key][0].is_written_out:
+                Hint.give(
+                    f"{name_of(self.function)} has a great many kernels, most of them alike, as of a loop written out.",
+                    cure="cr.scan compiles one round of a loop, and starts the sooner.",
+                )
         return (*self._programs[key], dynamic)
 
     def _traced(
