@@ -42,6 +42,13 @@ def run(request: pytest.FixtureRequest) -> Callable[[Any], Any]:
     return cr.compile if request.param == "compiled" else lambda function: function
 
 
+@pytest.mark.parametrize("shape", [(0,), (3, 0), (0, 3), (2, 0, 4)], ids=str)
+def test_the_softmax_of_nothing_is_nothing(shape: tuple[int, ...], run: Callable[[Any], Any]) -> None:
+    z = np.zeros(shape, np.float32)
+    for found in (run(cr.nn.softmax)(z), run(cr.grad(lambda z: cnp.sum(cr.nn.softmax(z))))(z)):
+        assert (found.shape, found.dtype) == (shape, np.float32)
+
+
 def test_the_activations_are_known_by_name() -> None:
     assert set(ACTIVATIONS) == {"sigmoid", "tanh", "relu", "softmax", "identity"}
 

@@ -40,12 +40,14 @@ def relu(z: Any) -> Any:
 
 
 def softmax(z: Any) -> Any:
-    """`aⱼ = e^zⱼ / Σₖ e^zₖ` along the last axis: positive, and 1 together.
+    """`aⱼ = e^zⱼ / Σₖ e^zₖ` along the last axis: positive, and 1 together; of no elements, none.
 
     >>> softmax([0.0, 0.0])
     array([0.5, 0.5])
     """
     array = as_array(z)
+    if not array.size:
+        return _like(z, _floating(array))
     powers = np.exp(array - _constant(array.max(-1, keepdims=True)))
     return _like(z, powers / powers.sum(-1, keepdims=True))
 

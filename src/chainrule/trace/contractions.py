@@ -271,6 +271,11 @@ def _labelled(text: str, arrays: Sequence[Array]) -> tuple[list[Term], list[int]
         ]
     else:
         out = [*dots, *sorted(label for label in set(every) if label >= 0 and every.count(label) == 1)]
+    if arrow and dots and "..." not in after:
+        raise ShapeError(
+            f"einsum: {text!r} leaves out of the result the axes that dots stand for, {len(dots)} of them.",
+            cure="Write the dots on the right as well, or name their axes to sum over them.",
+        )
     if not set(out) <= set(every) or len(set(out)) != len(out) or any(map(math.isnan, every)):
         raise _unfit(text, arrays)
     return list(zip(arrays, labels, strict=True)), out
