@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from chainrule.trace.plain import shown
 from chainrule.trace.recorded import Function, constant, known, offered, recorded
 
 
+@functools.wraps(np.argsort)
 def _plain_argsort(a: Any, axis: Any = -1, *arguments: Any, descending: bool = False, **options: Any) -> Any:
     if not descending:
         return np.argsort(a, axis, *arguments, **options)
@@ -45,6 +47,7 @@ def _with_nan_first(x: Array) -> Array:
     return ew.where(ew.isnan(x), math.inf, x) if x.node.type.is_float else x
 
 
+@functools.wraps(np.sort)
 def _plain_sort(a: Any, axis: Any = -1, *arguments: Any, descending: bool = False, **options: Any) -> Any:
     if not descending:
         return np.sort(a, axis, *arguments, **options)

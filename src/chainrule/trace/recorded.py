@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from types import FunctionType, MappingProxyType
 from typing import Any, Generic, ParamSpec, TypeVar, overload
@@ -13,7 +15,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 import numpy as np
 
 from chainrule.errors import ChainruleError, OptionError, TracingError
-from chainrule.graph.interpret import has_value
+from chainrule.graph.interpret import INTEGERS, has_value
 from chainrule.trace.array import Array, as_array, astype, without_arrays
 from chainrule.trace.plain import Request, plain_value, shown
 
@@ -51,27 +53,27 @@ class UniversalFunction(Generic[P, R]):
     def __init__(self, plain: np.ufunc, record: Callable[P, R]) -> None:
         functools.update_wrapper(self, record)
         self.plain = plain
-        self._record: Function = record
-        self._taken = _parameters(record)
+        self._recording = _Recording.of(record, plain)
 
     def __call__(self, *arguments: P.args, **options: P.kwargs) -> R:
         found: R
         if among_traced(arguments) or (options and among_traced(options.values())):
-            found = self._of_arrays(arguments, options) if options else self._record(*arguments)
+            plainly = not options and len(arguments) <= self.plain.nin
+            found = self._recording.record(*arguments) if plainly else self._of_arrays(arguments, options)
         else:
             found = self.plain(*arguments, **options)
         return found
 
     def _of_arrays(self, arguments: Sequence[Any], options: dict[str, Any]) -> Any:
         """The arguments are cast as NumPy casts them for the option `dtype`."""
-        dtype = None if "dtype" in self._taken else options.pop("dtype", None)
+        dtype = None if "dtype" in self._recording.names else options.pop("dtype", None)
         if dtype is not None:
             arrays = [as_array(x) for x in arguments]
             results = (None,) * self.nout
             wanted = (*(None,) * self.nin, *(np.dtype(dtype) for _ in results))
             dtypes = self.plain.resolve_dtypes((*(x.dtype for x in arrays), *results), signature=wanted)
             arguments = [astype(x, cast) for x, cast in zip(arrays, dtypes, strict=False)]
-        return _recorded(self._record, self.plain, self._taken, arguments, options)
+        return self._recording(arguments, options)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.plain, name)
@@ -124,12 +126,14 @@ def recorded(plain: Any) -> Any:
         return functools.partial(UniversalFunction, plain)
 
     def decorate(record: Function) -> Function:
-        taken = _parameters(record)
+        recording = _Recording.of(record, plain)
+        places = recording.places
 
         @functools.wraps(record)
         def function(*arguments: Any, **options: Any) -> Any:
             if among_traced(arguments) or (options and among_traced(options.values())):
-                return _recorded(record, plain, taken, arguments, options) if options else record(*arguments)
+                plainly = not options and len(arguments) <= places
+                return record(*arguments) if plainly else recording(arguments, options)
             return plain(*arguments, **options)
 
         return function
@@ -137,33 +141,52 @@ def recorded(plain: Any) -> Any:
     return decorate
 
 
-def _parameters(record: Function) -> frozenset[str]:
-    return frozenset(inspect.signature(record).parameters)
+@dataclass(frozen=True, slots=True)
+class _Recording:
+    """A function that records, beside NumPy's own; the names of its arguments, and how many it takes by their place."""
+
+    record: Function
+    plain: Function
+    names: frozenset[str]
+    places: int
+
+    @classmethod
+    def of(cls, record: Function, plain: Function) -> _Recording:
+        parameters = inspect.signature(record).parameters.values()
+        kinds = [p.kind for p in parameters]
+        places = kinds.count(_BY_PLACE) + kinds.count(_BY_EITHER)
+        any_number = inspect.Parameter.VAR_POSITIONAL in kinds
+        return cls(record, plain, frozenset(p.name for p in parameters), sys.maxsize if any_number else places)
+
+    def __call__(self, arguments: Sequence[Any], options: Mapping[str, Any]) -> Any:
+        """What is recorded; NumPy's own of the plain values, with an option that only NumPy's own takes."""
+        every = [p.name for p in _parameters(self.plain).values() if p.kind in (_BY_PLACE, _BY_EITHER)]
+        names = every[self.places : len(arguments)] if len(arguments) <= len(every) else []
+        told = {**dict(zip(names, arguments[self.places :], strict=True)), **options} if names else options
+        given = {key: option for key, option in told.items() if option is not _NOT_GIVEN}
+        foreign = [k for k, option in given.items() if k not in self.names and not _is_default(self.plain, k, option)]
+        if foreign:
+            return _by_numpy(self.record.__name__, self.plain, arguments, options, foreign)
+        own = {key: option for key, option in given.items() if key in self.names}
+        return self.record(*arguments[: self.places if names else None], **own)
 
 
-def _recorded(
-    record: Function, plain: Function, taken: frozenset[str], arguments: Sequence[Any], options: Mapping[str, Any]
-) -> Any:
-    """What a function records; NumPy's own of the plain values, with an option that it does not take."""
-    given = {key: option for key, option in options.items() if option is not _NOT_GIVEN}
-    foreign = [key for key in given if key not in taken and not _is_default(plain, key, given[key])]
-    if foreign:
-        return _by_numpy(record.__name__, plain, arguments, given, foreign)
-    return record(*arguments, **{key: option for key, option in given.items() if key in taken})
+_BY_PLACE, _BY_EITHER = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 
 def _is_default(plain: Function, name: str, option: Any) -> bool:
     """Whether an option is what NumPy takes without it."""
     if option is None:
         return True
-    default = _defaults(plain).get(name, _DEFAULTS.get(name, _NOT_GIVEN))
+    parameter = _parameters(plain).get(name)
+    default = _DEFAULTS.get(name, _NOT_GIVEN) if parameter is None else parameter.default
     return type(option) is type(default) and bool(option == default)
 
 
 @functools.cache
-def _defaults(plain: Function) -> Mapping[str, Any]:
+def _parameters(plain: Function) -> Mapping[str, inspect.Parameter]:
     try:
-        return {name: p.default for name, p in inspect.signature(plain).parameters.items()}
+        return inspect.signature(plain).parameters
     except ValueError:  # before NumPy 2.4 functions written in C do not say
         return {}
 
@@ -215,7 +238,7 @@ def constant(name: str, x: Any) -> Any:
     return plain_value(x.node, Request(name, "It has no derivative in chainrule.")) if isinstance(x, Array) else x
 
 
-def known(name: str, x: Any, cure: str = "Pass a plain number or array.") -> Any:
+def known(name: str, x: Any, cure: str = f"Pass what is plain. {INTEGERS}") -> Any:
     """A plain value of an argument that a shape depends on; TracingError if it is not known."""
     if not isinstance(x, Array):
         return x
