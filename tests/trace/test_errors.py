@@ -55,6 +55,9 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[ChainruleError], str, str]] = {
     "einsum, other size": (lambda: cnp.einsum("ij,j->i", M, V), ShapeError, "f64[3,4] and f64[5] differ", ""),
     "einsum, a diagonal": (lambda: cnp.einsum("ii->i", M), ShapeError, "differ in a shared axis: 3 and 4", ""),
     "einsum, a diagonal out": (lambda: cnp.einsum("i->ii", V), ShapeError, "does not fit", ""),
+    "einsum, dots that are left out": (
+        lambda: cnp.einsum("i...,j...->ij", M.T, M.T), ShapeError, "leaves out of the result the axes that dots",
+        "dots on"),
     "einsum, unknown letter": (lambda: cnp.einsum("ij->ik", M), ShapeError, "does not fit", ""),
     "reshape": (lambda: M.reshape(5, 2), ShapeError, "cannot reshape f64[3,4] into (5, 2): 12 elements into 10", ""),
     "reshape with a rest": (lambda: M.reshape(5, -1), ShapeError, "cannot reshape f64[3,4] into (5, -1)", ""),
@@ -234,6 +237,44 @@ def test_nothing_of_python_sees_a_value_while_compiling(name: str) -> None:
     error = traced_by(ASKING[name])
     assert "only shapes and dtypes are known" in error.what
     here(error)
+
+
+#: What a size, a count, an axis or a bound depends on must be a constant of the program.
+COUNTING: dict[str, Callable[[Any, Any], Any]] = {
+    "a bound of a slice": lambda x, n: x[:n],
+    "another": lambda x, n: x[n:],
+    "a step": lambda x, n: x[::n],
+    "a bound for a plain array": lambda x, n: np.arange(3.0)[n:] + x[0],
+    "range": lambda x, n: sum(x[0] for _ in range(n)),
+    "a place in a list": lambda x, n: [x, x, x][n],
+    "a shape": lambda x, n: x.reshape(n, -1),
+    "zeros": lambda x, n: cnp.zeros(n),
+    "full": lambda x, n: cnp.full(n, x[0]),
+    "tile": lambda x, n: cnp.tile(x, n),
+    "repeat": lambda x, n: cnp.repeat(x, n),
+    "arange": lambda x, n: cnp.arange(n),
+    "linspace": lambda x, n: cnp.linspace(x[0], 1.0, n),
+    "an axis": lambda x, n: cnp.sum(x[None, None], axis=n),
+    "a new axis": lambda x, n: cnp.expand_dims(x[None], n),
+    "rounds": lambda x, n: cr.scan(lambda c, _: (c, None), x, length=n)[0],
+}
+
+
+@pytest.mark.parametrize("name", COUNTING)
+def test_a_count_of_numpys_while_compiling_names_int(name: str) -> None:
+    call = COUNTING[name]
+    for n in (np.int64(2), np.array(2, np.int32)):
+        with pytest.raises(TracingError) as caught:
+            cr.compile(call)(np.ones(4), n)
+        assert "int(n)" in caught.value.cure
+        assert call.__code__.co_firstlineno == caught.value.where[1]  # type: ignore[index]
+    cr.compile(call)(np.ones(4), 2)
+
+
+def test_a_list_is_no_shape_of_what_has_no_axes() -> None:
+    with pytest.raises(TracingError, match="without axes") as caught:
+        list(as_array(2.0))
+    assert not caught.value.cure
 
 
 def test_shapes_and_types_are_known_while_compiling() -> None:

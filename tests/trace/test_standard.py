@@ -9,6 +9,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import numpy as cnp
+from chainrule.errors import ChainruleError
 from chainrule.trace.array import as_array
 
 #: Every name of the standard's version 2024.12, without complex numbers.
@@ -120,3 +121,21 @@ def test_what_arrays_are_is_known_without_their_values() -> None:
     assert not cnp.isscalar(as_array(1.0))
     assert cnp.isrealobj(x)
     assert not cnp.iscomplexobj(x)
+
+
+def test_what_cannot_be_shared_is_refused_as_the_standard_says() -> None:
+    """A program has no memory that a result could alias: `copy=False` raises ValueError; None and True do not."""
+    x = np.arange(3.0)
+    assert cnp.asarray(x, copy=False) is x
+    for make in (cnp.asarray, cnp.array, np.asarray, np.array):
+        for transformed in (cr.compile, cr.vmap, lambda f: cr.grad(lambda x: cnp.sum(f(x)))):
+            with pytest.raises((ValueError, TypeError)) as caught:  # NumPy's own has nothing to ask for in a program
+                transformed(lambda x, make=make: make(x, copy=False))(x)
+            assert isinstance(caught.value, ChainruleError)
+    for make in (cnp.asarray, cnp.array):
+        with pytest.raises(ValueError, match="copy=False"):
+            cr.grad(lambda x, make=make: cnp.sum(make(x, copy=False)))(x)
+        for copy in (None, True):
+            assert cr.compile(lambda x, make=make, copy=copy: make(x, copy=copy))(x).tolist() == [0.0, 1.0, 2.0]
+    with pytest.raises(ValueError, match="share"):
+        np.asarray(as_array(x), copy=False)

@@ -16,7 +16,7 @@ from chainrule.graph.node import Node, in_order
 from chainrule.graph.ops import Op
 from chainrule.graph.types import Type
 
-__all__ = ["NUMPY", "applied", "has_value", "interpret", "value"]
+__all__ = ["INTEGERS", "NUMPY", "applied", "has_value", "interpret", "value"]
 
 Array = np.ndarray[Any, Any]
 Meaning = Callable[..., Any]
@@ -83,10 +83,18 @@ def applied(node: Node, inputs: Sequence[Any]) -> Any:
     return result if node.op in ops.CONTROL else np.asarray(result, node.type.dtype)
 
 
+#: What to do where the shape of something depends on an argument.
+INTEGERS = (
+    "Where a size, a slice, an axis or a count depends on it, pass a Python integer, int(n), which is a constant of "
+    "the program."
+)
+
+
 def _no_value(index: int, type_: Type) -> Array:
     raise TracingError(
         f"Python needs the value of argument {index} ({type_}), but while compiling only shapes and dtypes are known.",
-        cure="Use np.where(condition, a, b) or cr.cond in place of `if`, cr.scan or cr.while_loop in place of a loop "
+        cure=("" if type_.shape or type_.dtype.kind not in "iu" else f"{INTEGERS} ")
+        + "Use np.where(condition, a, b) or cr.cond in place of `if`, cr.scan or cr.while_loop in place of a loop "
         "that stops on a value; or do not compile it: derivatives without compiling know all values.",
     )
 

@@ -24,7 +24,7 @@ from chainrule.errors import ChainruleError, DTypeError, OptionError, ShapeError
 from chainrule.graph import ops
 from chainrule.graph.forms import FORMS
 from chainrule.graph.graph import Origin
-from chainrule.graph.interpret import has_value
+from chainrule.graph.interpret import INTEGERS, has_value
 from chainrule.graph.node import Node, constant, full
 from chainrule.graph.ops import Op
 from chainrule.graph.types import Type, checked_dtype
@@ -711,7 +711,8 @@ class Array:
 
     def __len__(self) -> int:
         if not self.shape:
-            raise TypeError("len() of an array without axes")
+            cure = INTEGERS if self.dtype.kind in "iu" else ""
+            raise TracingError(f"an array without axes, {self.node.type}, has no elements to go through.", cure=cure)
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Array]:
@@ -821,9 +822,9 @@ class Array:
     trace = _named("trace", "The sum over a diagonal.")
     dot = _named("dot", "The product with another array: of matrices, of matrices and vectors, of vectors.")
 
-    def compress(self, condition: Any, axis: int | None = None) -> Array:
+    def compress(self, condition: Any, axis: int | None = None, out: None = None) -> Array:
         """The slices along an axis where a condition holds."""
-        found: Array = namespace().compress(condition, self, axis)
+        found: Array = namespace().compress(condition, self, axis, out)
         return found
 
     def copy(self, order: str = "C") -> Array:
@@ -901,8 +902,12 @@ class Array:
         """The axes in another order."""
         return transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
 
-    def astype(self, dtype: Any, copy: bool = True) -> Array:
-        """The same elements as another dtype."""
+    def astype(
+        self, dtype: Any, order: str = "K", casting: Any = "unsafe", subok: bool = True, copy: bool = True
+    ) -> Array:
+        """The same elements as another dtype; DTypeError if `casting` does not allow it."""
+        if casting != "unsafe" and not np.can_cast(self.dtype, dtype, casting):
+            raise DTypeError(f"{self.node.type} cannot be cast to {np.dtype(dtype)} by the rule {casting!r}.")
         return astype(self, dtype)
 
     def view(self, dtype: Any) -> Array:
@@ -934,8 +939,7 @@ _KNOWN = (Array, *_PLAIN, *_NUMBERS, *_SEQUENCES)
 _UNKNOWN: Array = NotImplemented  # so that Python asks the other operand
 
 _WHOLE = (
-    "Where a size, a slice or a count depends on an argument, pass a Python integer, int(n): it is a constant of the "
-    "program. Use cr.scan or cr.while_loop for a loop of so many rounds, np.take(x, i, axis=0) for x[i] of a plain x."
+    "Use cr.scan or cr.while_loop for a loop of so many rounds, np.take(x, i, axis=0) in place of x[i] for a plain x."
 )
 _FLOAT = Request(
     "float()",

@@ -6,13 +6,14 @@ With plain arguments they are NumPy's own.
 from __future__ import annotations
 
 import math
+import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.errors import OptionError, ShapeError
 from chainrule.graph import ops
-from chainrule.graph.interpret import has_value
+from chainrule.graph.interpret import INTEGERS, has_value
 from chainrule.graph.node import full as full_node
 from chainrule.graph.types import Type, checked_dtype
 from chainrule.trace import array as core
@@ -116,6 +117,7 @@ def linspace(
     axis: int = 0, *, device: Any = None,
 ) -> Array | tuple[Array, Array]:  # fmt: skip
     """So many numbers from `start` to `stop`, equally far apart; and how far, if `retstep`."""
+    num = operator.index(num)
     first, last = core.promoted(*core.as_floats(start, stop))
     count = num - 1 if endpoint else num
     steps = apply(ops.IOTA, attributes=(0, Type((num,), first.dtype)))
@@ -168,7 +170,7 @@ def arange(start_or_stop: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any
     return first + apply(ops.IOTA, attributes=(0, Type(plain.shape, plain.dtype))) * ((first + distance) - first)
 
 
-_SIZE = "The size depends on it: pass Python numbers, or scale np.arange(n) of a number of elements that is known."
+_SIZE = f"Scale np.arange(n), of a number of elements that is known. {INTEGERS}"
 
 
 @recorded(np.meshgrid)
