@@ -18,7 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("checks", "storage"),
     ("graph", "data"),
     ("trace",),
-    ("derive", "native", "numpy", "random", "special"),
+    ("derive", "native", "numpy", "random", "special", "tree"),
     ("transform",),
     ("nn", "testing"),
     ("learning",),
@@ -36,6 +36,7 @@ ONLY: dict[str, set[str]] = {
     "numpy": {"trace"},
     "random": {"errors", "checks", "graph", "trace"},
     "special": {"errors", "checks", "graph", "trace"},
+    "tree": {"errors", "trace"},
 }
 
 MODULES = {

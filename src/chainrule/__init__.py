@@ -18,7 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from chainrule import classics, data, errors, insight, nn, numpy, random, special, testing
+    from chainrule import classics, data, errors, insight, nn, numpy, random, special, testing, tree
     from chainrule.learning import optimizers as optim
     from chainrule.learning.loop import learn
     from chainrule.learning.run import Record, Run
@@ -85,6 +85,7 @@ __all__ = [
     "special",
     "stop_gradient",
     "testing",
+    "tree",
     "value_and_grad",
     "vjp",
     "vmap",
@@ -126,7 +127,7 @@ _PLACES = {
 def __getattr__(name: str) -> Any:
     if name in _PLACES:
         return getattr(import_module(_PLACES[name]), name)
-    if name in ("classics", "data", "errors", "insight", "nn", "numpy", "random", "special", "testing"):
+    if name in ("classics", "data", "errors", "insight", "nn", "numpy", "random", "special", "testing", "tree"):
         return import_module(f"chainrule.{name}")
     if name == "optim":
         return import_module("chainrule.learning.optimizers")

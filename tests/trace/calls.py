@@ -40,6 +40,9 @@ WITH_NAN = np.array([[1.0, np.nan, 3.0], [np.nan, np.nan, np.nan], [2.0, 0.5, -1
 DEFINITE = STACK @ STACK.transpose(0, 2, 1) + 4 * np.eye(4)
 MATRICES = (M, M.T, S, N3, STACK, S[:1, :2], EMPTY, EMPTY.T)
 ORDERED = np.array([0.0, 1.0, 1.0, 2.5, 4.0])
+METHODS = ("inverted_cdf", "averaged_inverted_cdf", "closest_observation", "interpolated_inverted_cdf", "hazen",
+    "weibull", "linear", "median_unbiased", "normal_unbiased", "lower", "higher", "midpoint", "nearest")  # fmt: skip
+SHARES = np.array([0.0, 0.125, 0.25, 1 / 3, 0.5, 0.625, 2 / 3, 0.75, 0.9, 1.0])
 POINTS = np.array([[-1.0, 0.0, 1.0], [1.7, 4.0, 9.0]])
 
 
@@ -259,9 +262,12 @@ ORDER: dict[str, Cases] = {
        for name in ("convolve", "correlate")},
     "median": each(f("median"), M, F, I, WITH_NAN) + each(f("median", axis=1), M, N3, WITH_NAN)
         + each(f("median", axis=(0, 2), keepdims=True), N3),
-    "quantile": each(f("quantile", 0.3), M, F, WITH_NAN) + each(f("quantile", [0.0, 0.25, 1.0], axis=0), M, N3)
+    "quantile": [case for method in METHODS for case in each(f("quantile", SHARES, axis=0, method=method), M, I, F,
+        WITH_NAN) + each(f("quantile", 0.3, method=method), M, np.arange(4.0), I)]
+        + each(f("quantile", 0.3), M, F, WITH_NAN) + each(f("quantile", [0.0, 0.25, 1.0], axis=0), M, N3)
         + each(f("quantile", [[0.1, 0.9]], axis=1, keepdims=True), M),
-    "percentile": each(f("percentile", 30), M) + each(f("percentile", [10, 90], axis=1), M),
+    "percentile": each(f("percentile", 30), M) + each(f("percentile", 50, method="lower"), I)
+        + each(f("percentile", [10, 90], axis=1), M),
     "partition": [(lambda np, x: np.partition(x, 2)[..., 2], (M,)),
         (lambda np, x: np.partition(x, [0, -1], axis=0)[0], (N3,)),
         (lambda np, x: np.partition(x, 3, None)[3], (M,))],
@@ -269,7 +275,9 @@ ORDER: dict[str, Cases] = {
         (lambda np, x: np.argpartition(x, 0, axis=0)[0], (N3,))],
     "nanmedian": each(f("nanmedian"), M, F, I, WITH_NAN) + each(f("nanmedian", axis=1), M, N3, WITH_NAN)
         + each(f("nanmedian", axis=(0, 2), keepdims=True), N3),
-    "nanquantile": each(f("nanquantile", 0.3), M, F, WITH_NAN) + each(f("nanquantile", [0.0, 0.25, 1.0], axis=0), M,
+    "nanquantile": [case for method in METHODS for case in each(f("nanquantile", SHARES, axis=0, method=method), M, I,
+        WITH_NAN) + each(f("nanquantile", 0.3, method=method), WITH_NAN)]
+        + each(f("nanquantile", 0.3), M, F, WITH_NAN) + each(f("nanquantile", [0.0, 0.25, 1.0], axis=0), M,
         N3, WITH_NAN) + each(f("nanquantile", [[0.1, 0.9]], axis=1, keepdims=True), M, WITH_NAN),
     "nanpercentile": each(f("nanpercentile", 30), M) + each(f("nanpercentile", [10, 90], axis=1), M, WITH_NAN),
     "bincount": [(lambda np, x: np.bincount(np.abs(x[0]), minlength=12), (I,)),

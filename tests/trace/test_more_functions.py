@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.trace.calls import B, I, M, V
+from tests.trace.calls import METHODS, SHARES, WITH_NAN, B, I, M, V
 from tests.trace.test_numpy import CALLS
 
 import chainrule as cr
@@ -220,3 +220,18 @@ def test_no_number_has_no_place() -> None:
     with pytest.raises(ValueError, match="All-NaN"):
         cnp.nanargmax(as_array(np.array([np.nan, np.nan])))
     assert cr.compile(cnp.nanargmin)(np.array([np.nan, np.nan])) == 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_quantile_by_any_method_has_derivatives_natively_too(method: str) -> None:
+    spread = lambda x: cnp.sum(cnp.quantile(x, SHARES[1:-1], axis=0, method=method) ** 2)  # noqa: E731
+    cr.testing.check_gradient(spread, M)
+    np.testing.assert_allclose(cr.compile(cr.grad(spread))(M), cr.grad(spread)(M), rtol=1e-12)
+    rows = cr.vmap(lambda x: cnp.nanquantile(x, 0.4, method=method))(WITH_NAN)
+    with np.errstate(all="ignore"), pytest.warns(RuntimeWarning):
+        np.testing.assert_allclose(rows, np.nanquantile(WITH_NAN, 0.4, axis=1, method=method), rtol=1e-12)
+
+
+def test_a_method_that_does_not_exist_is_refused_with_those_that_do() -> None:
+    with pytest.raises(OptionError, match=r"'hazen'.*not 'hazn'"):
+        cnp.quantile(as_array(V), 0.5, method="hazn")

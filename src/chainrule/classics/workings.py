@@ -13,13 +13,13 @@ import numpy as np
 
 from chainrule.classics.problems.base import Problem
 from chainrule.classics.rules.backpropagation import error
-from chainrule.classics.rules.base import ravel
 from chainrule.insight.presentation import Insight, Table, figure, number
 from chainrule.insight.words import counted
 from chainrule.nn.activations import ACTIVATIONS
 from chainrule.nn.connected import Connected
 from chainrule.trace import namespace as cnp
 from chainrule.transform import compile, grad, jvp, vmap
+from chainrule.tree import ravel
 
 __all__ = [
     "Answers", "HiddenUnit", "HiddenUnits", "WeightChange", "WeightDependence", "WeightWeighed", "answers",

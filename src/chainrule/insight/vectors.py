@@ -9,8 +9,8 @@ import numpy as np
 from chainrule.insight.places import Place
 from chainrule.nn.feedforward import Feedforward
 from chainrule.nn.network import Network
-from chainrule.trace import namespace as cnp
-from chainrule.trace.tree import flatten, unflatten
+from chainrule.trace.tree import flatten
+from chainrule.tree import Unravel, ravel
 
 __all__ = ["is_weight", "place_at", "shaped", "vector"]
 
@@ -19,17 +19,12 @@ Values = np.ndarray[Any, Any]
 
 def vector(network: Any) -> Any:
     """The vector of a network's weights and biases, or of a gradient; of traced arrays too."""
-    return cnp.concatenate([leaf.reshape(-1) for leaf in flatten(network)[0]])
+    return ravel(network)[0]
 
 
 def shaped(network: Any, values: Any) -> Any:
     """The network whose weights and biases are the values of a vector; a direction, if they are changes."""
-    leaves, structure = flatten(network)
-    parts, start = [], 0
-    for leaf in leaves:
-        parts.append(values[start : start + leaf.size].reshape(leaf.shape))
-        start += leaf.size
-    return unflatten(structure, parts)
+    return Unravel.like(network)(values)
 
 
 def is_weight(network: Feedforward) -> Values:

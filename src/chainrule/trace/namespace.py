@@ -14,6 +14,7 @@ from chainrule.trace import (
     elementwise,
     ordering,
     polynomials,
+    quantiles,
     recorded,
     reductions,
     selection,
@@ -27,6 +28,7 @@ from chainrule.trace.indexing import at as at
 from chainrule.trace.linalg import norm as norm
 from chainrule.trace.ordering import *  # noqa: F403
 from chainrule.trace.polynomials import *  # noqa: F403
+from chainrule.trace.quantiles import *  # noqa: F403
 from chainrule.trace.reductions import *  # noqa: F403
 from chainrule.trace.selection import *  # noqa: F403
 from chainrule.trace.shaping import *  # noqa: F403
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     def __getattr__(name: str) -> Any: ...
 
 
-_PARTS = (contractions, creation, elementwise, ordering, polynomials, reductions, selection, shaping)
+_PARTS = (contractions, creation, elementwise, ordering, polynomials, quantiles, reductions, selection, shaping)
 
 if not TYPE_CHECKING:
     __all__ = sorted([*(name for part in _PARTS for name in part.__all__), "at", "linalg", "norm"], key=recorded.place)

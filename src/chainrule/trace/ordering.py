@@ -20,7 +20,7 @@ from chainrule.trace import elementwise as ew
 from chainrule.trace import reductions as red
 from chainrule.trace.array import Array, apply, as_array
 from chainrule.trace.plain import shown
-from chainrule.trace.recorded import Function, constant, known, offered, recorded
+from chainrule.trace.recorded import known, offered, recorded
 
 
 @functools.wraps(np.argsort)
@@ -296,94 +296,6 @@ def _slid(x: Array, weights: Array, mode: str) -> Array:
     wide = shaping.pad(x, (low, high))
     windows = np.arange(wide.size - margin)[:, None] + np.arange(weights.size)
     return core.matmul(wide[windows], weights)
-
-
-# of the middle
-
-
-@recorded(np.median)
-def median(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
-    """The middle element in order over axes, or the mean of the two."""
-    return quantile(a, 0.5, axis, keepdims=keepdims)
-
-
-@recorded(np.percentile)
-def percentile(a: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False) -> Array:
-    """The element that so many hundredths lie below, in order over axes, on the line between two if need be."""
-    return quantile(a, constant("percentile's q", q) / np.float64(100), axis, method=method, keepdims=keepdims)
-
-
-@recorded(np.quantile)
-def quantile(a: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False) -> Array:
-    """The element that such a share lie below, in order over axes, on the line between two if need be."""
-    return _quantile(_of_all, a, q, axis, method, keepdims)
-
-
-def _quantile(between: Function, a: Any, q: Any, axis: Any, method: str, keepdims: bool) -> Array:
-    if method != "linear":
-        raise OptionError(f"quantile of a traced array does not take the method {method!r}.", cure="method='linear'")
-    x, shares = core.as_float(as_array(a)), np.asarray(constant("quantile's q", q), np.float64)
-    if shares.size and (shares.min() < 0 or shares.max() > 1):
-        raise OptionError(f"quantiles lie between 0 and 1, not {shares}.")
-    axes = core.normalized_axes(axis, x.ndim)
-    kept = [n for n in range(x.ndim) if n not in axes]
-    rows = core.reshape(core.transpose(x, (*axes, *kept)), (-1, *(x.shape[n] for n in kept)))
-    if not len(rows):
-        raise ShapeError("a quantile of no elements is not defined.")
-    found = between(rows, shares)
-    extents = (
-        [1 if n in axes else extent for n, extent in enumerate(x.shape)] if keepdims else found.shape[shares.ndim :]
-    )
-    return core.reshape(found, (*shares.shape, *extents))
-
-
-def _of_all(rows: Array, shares: np.ndarray[Any, Any]) -> Array:
-    """The rows at these shares of the way from the first to the last; nan where there is one."""
-    places = shares * (len(rows) - 1)
-    lower = np.floor(places).astype(np.int64)
-    upper = np.minimum(lower + 1, len(rows) - 1)
-    weight = core.astype(as_array((places - lower).reshape(shares.shape + (1,) * (rows.ndim - 1))), rows.dtype)
-    ordered = sort(rows, 0)
-    found = _between(core.taken(ordered, lower, 0), core.taken(ordered, upper, 0), weight)
-    return ew.where(core.reduced(ops.SUM, ew.isnan(rows), 0, False), math.nan, found)
-
-
-def _of_numbers(rows: Array, shares: np.ndarray[Any, Any]) -> Array:
-    """The same among what is a number, which in order comes before what is not."""
-    last = core.astype(core.total(~ew.isnan(rows), 0, True), np.float64) - 1
-    places = core.broadcast(
-        as_array(shares.reshape((-1,) + (1,) * (rows.ndim - 1))) * last, (shares.size, *rows.shape[1:])
-    )
-    lower = ew.maximum(ew.floor(places), 0.0)
-    upper = ew.maximum(ew.minimum(lower + 1, last), 0.0)
-    ordered = sort(rows, 0)
-    first, second = (take_along_axis(ordered, core.astype(index, np.int64), 0) for index in (lower, upper))
-    found = _between(first, second, core.astype(places - lower, rows.dtype))
-    return core.reshape(found, shares.shape + rows.shape[1:])
-
-
-def _between(first: Array, last: Array, weight: Array) -> Array:
-    """What lies on the lines from the first to the last ones."""
-    below, above = first + (last - first) * weight, last - (last - first) * (1 - weight)
-    return ew.where(first == last, first, ew.where(weight >= 0.5, above, below))
-
-
-@recorded(np.nanmedian)
-def nanmedian(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
-    """The middle number in order over axes, or the mean of the two."""
-    return nanquantile(a, 0.5, axis, keepdims=keepdims)
-
-
-@recorded(np.nanpercentile)
-def nanpercentile(a: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False) -> Array:
-    """The number that so many hundredths of the numbers lie below, in order over axes."""
-    return nanquantile(a, constant("nanpercentile's q", q) / np.float64(100), axis, method=method, keepdims=keepdims)
-
-
-@recorded(np.nanquantile)
-def nanquantile(a: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False) -> Array:
-    """The number that such a share of the numbers lie below, in order over axes, nan where there is none."""
-    return _quantile(_of_numbers, a, q, axis, method, keepdims)
 
 
 if not TYPE_CHECKING:  # to which every function here is public

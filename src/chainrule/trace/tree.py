@@ -116,7 +116,13 @@ def _assembled(kind: Any, keys: tuple[Any, ...], children: list[Any]) -> Any:
 
 
 def tree_map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
-    """The tree with `function` applied to its leaves, side by side with those of trees of the same structure."""
+    """The tree with `function` applied to its leaves, side by side with those of trees of the same structure.
+
+    Raises ShapeError if the structures differ.
+
+    >>> tree_map(lambda w, g: w - 0.5 * g, [1.0, (2.0,)], [2.0, (0.0,)])
+    [0.0, (2.0,)]
+    """
     leaves, structure = flatten(tree)
     columns = [leaves]
     for other in others:

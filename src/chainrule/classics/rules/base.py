@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,10 +13,9 @@ import chainrule.random
 from chainrule.classics.problems.base import Problem
 from chainrule.nn.connected import Connected, Wiring
 from chainrule.trace import namespace as np
-from chainrule.trace.tree import flatten, unflatten
 from chainrule.transform import compile, grad
 
-__all__ = ["Rule", "Spending", "all_right", "by_group", "local_gradient", "ravel", "unit_sizes"]
+__all__ = ["Rule", "Spending", "all_right", "by_group", "local_gradient", "unit_sizes"]
 
 
 @dataclass(frozen=True)
@@ -95,24 +93,6 @@ def all_right(outputs: Any, y: Any) -> Any:
     True
     """
     return np.all((outputs > 0.5) == (y > 0.5))
-
-
-def ravel(tree: Any) -> tuple[Any, Callable[[Any], Any]]:
-    """The numbers of a tree side by side, shape (numbers,), and the function that makes the tree of such numbers.
-
-    >>> numbers, made = ravel({"w": numpy.eye(2), "b": numpy.zeros(1)})
-    >>> numbers, made(2 * numbers)["w"].tolist()
-    (array([1., 0., 0., 1., 0.]), [[2.0, 0.0], [0.0, 2.0]])
-    """
-    leaves, structure = flatten(tree)
-    shapes = [np.shape(leaf) for leaf in leaves]
-    ends = numpy.cumsum([math.prod(shape) for shape in shapes]).tolist()
-
-    def made(numbers: Any) -> Any:
-        places = zip([0, *ends], ends, shapes, strict=False)
-        return unflatten(structure, [numbers[start:end].reshape(shape) for start, end, shape in places])
-
-    return np.concatenate([leaf.reshape(-1) for leaf in leaves]), made
 
 
 def unit_sizes(wiring: Wiring) -> list[tuple[str, int]]:

@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 
 from chainrule.classics.problems.base import Problem
 from chainrule.classics.rules.backpropagation import Backpropagation, error
-from chainrule.classics.rules.base import Spending, ravel
+from chainrule.classics.rules.base import Spending
 from chainrule.nn.connected import Connected
 from chainrule.trace import namespace as np
 from chainrule.transform import scan
+from chainrule.tree import ravel
 
 __all__ = ["FiniteDifferences"]
 

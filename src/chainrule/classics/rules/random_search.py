@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 from chainrule import random
 from chainrule.classics.problems.base import Problem
 from chainrule.classics.rules.backpropagation import error
-from chainrule.classics.rules.base import Rule, Spending, ravel
+from chainrule.classics.rules.base import Rule, Spending
 from chainrule.trace import namespace as np
 from chainrule.trace.tree import tree_map
+from chainrule.tree import ravel
 
 __all__ = ["RandomSearch"]
 
