@@ -148,3 +148,16 @@ def test_a_loop_written_out_is_hinted_at_once_with_its_line() -> None:
 
 def test_an_ordinary_program_is_not_hinted_at() -> None:
     cr.compile(cr.grad(balanced(2)))(np.ones((2, 7)))
+
+
+def test_a_product_whose_operand_is_packed_may_begin_inside_a_buffer() -> None:
+    """What is packed is a load of the kernel as it is after it was moved."""
+    rng = np.random.default_rng(0)
+    v, x = rng.normal(size=24), rng.normal(size=(64, 2))
+    product = cr.compile(lambda v: cnp.tanh(x @ v[:16].reshape(8, 2).T + v[16:]))
+    kernel = next(k for k in product.program(v).schedule.kernels if k.tiling and k.tiling.packed)
+    moved, starts = from_the_start(kernel)
+    assert any(starts)
+    assert moved.tiling is not None
+    assert set(moved.tiling.packed) <= set(moved.loads())
+    np.testing.assert_allclose(product(v), np.tanh(x @ v[:16].reshape(8, 2).T + v[16:]), rtol=1e-14)

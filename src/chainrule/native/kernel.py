@@ -380,8 +380,12 @@ def rebuilt(
     for e in kernel.evaluated:
         known[e] = changed(e)
 
+    tiling = kernel.tiling
+    if tiling:
+        tiling = replace(tiling, packed=tuple(e for e in map(known.get, tiling.packed) if isinstance(e, Load)))
     return replace(
         kernel,
+        tiling=tiling,
         reductions=tuple(replace(r, expression=known[r.expression]) for r in kernel.reductions),
         stores=tuple(
             replace(s, buffer=buffer(s.buffer), view=view(s.view, start(s.buffer)), expression=known[s.expression])
