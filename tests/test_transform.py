@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import gc
-import pickle
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -655,7 +653,7 @@ def test_results_that_depend_on_no_argument() -> None:
 
 @pytest.mark.parametrize("layout", ["C", "F", "reversed", "every second", "shifted"])
 @pytest.mark.parametrize("dtype", ["f8", ">f8", "f4"])
-def test_arrays_that_the_function_closes_over_are_constants(layout: str, dtype: str) -> None:
+def test_arrays_that_the_function_closes_over_may_lie_in_any_order(layout: str, dtype: str) -> None:
     w = laid_out(np.arange(12).reshape(4, 3), dtype, layout)
     found = cr.compile(lambda x: (x @ w.T, w * x, w))(X)
     for mine, theirs in zip(found, (X @ w.T, w * X, w), strict=True):
@@ -827,30 +825,6 @@ def test_a_compiled_function_takes_keyword_arguments() -> None:
     compiled = cr.compile(lambda x, scale: x * scale)
     np.testing.assert_array_equal(compiled(np.ones(2), scale=np.full(2, 3.0)), [3.0, 3.0])
     np.testing.assert_array_equal(compiled(x=np.ones(2), scale=2), [2.0, 2.0])
-
-
-def test_an_array_that_is_captured_counts_as_it_was_when_the_function_was_compiled() -> None:
-    captured = np.ones(3)
-    compiled = cr.compile(lambda x: x * captured)
-    compiled(np.ones(3))
-    captured[:] = 5
-    np.testing.assert_array_equal(compiled(np.ones(3)), np.ones(3))
-
-
-@cr.compile
-def doubled(x: Any) -> Any:
-    return 2 * x
-
-
-def test_a_compiled_function_can_be_copied_and_pickled() -> None:
-    assert pickle.loads(pickle.dumps(doubled)) is doubled
-    unnamed = cr.compile(lambda x: x + 1)
-    assert copy.deepcopy(unnamed)(1.0) == 2.0
-    assert pickle.loads(pickle.dumps(cr.compile(times_three)))(2.0) == 6.0
-
-
-def times_three(x: Any) -> Any:
-    return 3 * x
 
 
 def test_a_method_is_compiled_with_its_instance_as_a_tree() -> None:

@@ -16,7 +16,7 @@ from chainrule import numpy as cnp
 from chainrule.nn import relu
 
 INF, HALF = math.inf, 0.5
-TEXT = (Path(cr.__file__).parents[2] / "docs" / "conventions.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).parents[2] / "docs" / "conventions.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| (.*?) \| .* \|$", TEXT.partition("\n## ")[0], re.MULTILINE)[1:]
 
 

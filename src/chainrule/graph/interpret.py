@@ -14,7 +14,7 @@ from chainrule.graph import ops
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Node, in_order
 from chainrule.graph.ops import Op
-from chainrule.graph.types import Type
+from chainrule.graph.types import Type, checked_dtype
 
 __all__ = ["INTEGERS", "NUMPY", "applied", "has_value", "interpret", "value"]
 
@@ -238,7 +238,7 @@ def _turned(a: Array) -> Array:
 NUMPY: Mapping[Op, Meaning] = MappingProxyType(
     {
         ops.INPUT: _no_value,
-        ops.CONSTANT: lambda data: data.array,
+        ops.CONSTANT: lambda data: np.asarray(data.array, checked_dtype(data.array.dtype)),
         ops.FULL: _full,
         ops.IOTA: _iota,
         ops.PLACEHOLDER: _no_value_inside,

@@ -24,12 +24,13 @@ __all__ = ["Data", "Node", "between", "constant", "full", "in_order", "input_nod
 
 
 class Data:
-    """A captured array; equal only to itself, as the array may be large."""
+    """A captured array; equal only to itself, as the array may be large. `shared` is one that others may change."""
 
-    __slots__ = ("array",)
+    __slots__ = ("array", "shared")
 
-    def __init__(self, array: np.ndarray[Any, Any]) -> None:
+    def __init__(self, array: np.ndarray[Any, Any], shared: bool = False) -> None:
         self.array = array
+        self.shared = shared
 
 
 class Node:

@@ -208,8 +208,7 @@ class Program:
         self.target = target
         self._code = _code(self.graph, loop, target)
         self._run = self._code.loaded.function("run", ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
-        self._captured = [n.attributes[0].array for n in self.graph.nodes() if n.op is ops.CONSTANT]
-        self._captured = [np.array(array, order="C") for array in self._captured]  # as they are now
+        self._constants = [n for n in self.graph.nodes() if n.op is ops.CONSTANT]
         self._host_operations = host_operations(self.graph)
         self._idle: list[Array] = []
         self._lent: dict[int, tuple[Array, ReferenceType[_Lease]]] = {}
@@ -242,13 +241,19 @@ class Program:
         self._lent[position] = memory, ref(new)
         return np.asarray(new)
 
+    @property
+    def _captured(self) -> list[Array]:
+        """The captured arrays as they are now, in row-major order: the user's own where they are in it."""
+        return [np.ascontiguousarray(n.attributes[0].array, n.type.dtype) for n in self._constants]
+
     def run(self, inputs: Sequence[Array], outputs: Sequence[Array], begin: int, end: int) -> None:
         """Rounds `begin` to `end` over arrays that are contiguous and of the program's types; they are written to."""
         if end <= begin:
             return
         memory = self._idle.pop() if self._idle else _aligned(self.temporary_bytes)  # each thread its own
         host = Host(self._host_operations) if self._host_operations else None
-        self._run(_table([*inputs, *self._captured, *outputs, memory], host), begin, end)
+        arrays = [*inputs, *self._captured, *outputs, memory]
+        self._run(_table(arrays, host), begin, end)
         self._idle.append(memory)
         if host is not None and host.problem is not None:
             raise host.problem

@@ -25,7 +25,7 @@ from chainrule.graph import ops
 from chainrule.graph.forms import FORMS
 from chainrule.graph.graph import Origin
 from chainrule.graph.interpret import INTEGERS, has_value
-from chainrule.graph.node import Node, constant, full
+from chainrule.graph.node import Data, Node, constant, full, in_order
 from chainrule.graph.ops import Op
 from chainrule.graph.types import Type, checked_dtype
 from chainrule.trace.plain import Request, plain_value, shown
@@ -33,10 +33,10 @@ from chainrule.trace.plain import Request, plain_value, shown
 __all__ = [
     "Array", "Recorder", "apply", "as_array", "as_float", "as_floats", "astype", "binary", "bits", "broadcast",
     "broadcast_shape", "carry_origins", "common_dtype", "concatenated", "contract", "diagonal", "divide", "every",
-    "extreme", "inverted", "is_float", "is_recording", "matmul", "mean", "mirrored", "moved_axis", "namespace",
-    "normalized_axes", "normalized_axis", "origins_of", "plain_array", "power", "product_of_rows", "promoted",
-    "promoted_dtype", "recording", "reduced", "reshape", "root", "scope", "taken", "total", "transpose", "variable",
-    "viewed", "without_arrays",
+    "extreme", "inverted", "is_float", "is_recording", "matmul", "may_change", "mean", "mirrored", "moved_axis",
+    "namespace", "normalized_axes", "normalized_axis", "origins_of", "plain_array", "power", "product_of_rows",
+    "promoted", "promoted_dtype", "recording", "reduced", "reshape", "root", "scope", "taken", "total", "transpose",
+    "variable", "viewed", "without_arrays",
 ]  # fmt: skip
 
 _BOOL = np.dtype(bool)
@@ -50,6 +50,16 @@ class Recorder:
     origins: dict[Node, tuple[Origin, ...]] = field(default_factory=dict)
     layer: str = ""
     backward_of: Node | None = None
+    captured: dict[int, tuple[Any, Array]] = field(default_factory=dict)  # by identity, with what must live as long
+
+    def capture(self, x: np.ndarray[Any, Any]) -> Array:
+        """A plain array as part of the program, which reads it whenever it runs."""
+        if id(x) not in self.captured:
+            array = plain_array(x)
+            turned = array.flags.f_contiguous and not array.flags.c_contiguous  # what is read is in row-major order
+            found = Array(Node(ops.CONSTANT, (), (Data(array.T if turned else array.view(), shared=True),)))
+            self.captured[id(x)] = x, transpose(found) if turned else found
+        return self.captured[id(x)][1]
 
     def note(self, node: Node) -> None:
         """Remember where the node was written, and what it was made of that nobody wrote.
@@ -140,7 +150,15 @@ def as_array(x: Any) -> Array:
         return x
     if isinstance(x, _SEQUENCES) and _holds_traced(x):
         return _joined(x)
+    recorder = _RECORDER.get()
+    if recorder is not None and isinstance(x, np.ndarray):
+        return recorder.capture(x)
     return Array(constant(_checked(x)))
+
+
+def may_change(x: Array) -> bool:
+    """Whether a program that uses `x` may find another value in it than it has now."""
+    return any(n.op is ops.CONSTANT and n.attributes[0].shared for n in in_order([x.node]))
 
 
 def _holds_traced(x: Any) -> bool:

@@ -220,6 +220,8 @@ def _inside(index: Array, extent: int) -> Array:
     positions = value(index.node)
     if positions.size and (positions.min() < -extent or positions.max() >= extent):
         raise IndexError(f"index {positions.min()}…{positions.max()} is outside an axis of {extent} elements")
+    if core.may_change(index):
+        return _from_end(index, extent)
     if positions.size and positions.min() < 0:
         return as_array(np.where(positions < 0, positions + extent, positions).astype(positions.dtype))
     return index
@@ -236,7 +238,7 @@ def _from_end(index: Array, extent: int) -> Array:
 
 def _clipped(index: Array, extent: int) -> Array:
     """An index that is not known, taken to the nearest edge of its axis: alone a lookup does so itself."""
-    if has_value(index.node):
+    if has_value(index.node) and not core.may_change(index):
         return index
     above = apply(ops.MAXIMUM, index.node, full(0, index.node.type))
     last = min(max(extent - 1, 0), int(np.iinfo(index.dtype).max))

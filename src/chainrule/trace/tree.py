@@ -15,7 +15,7 @@ import numpy as np
 
 from chainrule.errors import ShapeError
 
-__all__ = ["Structure", "flatten", "matched", "paths", "tree_map", "unflatten"]
+__all__ = ["Structure", "flatten", "matched", "paths", "statics", "tree_map", "unflatten"]
 
 
 class Structure(NamedTuple):
@@ -84,6 +84,14 @@ class _Static(NamedTuple):
 
 def _is_static(value: Any) -> bool:
     return value is None or isinstance(value, str | bytes | type | np.dtype) or callable(value)
+
+
+def statics(structure: Structure) -> Iterator[Any]:
+    """What belongs to a structure and is no array: strings, functions, values of static fields."""
+    if structure.kind == "static":
+        yield structure.keys[0]
+    for child in structure.children:
+        yield from statics(child)
 
 
 def unflatten(structure: Structure, leaves: Iterable[Any]) -> Any:

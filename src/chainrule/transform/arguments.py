@@ -47,7 +47,8 @@ def place(arguments: Sequence[Any], position: int, function: Function) -> int:
 
 def name_of(function: Function) -> str:
     """The name of a function for a message."""
-    return getattr(function, "__name__", repr(function))
+    name = getattr(function, "__name__", None)
+    return repr(function) if name is None else str(name)
 
 
 def float_arrays(tree: Any, where: str) -> tuple[list[Array], Structure]:

@@ -15,12 +15,14 @@ from chainrule.trace.control import placeholders
 from chainrule.trace.plain import transforming
 from chainrule.trace.tree import Structure, flatten, paths, unflatten
 from chainrule.transform.arguments import Function, arrays_of, name_of, outcome, positions
+from chainrule.transform.transformed import transformation
 
 __all__ = ["per_example", "vmap"]
 
 Axes = Any  # None, a whole number, or a tree of them
 
 
+@transformation
 def vmap(function: Function, in_axes: Axes = 0, out_axes: Axes = 0) -> Function:
     """The function that does for all examples at once what `function` does for one.
 
@@ -63,6 +65,7 @@ def vmap(function: Function, in_axes: Axes = 0, out_axes: Axes = 0) -> Function:
     return batched
 
 
+@transformation
 def per_example(function: Function, argnums: int | Sequence[int] | None = None) -> Function:
     """The function that returns what `function` does for each example alone: of a gradient, one for each row.
 

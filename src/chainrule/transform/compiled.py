@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import functools
-import sys
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
-from chainrule.errors import Hint
+from chainrule.errors import DTypeError, Hint, OptionError
 from chainrule.graph.graph import Graph
 from chainrule.trace.array import Array
 from chainrule.trace.plain import transforming
 from chainrule.trace.tracing import argument_types, trace
-from chainrule.trace.tree import Structure, flatten, unflatten
+from chainrule.trace.tree import Structure, flatten, statics, unflatten
 from chainrule.transform.arguments import Function, name_of
+from chainrule.transform.transformed import Transformed
 
 __all__ = ["Compiled", "compile"]
 
@@ -26,6 +25,13 @@ def compile(function: Function) -> Compiled:
     Python integers, booleans and strings among the arguments are constants of the program, which is made anew for
     other ones. The program for given arguments is `compiled.program(*arguments)`, and prints as its kernels.
 
+    An array that the function closes over is read at each call, so changes made in place are seen. A name that is bound
+    to another array or number is not looked up again: what may change that way must be an argument. Nor is anything
+    done again that NumPy alone makes of such arrays while the function is traced.
+
+    Raises TracingError if Python asks for a value of an argument; DTypeError if one holds no numbers, or is the
+    instance of a compiled method's class and no dataclass; OptionError if one is a callable that is not hashable.
+
     >>> import chainrule as cr
     >>> from chainrule import numpy as np
     >>> slope = cr.compile(cr.grad(lambda w, x: np.sum(np.tanh(w * x))))
@@ -35,12 +41,15 @@ def compile(function: Function) -> Compiled:
     return Compiled(function)
 
 
-class Compiled:
+@final
+class Compiled(Transformed):
     """A function with its native programs, one for each kind of arguments that it has been called with."""
 
+    __slots__ = ("_programs", "_seen", "function")
+
     def __init__(self, function: Function) -> None:
-        functools.update_wrapper(self, function)
-        self.function = function
+        super().__init__(function, (compile, (function,), {}))
+        self.__wrapped__ = self.function = function
         self._programs: dict[Any, Any] = {}
         self._seen: dict[Any, tuple[Any, Structure, list[int]]] = {}  # the same by what arguments look like at a glance
 
@@ -53,16 +62,6 @@ class Compiled:
         program, result, dynamic = self._prepared(leaves, structure)
         outputs = program(*(leaves[n] for n in dynamic))
         return unflatten(result, [o[()] if o.ndim == 0 else o for o in outputs])
-
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
-        """As a method: the instance is the first argument."""
-        return self if instance is None else functools.partial(self, instance)
-
-    def __reduce__(self) -> str | tuple[Any, ...]:
-        """To be copied or pickled by its name, or as the function: its programs are made again."""
-        name = getattr(self.function, "__qualname__", "")
-        known = getattr(sys.modules.get(self.__module__), name, None)
-        return name if known is self else (compile, (self.function,))
 
     def __repr__(self) -> str:
         return f"<compiled {name_of(self.function)}>"
@@ -84,13 +83,19 @@ class Compiled:
     def _prepared(self, leaves: list[Any], structure: Structure) -> tuple[Any, Structure, list[int]]:
         """The program for such arguments, the structure of its result, and which of the leaves it takes."""
         seen = (structure, *map(_kind, leaves))
-        if seen not in self._seen:
-            self._seen[seen] = self._found(leaves, structure)
-        return self._seen[seen]
+        try:
+            known = self._seen.get(seen)
+        except TypeError:
+            _check_hashable(structure)
+            raise
+        if known is None:
+            known = self._seen[seen] = self._found(leaves, structure)
+        return known
 
     def _found(self, leaves: list[Any], structure: Structure) -> tuple[Any, Structure, list[int]]:
         from chainrule.native.program import build
 
+        self._check_instance(leaves, structure)
         dynamic, types, weak = _types(leaves, structure)
         static = tuple((n, type(leaf), leaf) for n, leaf in enumerate(leaves) if isinstance(leaf, bool | int))
         key = (structure, tuple(types), weak, static)
@@ -103,6 +108,20 @@ class Compiled:
                     cure="cr.scan compiles one round of a loop, and starts the sooner.",
                 )
         return (*self._programs[key], dynamic)
+
+    def _check_instance(self, leaves: list[Any], structure: Structure) -> None:
+        """Refuse to be the method of an object that is no tree: what it holds would be taken for constants."""
+        first = next(iter(structure.children[0].children), None)
+        if first is None or first.kind not in (None, "static"):
+            return
+        instance = leaves[0] if first.kind is None else first.keys[0]
+        owner = next((kind.__name__ for kind in type(instance).__mro__ if self in vars(kind).values()), None)
+        if owner is not None:
+            raise DTypeError(
+                f"{owner}.{name_of(self.function)} is compiled, but an instance of {owner} is no tree of arrays.",
+                cure=f"Make {owner} a dataclass: write @dataclass above it. Its fields, arrays or trees of them, are "
+                "then arguments of the program; field(metadata={'static': True}) marks those that are none.",
+            )
 
     def _traced(
         self, leaves: list[Any], structure: Structure, dynamic: list[int], types: Any, weak: Any
@@ -117,6 +136,19 @@ class Compiled:
         flat = flatten(tuple(range(len(dynamic))))[1]
         with transforming():
             return trace(from_dynamic, flat, types, weak)
+
+
+def _check_hashable(structure: Structure) -> None:
+    """OptionError names what among the arguments is no array and cannot be told from others of its kind."""
+    for value in statics(structure):
+        try:
+            hash(value)
+        except TypeError:
+            raise OptionError(
+                f"an argument holds {value!r}, which is no array, and is not hashable: a compiled function cannot know "
+                "for which others its program holds.",
+                cure=f"Give {type(value).__name__} a __hash__ that goes with its __eq__, or close over it.",
+            ) from None
 
 
 def _types(leaves: list[Any], structure: Structure) -> tuple[list[int], Any, frozenset[int]]:

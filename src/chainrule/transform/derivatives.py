@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from chainrule.derive.backpropagation import backpropagate
@@ -23,12 +24,14 @@ from chainrule.transform.arguments import (
     positions,
     variables,
 )
+from chainrule.transform.transformed import transformation
 
 __all__ = ["grad", "jvp", "value_and_grad", "vjp"]
 
 _LEAF = flatten(0.0)[1]
 
 
+@transformation
 def value_and_grad(function: Function, argnums: int | Sequence[int] = 0, *, has_aux: bool = False) -> Function:
     """The function that returns `(C, ∂C/∂argument)` for a function with one real number as its result.
 
@@ -48,6 +51,10 @@ def value_and_grad(function: Function, argnums: int | Sequence[int] = 0, *, has_
     >>> float(value), float(slope)
     (9.0, 6.0)
     """
+    return _value_and_grad(function, argnums, has_aux)
+
+
+def _value_and_grad(function: Function, argnums: int | Sequence[int], has_aux: bool) -> Function:
     asked, single = positions(argnums)
 
     @functools.wraps(function)
@@ -88,6 +95,7 @@ def _aside(aux: Sequence[Any], function: Function, outermost: bool) -> list[Any]
     return [outcome(structure, arrays, outermost) for arrays, structure in found]
 
 
+@transformation
 def grad(function: Function, argnums: int | Sequence[int] = 0, *, has_aux: bool = False) -> Function:
     """The function that returns ∂C/∂argument: `value_and_grad` without the value; with `has_aux` `(∂C/∂argument, aux)`.
 
@@ -95,14 +103,14 @@ def grad(function: Function, argnums: int | Sequence[int] = 0, *, has_aux: bool 
     >>> float(cr.grad(cr.grad(lambda x: x ** 3))(2.0))
     12.0
     """
-    both = value_and_grad(function, argnums, has_aux=has_aux)
+    both = _value_and_grad(function, argnums, has_aux)
 
     @functools.wraps(function)
     def derivative(*arguments: Any, **options: Any) -> Any:
         value, gradient = both(*arguments, **options)
         return (gradient, value[1]) if has_aux else gradient
 
-    derivative.argnums = both.argnums  # type: ignore[attr-defined]
+    derivative.argnums = positions(argnums)[0]  # type: ignore[attr-defined]
     return derivative
 
 
@@ -127,16 +135,38 @@ def vjp(function: Function, *primals: Any, has_aux: bool = False) -> Any:
         result, *aux = _pair(result, function) if has_aux else (result,)
         outputs, structure = arrays_of(result, function)
 
-    def pull(error: Any) -> Any:
-        with transforming() as outside:
-            errors = _fitting(error, outputs, structure, "the error")
-            given = [(y.node, e) for y, e in zip(outputs, errors, strict=True) if e is not None]
-            found = iter(backpropagate(given, [v.node for mine in leaves for v in mine]))
-            parts = ([next(found) for _ in mine] for mine in leaves)
-            trees = tuple(outcome(s, part, outside) for s, part in zip(structures, parts, strict=True))
+    pull = _Pull(function, has_aux, leaves, structures, outputs, structure)
+    return outcome(structure, outputs, outermost), pull, *_aside(aux, function, outermost)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Pull:
+    """The function δ ↦ Jᵀδ of a function at its arguments."""
+
+    function: Function
+    has_aux: bool
+    leaves: Sequence[Sequence[Array]]  # of each argument
+    structures: Sequence[Structure]
+    outputs: Sequence[Array]
+    structure: Structure
+
+    def __call__(self, error: Any) -> Any:
+        with transforming() as outermost:
+            errors = _fitting(error, self.outputs, self.structure, "the error")
+            given = [(y.node, e) for y, e in zip(self.outputs, errors, strict=True) if e is not None]
+            found = iter(backpropagate(given, [v.node for mine in self.leaves for v in mine]))
+            parts = ([next(found) for _ in mine] for mine in self.leaves)
+            trees = tuple(outcome(s, part, outermost) for s, part in zip(self.structures, parts, strict=True))
             return trees[0] if len(trees) == 1 else trees
 
-    return outcome(structure, outputs, outermost), pull, *_aside(aux, function, outermost)
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To be pickled as the function and its arguments: it is run again."""
+        primals = (outcome(s, mine, True) for s, mine in zip(self.structures, self.leaves, strict=True))
+        return _pull, (self.function, tuple(primals), self.has_aux)
+
+
+def _pull(function: Function, primals: Sequence[Any], has_aux: bool) -> _Pull:
+    return vjp(function, *primals, has_aux=has_aux)[1]  # type: ignore[no-any-return]
 
 
 def jvp(function: Function, primals: Any, tangents: Any, *, has_aux: bool = False) -> Any:

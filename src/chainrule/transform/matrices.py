@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,12 +23,14 @@ from chainrule.trace.plain import differentiating, transforming
 from chainrule.trace.tree import Structure, unflatten
 from chainrule.transform.arguments import Function, arrays_of, name_of, outcome, place, positions, variables
 from chainrule.transform.derivatives import grad, jvp, vjp
+from chainrule.transform.transformed import transformation
 
 Blocks = Callable[[Sequence[Array], Sequence[Array]], list[list[Array]]]
 
 __all__ = ["ggn_vp", "hessian", "hvp", "jacfwd", "jacobian", "jacrev"]
 
 
+@transformation
 def jacobian(function: Function, argnums: int | Sequence[int] = 0, mode: str | None = None) -> Function:
     """The function that returns J = ∂result/∂argument, of shape `(*result.shape, *argument.shape)`.
 
@@ -63,6 +66,7 @@ def jacrev(function: Function, argnums: int | Sequence[int] = 0) -> Function:
     return jacobian(function, argnums, "reverse")
 
 
+@transformation
 def hessian(function: Function, argnums: int | Sequence[int] = 0) -> Function:
     """The function that returns H = ∂²C/∂argument², of shape `(*argument.shape, *argument.shape)`; for trees, of trees.
 
@@ -78,6 +82,7 @@ def hessian(function: Function, argnums: int | Sequence[int] = 0) -> Function:
     return _matrix(grad(function, argnums), argnums, _symmetric)
 
 
+@transformation
 def hvp(function: Function, argnums: int = 0) -> Function:
     """The function `(w, v, …) ↦ H·v`: the product of the Hessian of C(w, …) with a direction v, without forming H.
 
@@ -107,9 +112,31 @@ def hvp(function: Function, argnums: int = 0) -> Function:
 
         return jvp(gradient, (arguments[n],), (arguments[n + 1],))[1]
 
+    return _signed(product, _with_direction(function, argnums))
+
+
+def _signed(product: Function, parameters: Sequence[inspect.Parameter]) -> Function:
+    """The function, which says that it takes these."""
+    if parameters:
+        product.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return product
 
 
+def _with_direction(function: Function, argnums: int) -> list[inspect.Parameter]:
+    """The parameters of a function, with `v` after the one that `argnums` names; none if they cannot be told."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+        chosen = parameters[argnums]
+    except (TypeError, ValueError, IndexError):
+        return []
+    single = chosen.kind in (chosen.POSITIONAL_ONLY, chosen.POSITIONAL_OR_KEYWORD)
+    if not single or any(p.name == "v" for p in parameters):
+        return []
+    after = argnums % len(parameters) + 1
+    return [*(p.replace(default=p.empty) for p in parameters[:after]), chosen.replace(name="v"), *parameters[after:]]
+
+
+@transformation
 def ggn_vp(model: Function, cost: Function) -> Function:
     """The function `(w, v, inputs, *targets) ↦ G·v` with the Gauss-Newton matrix of `cost(model(w, inputs), *targets)`.
 
@@ -139,7 +166,12 @@ def ggn_vp(model: Function, cost: Function) -> Function:
         curved = jvp(slope, (z,), (change,))[1]
         return vjp(predicted, w)[1](curved)
 
-    return product
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    taken = [
+        *(inspect.Parameter(n, kind) for n in "wv"),
+        inspect.Parameter("arguments", inspect.Parameter.VAR_POSITIONAL),
+    ]
+    return _signed(product, taken)
 
 
 def _matrix(function: Function, argnums: int | Sequence[int], blocks: Blocks) -> Function:

@@ -18,6 +18,7 @@ from chainrule.trace.plain import transforming, without_derivatives
 from chainrule.trace.tree import Structure, flatten, matched, unflatten
 from chainrule.transform.arguments import Function, arrays_of, name_of, outcome
 from chainrule.transform.batches import vmap
+from chainrule.transform.transformed import transformation
 
 __all__ = ["checkpoint", "custom_derivative", "stop_gradient"]
 
@@ -70,6 +71,11 @@ def custom_derivative(
             f"custom_derivative of {name_of(function)}: neither pull nor push is given.",
             cure="Give pull=lambda error, y, *arguments: …, or push=lambda tangents, y, *arguments: ….",
         )
+    return _custom_derivative(function, pull, push)
+
+
+@transformation
+def _custom_derivative(function: Function, pull: Function | None, push: Function | None) -> Function:
 
     @functools.wraps(function)
     def with_rule(*arguments: Any) -> Any:
@@ -85,6 +91,7 @@ def custom_derivative(
     return with_rule
 
 
+@transformation
 def checkpoint(function: Function) -> Function:
     """`function`, of which backpropagation keeps only the arguments: what it needs in between is computed again.
 
