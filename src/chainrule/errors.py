@@ -39,6 +39,7 @@ __all__ = [
     "StorageError",
     "TracingError",
     "line_of",
+    "printable",
     "user_line",
 ]
 
@@ -75,6 +76,15 @@ def _quoted(location: tuple[str, int] | None) -> str:
     return f"\n  at {file}:{line}" + (f": {source}" if source else "")
 
 
+def printable(text: str) -> str:
+    """A text in which nothing commands a terminal: what cannot be printed is written as its code.
+
+    >>> printable("a name\\x1b[2J")
+    'a name\\\\x1b[2J'
+    """
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+
+
 class ChainruleError(Exception):
     """Base of every exception that chainrule raises on purpose.
 
@@ -83,7 +93,7 @@ class ChainruleError(Exception):
     """
 
     def __init__(self, what: str, *, cure: str = "", where: tuple[str, int] | None = None) -> None:
-        self.what = what
+        self.what = what = printable(what)  # it may quote a file that anybody wrote
         self.cure = cure
         self.where = where or user_line()
         super().__init__(what + _quoted(self.where) + (f"\n  {cure}" if cure else ""))

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import chainrule as cr
@@ -44,8 +45,11 @@ def test_data_that_do_not_fit_are_refused_in_a_sentence(
     work: Path, data: cr.data.DataSet, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = saved(work / "run", data, 0.1)
-    assert execute(["diagnose", str(run)]) == 2
-    assert capsys.readouterr().err == "error: the examples have 784 features, but the network takes 16 inputs.\n"
+    for name, images in (("train", 12), ("t10k", 4)):
+        cr.data.write_idx(f"{name}-images-idx3-ubyte", np.zeros((images, 3, 3), np.uint8))
+        cr.data.write_idx(f"{name}-labels-idx1-ubyte", np.zeros(images, np.uint8))
+    assert execute(["diagnose", str(run), "."]) == 2
+    assert "error: the examples have 9 features, but the network takes 16 inputs.\n" in capsys.readouterr().err
 
 
 def test_learn_ends_with_what_came_of_it_what_stands_out_and_what_to_do(

@@ -46,12 +46,13 @@ def test_show_does_not_let_a_file_command_the_terminal(images: Path, capsys: pyt
     assert execute(["learn", str(images), "--epochs", "1", "--output", "run", "--quiet"]) == 0
     path = Path("run/configuration.json")
     details = json.loads(path.read_text())
-    path.write_text(json.dumps({**details, "data": "\x1b[2J[bold]digits", "\x1b]0;title\x07": 1}))
     capsys.readouterr()
-    assert execute(["show", "run"]) == 0
-    printed = capsys.readouterr().out
-    assert "\x1b" not in printed
-    assert "[bold]digits" in printed
+    for changed in ({"data": "\x1b[2Jdigits"}, {"\x1b]0;title\x07": 1}, {"cost": "\x9b31m"}, {"activations": ["\x1b"]}):
+        path.write_text(json.dumps({**details, **changed}))
+        assert execute(["show", "run"]) == 2
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert all(character.isprintable() for character in printed.err.rstrip("\n"))
 
 
 def test_version(chainrule_command: Command) -> None:

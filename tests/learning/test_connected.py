@@ -98,7 +98,7 @@ def test_a_wiring_that_is_none_is_refused(tmp_path: Path, wiring: Any) -> None:
     folder = cr.learn(knotted(), (X, LABELS), epochs=1, optimizer=cr.optim.SGD(0.1), **OPTIONS).save(tmp_path / "run")
     path = folder / "configuration.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"wiring": wiring}))
-    with pytest.raises(FormatError, match="does not hold the network's weights"):
+    with pytest.raises(FormatError, match=r"configuration\.json.*wiring"):
         cr.Run.load(folder)
 
 

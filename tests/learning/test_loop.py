@@ -6,6 +6,7 @@ batches, fused updates, a short last batch) must make no difference but rounding
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -311,8 +312,11 @@ def test_the_history_has_a_record_for_each_epoch(learned: Learned) -> None:
 
 def test_the_configuration_says_how_it_was_made(learned: Learned) -> None:
     case, run, _ = learned
+    digest = hashlib.sha256()
+    for array in (case.x, case.labels):
+        digest.update(f"{array.dtype} {array.shape} ".encode() + array.tobytes())
     expected = {
-        "sizes": case.sizes,
+        "sizes": tuple(case.sizes),
         "cost": case.cost,
         "epochs": case.epochs,
         "batch": case.batch,
@@ -321,8 +325,22 @@ def test_the_configuration_says_how_it_was_made(learned: Learned) -> None:
         "seed": 0,
         "dtype": "float64",
         "training_examples": case.examples,
+        "data": "",
+        "data_shape": case.x.shape,
+        "data_digest": digest.hexdigest(),
     }
-    assert dict(run.configuration) == expected
+    expected |= {"validation_examples": 9} if case.validated else {}
+    known = dict(run.configuration)
+    assert {name: value for name, value in known.items() if "constant" not in name} == expected
+    least = 0.5 * case.y.var(axis=0).sum()
+    if case.cost == "quadratic":
+        assert known["constant_cost"] == pytest.approx(least)
+    else:
+        share = case.y.mean(axis=0)
+        rest = (1 - share) * np.log(1 - share) if case.names[-1] == "sigmoid" else 0.0
+        assert known["constant_cost"] == pytest.approx(-(share * np.log(share) + rest).sum())
+    assert known.get("constant_accuracy") == (None if case.regression else case.y.mean(axis=0).max())
+    assert ("validation_constant_cost" in known) == case.validated
 
 
 # what it leaves alone, and what it repeats

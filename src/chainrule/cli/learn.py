@@ -144,7 +144,7 @@ def learn(
             evaluate_training=evaluate_training,
             progress=not quiet,
         )
-        run = _completed(learned, data, "digits" if folder is None else str(folder))
+        run = _completed(learned, data)
         if run.interrupted:
             print(f"stopped after {len(run.history)} of {epochs} epochs: keeping what was learnt", file=sys.stderr)
         saved = None
@@ -168,18 +168,16 @@ def _stoppable() -> Iterator[None]:
         raise typer.Exit(STOPPED) from None
 
 
-def _completed(run: Run, data: DataSet, source: str) -> Run:
-    """The run with what it was learnt from and, if there are test examples, how it does on them."""
-    more: dict[str, Any] = {"data": source}
-    if data.validation is not None:
-        more["validation_examples"] = len(data.validation)
+def _completed(run: Run, data: DataSet) -> Run:
+    """The run with how it does on the test examples, if there are such."""
+    more: dict[str, Any] = {}
     stopped = run.interrupted
     if data.test is not None and not stopped:
         try:
             more |= _tested(run, data, data.test)
         except KeyboardInterrupt:
             stopped = True
-    return replace(run, configuration={**run.configuration, **more}, interrupted=stopped)
+    return replace(run, configuration=replace(run.configuration, **more), interrupted=stopped)
 
 
 def _tested(run: Run, data: DataSet, test: DataSet) -> dict[str, Any]:

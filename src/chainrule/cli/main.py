@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from chainrule.errors import ChainruleError, DataError, DTypeError, OptionError, ShapeError
+from chainrule.errors import ChainruleError, DataError, DTypeError, OptionError, ShapeError, printable
 
 __all__ = ["FAILED", "MISUSED", "STOPPED", "execute", "main"]
 
@@ -54,5 +54,5 @@ def _executed(arguments: Sequence[str]) -> int:
 
 
 def _failed(sentence: str, code: int) -> int:
-    print(f"error: {sentence}", file=sys.stderr)
+    print(f"error: {printable(sentence)}", file=sys.stderr)
     return code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
@@ -23,7 +24,8 @@ class DataSet:
     `x` is float32 or float64 of shape (n, features…), at least one feature, all finite. `labels` is either
     integers of shape (n,), the class of each example counted from 0, or float32 or float64 of shape (n, k), the
     k real targets of each. `validation` and `test` are data sets of the same kind that training never sees.
-    `class_names` names class 0, 1, …, and says how many there are; leave it empty for 0 … the largest label.
+    `class_names` names class 0, 1, …, and says how many there are; leave it empty for 0 … the largest label. `folder`
+    is where the data can be read again, if that is so.
 
     A data set unpacks as the pair `x, labels`. The arrays are held, not copied.
 
@@ -44,12 +46,14 @@ class DataSet:
     test: DataSet | None = None
     name: str = ""
     class_names: tuple[str, ...] = ()
+    folder: str = ""
 
     def __post_init__(self) -> None:
         _check_x(self.x)
         _check_labels(self.labels)
         _check_lengths(self.x, self.labels)
         _check_class_names(self)
+        _check_words(self)
         for role, part in self._parts():
             _check_part(self, role, part)
 
@@ -86,6 +90,20 @@ class DataSet:
         if self.labels.ndim == 2:
             return 0
         return len(self.class_names) or int(self.labels.max()) + 1
+
+    def digest(self) -> str:
+        """The SHA-256 of `x` and `labels`, by which the same data are known again: 64 hexadecimal digits.
+
+        >>> data = DataSet(np.zeros((2, 1)), np.array([0, 4]))
+        >>> data.digest() == DataSet(np.zeros((2, 1)), np.array([0, 3])).digest()
+        False
+        """
+        labels = self.labels.astype(np.int64, copy=False) if self.labels.ndim == 1 else self.labels
+        found = hashlib.sha256(usedforsecurity=False)
+        for array in (self.x, labels):
+            found.update(f"{array.dtype.name} {array.shape} ".encode())
+            found.update(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).data)
+        return found.hexdigest()
 
     def flat(self) -> NDArray[Any]:
         """`x` with each example in one row: shape (n, features), a view wherever NumPy can make one.
@@ -243,6 +261,12 @@ def _check_class_names(data: DataSet) -> None:
     if data.class_names and data.labels.max() >= len(data.class_names):
         found = f"{len(data.class_names)} class names, but a label of {data.labels.max()}"
         raise DataError(f"{found}.", cure="Name every class, class 0 first.")
+
+
+def _check_words(data: DataSet) -> None:
+    for what, words in (("name", data.name), ("folder", data.folder)):
+        if not isinstance(words, str) or not words.isprintable():
+            raise DataError(f"{what} must be text that can be printed, not {words!a}.", cure="Give it another name.")
 
 
 def _check_part(data: DataSet, role: str, part: object) -> None:

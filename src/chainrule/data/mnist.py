@@ -57,13 +57,16 @@ def mnist(folder: str | os.PathLike[str]) -> DataSet:
         raise FormatError(f"Images of different sizes: {found}.", cure=_ONE_SET)
     if len(x) < 2:
         raise FormatError(f"{train_images} holds one image, too few to split off a validation set.")
-    return _split(x, labels, name="mnist", test=test)
+    return _split(x, labels, name="mnist", test=test, folder=os.path.abspath(folder))
 
 
-def _split(x: NDArray[np.float32], labels: NDArray[np.int64], *, name: str, test: DataSet | None = None) -> DataSet:
+def _split(
+    x: NDArray[np.float32], labels: NDArray[np.int64], *, name: str, test: DataSet | None = None, folder: str = ""
+) -> DataSet:
     end = len(x) - max(1, len(x) // 6)
     validation = DataSet(x[end:], labels[end:], name=f"{name} validation", class_names=_DIGITS)
-    return DataSet(x[:end], labels[:end], validation=validation, test=test, name=name, class_names=_DIGITS)
+    training = x[:end], labels[:end]
+    return DataSet(*training, validation=validation, test=test, name=name, class_names=_DIGITS, folder=folder)
 
 
 def _find(folder: Path, names: tuple[str, ...]) -> list[Path]:

@@ -128,7 +128,7 @@ def diagnose(
         subject,
         run,
         optimizer or chosen_optimizer(network_or_run, None),
-        batch or (int(run.configuration["batch"]) if run and "batch" in run.configuration else None),
+        batch or (run.configuration.batch if run else None),
         None if held_out is None else _checked(subject, held_out, seed),
         seed,
         rows,
@@ -155,7 +155,7 @@ def glance(run: Run) -> Finding | None:
     >>> glance(run) is None
     True
     """
-    case = Case(run.network, None, run, chosen_optimizer(run, None), run.configuration.get("batch"))
+    case = Case(run.network, None, run, chosen_optimizer(run, None), run.configuration.batch)
     found = findings_in(case, [row for row in NETWORKS if row.needs <= {"flow", "levels", "history"}], 1)
     return found[0] if found and found[0].severity != "note" else None
 

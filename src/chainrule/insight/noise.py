@@ -169,7 +169,7 @@ def gradient_noise(
 
 
 def _batch_of(asked: Any) -> int | None:
-    return asked.configuration.get("batch") if isinstance(asked, Run) else None
+    return asked.configuration.batch if isinstance(asked, Run) else None
 
 
 @dataclass(frozen=True, eq=False)

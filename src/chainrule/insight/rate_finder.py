@@ -182,8 +182,8 @@ def _optimizer(asked: Any, given: Any) -> Optimizer:
 
 
 def _batch(asked: Any, batch: Any, examples: int) -> int:
-    usual = asked.configuration.get("batch", 32) if isinstance(asked, Run) else 32
-    return min(int(usual), examples) if batch is None else whole_number("batch", batch, 1, examples)
+    usual = (asked.configuration.batch if isinstance(asked, Run) else None) or 32
+    return min(usual, examples) if batch is None else whole_number("batch", batch, 1, examples)
 
 
 def _trained(subject: Subject, optimizer: Optimizer, batch: int, rates: Values, seed: int) -> Values:

@@ -10,7 +10,6 @@ stability, 2021; Cohen et al., Adaptive gradient methods at the edge of stabilit
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +18,7 @@ import numpy as np
 from chainrule.errors import OptionError
 from chainrule.insight.presentation import number
 from chainrule.insight.vectors import vector
-from chainrule.learning.optimizers import SGD, Adam, Momentum, Optimizer
+from chainrule.learning.optimizers import SGD, Adam, Momentum, Optimizer, optimizer_from
 from chainrule.learning.run import Run
 
 __all__ = ["Stability", "chosen_optimizer", "preconditioner", "stability"]
@@ -104,19 +103,4 @@ def chosen_optimizer(asked: Any, rate: Any) -> Optimizer | None:
         return rate
     if rate is not None:
         return SGD(rate)
-    return _parsed(str(asked.configuration.get("optimizer", ""))) if isinstance(asked, Run) else None
-
-
-_KNOWN = {kind.__name__: kind for kind in (SGD, Momentum, Adam)}
-
-
-def _parsed(text: str) -> Optimizer | None:
-    """The optimiser that a run's configuration tells of, as `SGD(rate=0.5)`; None for one that is not ours."""
-    found = re.fullmatch(r"(\w+)\((.*)\)", text)
-    if not found or found[1] not in _KNOWN:
-        return None
-    try:
-        settings = {name: float(value) for name, value in (part.split("=") for part in found[2].split(", "))}
-        return _KNOWN[found[1]](**settings)
-    except (ValueError, TypeError):
-        return None
+    return optimizer_from(asked.configuration.optimizer or "") if isinstance(asked, Run) else None

@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.checks import real_number, whole_number
 from chainrule.errors import OptionError
+from chainrule.learning.configuration import Configuration
 from chainrule.learning.evaluate import Examples, prepared
 from chainrule.learning.run import Run
 from chainrule.learning.step import Objective
@@ -112,16 +113,16 @@ def subject_of(
 
     Raises OptionError for another kind of network or a cost that does not suit it, DataError for data that do not fit.
     """
-    known = dict(network.configuration) if isinstance(network, Run) else {}
+    known = network.configuration if isinstance(network, Run) else Configuration()
     asked = network.network if isinstance(network, Run) else network
     if not isinstance(asked, Network if layers else Feedforward):
         what = "a Network of layers" if layers else "a network"
         raise OptionError(f"this question is about {what}, or a Run with one, not {type(asked).__name__}.")
-    chosen = cost or known.get("cost") or _usual_cost(asked)
+    chosen = cost or known.cost or _usual_cost(asked)
     cost_function(chosen, asked.output_activation)
     examples = prepared(data, asked, asked.dtype)
-    factor = real_number("l2", known.get("l2", 0.0) if l2 is None else l2, 0)
-    penalty = factor / int(known.get("training_examples", len(examples.x)))
+    factor = (known.l2 or 0.0) if l2 is None else real_number("l2", l2, 0)
+    penalty = factor / (known.training_examples or len(examples.x))
     return Subject(asked, Objective(chosen, penalty), examples, tuple(getattr(data, "class_names", ()) or ()))
 
 

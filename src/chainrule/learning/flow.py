@@ -250,6 +250,9 @@ class Flow:
         """The flow that `to_tensors` gave; KeyError or ValueError if it is none."""
         layers = {name: tensors[f"layers.{name}"] for name in LAYER_QUANTITIES}
         totals = {name: tensors[f"totals.{name}"] for name in STEP_QUANTITIES}
+        known = {f"layers.{name}" for name in layers} | {f"totals.{name}" for name in totals}
+        if unknown := set(tensors) - known - {"steps", "batch", "class_shares"}:
+            raise ValueError(f"nothing uses {min(unknown)!a}")
         steps, batch, shares = tensors["steps"], tensors["batch"], tensors["class_shares"]
         of_layers, of_totals = {a.shape for a in layers.values()}, {a.shape for a in totals.values()}
         if steps.dtype.kind != "i" or batch.dtype.kind != "i" or batch.shape != (1,) or batch[0] < 1:

@@ -6,16 +6,19 @@ import functools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from chainrule.checks import instance, real_number, whole_number
-from chainrule.data.dataset import DataSet
+from chainrule.data.dataset import DataSet, as_dataset
 from chainrule.errors import OptionError
+from chainrule.learning.baseline import constant_accuracy, constant_cost
+from chainrule.learning.configuration import Configuration
 from chainrule.learning.evaluate import Evaluator, Examples, Totals, by_size, prepared
 from chainrule.learning.flow import Flow
-from chainrule.learning.optimizers import Optimizer
+from chainrule.learning.optimizers import Optimizer, optimizer_text
 from chainrule.learning.progress import Progress
 from chainrule.learning.run import Record, Run
 from chainrule.learning.step import ROW, Objective, Training, WatchedTraining
@@ -78,8 +81,9 @@ def learn(
     epochs, batch = whole_number("epochs", epochs, 1), whole_number("batch", batch, 1)
     seed, l2 = whole_number("seed", seed, 0), real_number("l2", l2, 0)
     wanted = _float_dtype(dtype)
-    training = prepared(data, network, wanted)
-    held_out = validation if validation is not None else getattr(data, "validation", None)
+    source = as_dataset(data)
+    training = prepared(source, network, wanted)
+    held_out = validation if validation is not None else source.validation
     checked = None if held_out is None else prepared(held_out, network, wanted)
     if batch > len(training.x):
         raise OptionError(f"batch {batch} is larger than the training data, {len(training.x)} examples.")
@@ -87,15 +91,37 @@ def learn(
     every = looks_every(watch, network.parameters, batch, epochs * (len(training.x) // batch))
     cost_function(cost, network.output_activation)
     objective = Objective(cost, l2 / len(training.x))
+    about_data = _of_data(source, checked) | _constants("", training, network, cost)
+    about_data |= {} if checked is None else _constants("validation_", checked, network, cost)
+    configuration = Configuration(
+        sizes=tuple(network.sizes), cost=cost, epochs=epochs, batch=batch, optimizer=optimizer_text(optimizer), l2=l2,
+        seed=seed, dtype=wanted.name, **about_data,
+    )  # fmt: skip
     with Progress(epochs, len(training.x), shown=progress) as display:
         start = network.astype(wanted)
         learner = _Learner(start, training, checked, objective, optimizer, batch, evaluate_training, every)
         finished = learner.run(orders, display)
-    configuration = {
-        "sizes": network.sizes, "cost": cost, "epochs": epochs, "batch": batch, "optimizer": repr(optimizer), "l2": l2,
-        "seed": seed, "dtype": wanted.name, "training_examples": len(training.x),
-    }  # fmt: skip
     return Run(learner.network, learner.history, configuration, interrupted=not finished, flow=learner.flow)
+
+
+def _of_data(source: DataSet, validation: Examples | None) -> dict[str, Any]:
+    """What tells the data from others."""
+    return {
+        "training_examples": len(source),
+        "data": source.folder or source.name,
+        "data_shape": source.x.shape,
+        "data_digest": source.digest(),
+        "validation_examples": None if validation is None else len(validation.x),
+    }
+
+
+def _constants(part: str, examples: Examples, network: Feedforward, cost: str) -> dict[str, Any]:
+    """What the best constant answer to some examples achieves, as far as that is a number."""
+    least = constant_cost(examples.labels, network.outputs, cost, network.output_activation)
+    return {
+        f"{part}constant_cost": least if isfinite(least) else None,
+        f"{part}constant_accuracy": constant_accuracy(examples.labels) if examples.classes else None,
+    }
 
 
 # checks

@@ -7,17 +7,21 @@ differentiated, compiled and fused into the gradient's own computation like ever
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy
 
 from chainrule.checks import real_number
+from chainrule.errors import OptionError
 from chainrule.trace import namespace as np
 from chainrule.trace.tree import tree_map
 
-__all__ = ["SGD", "Adam", "Momentum", "Optimizer"]
+__all__ = ["SGD", "Adam", "Momentum", "Optimizer", "optimizer_from", "optimizer_text"]
 
 Tree = Any
 
@@ -45,6 +49,35 @@ def _settle(optimizer: Optimizer, **ends: float | None) -> None:
 
 def _zeros(parameters: Tree) -> Tree:
     return tree_map(numpy.zeros_like, parameters)
+
+
+def optimizer_text(optimizer: Optimizer) -> str:
+    """An optimiser as a line of text, from which `optimizer_from` makes ours again.
+
+    >>> optimizer_text(SGD(0.5))
+    'SGD(rate=0.5)'
+    """
+    text = " ".join(repr(optimizer).split())
+    text = text if text.isprintable() else ascii(text)
+    return text if type(optimizer) in _OURS.values() else f"{type(optimizer).__module__}: {text}"
+
+
+def optimizer_from(text: str) -> Optimizer | None:
+    """The optimiser that a text like `SGD(rate=0.5)` tells of; None for one that is not ours.
+
+    Raises OptionError for one of ours with settings that it cannot have.
+
+    >>> optimizer_from("Momentum(rate=0.1, momentum=0.5)")
+    Momentum(rate=0.1, momentum=0.5)
+    """
+    found = re.fullmatch(r"(\w+)\((.*)\)", text)
+    if not found or found[1] not in _OURS:
+        return None
+    try:
+        settings = {name: float(value) for name, value in (part.split("=") for part in found[2].split(", "))}
+        return _OURS[found[1]](**settings)
+    except (ValueError, TypeError):
+        raise OptionError(f"{found[1]} cannot have the settings {found[2]!r}.") from None
 
 
 @dataclass(frozen=True)
@@ -117,3 +150,8 @@ class Adam(Optimizer):
             return w - scale * m / (np.sqrt(root * v) + self.epsilon)
 
         return tree_map(moved, parameters, m, v), {"m": m, "v": v, "t": t}
+
+
+_OURS: Mapping[str, Callable[..., Optimizer]] = MappingProxyType(
+    {kind.__name__: kind for kind in (SGD, Momentum, Adam)}
+)

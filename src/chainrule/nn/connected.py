@@ -12,7 +12,7 @@ Processing, volume 1, chapter 8, MIT Press 1986.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
@@ -137,7 +137,12 @@ class Wiring:
         try:
             units = tuple(Units(**u) for u in found["units"])
             links = tuple(Connection(**{k: _frozen(v) for k, v in c.items()}) for c in found["connections"])
-            return cls(_frozen(found["inputs"]), units, links, _frozen(found["outputs"]))
+            parts = {
+                name: value if name in ("units", "connections") else _frozen(value) for name, value in found.items()
+            }
+            return cls(**parts | {"units": units, "connections": links})
+        except OptionError:
+            raise
         except (KeyError, TypeError, ValueError, AttributeError) as problem:
             raise OptionError(f"this is no wiring: {type(problem).__name__} {problem}.") from None
 
@@ -378,8 +383,13 @@ def _product(factors: Sequence[Any]) -> Any:
 # checks
 
 
+def _are_whole(values: Iterable[Any], least: int) -> bool:
+    return all(isinstance(n, int | numpy.integer) and not isinstance(n, bool) and n >= least for n in values)
+
+
 def _check(wiring: Wiring) -> None:
     names = [*(name for name, _ in wiring.inputs), *(units.name for units in wiring.units)]
+    _check_names(wiring, names)
     if len(set(names)) < len(names) or not wiring.units:
         raise OptionError(f"groups need names of their own, at least one besides the inputs, not {names}.")
     for units in wiring.units:
@@ -391,6 +401,13 @@ def _check(wiring: Wiring) -> None:
     unknown = [name for name in wiring.outputs if name not in {u.name for u in wiring.units}]
     if unknown or not wiring.outputs or len(set(wiring.outputs)) < len(wiring.outputs):
         raise OptionError(f"outputs must be groups of units, each once, not {list(wiring.outputs)}.")
+
+
+def _check_names(wiring: Wiring, names: Sequence[Any]) -> None:
+    own = [units.bias for units in wiring.units if not isinstance(units.bias, bool)]
+    for name in (*names, *own, *(c.name for c in wiring.connections), *wiring.outputs):
+        if not isinstance(name, str) or not name.isprintable():
+            raise OptionError(f"names must be text that can be printed, not {name!a}.")
 
 
 def _check_connection(wiring: Wiring, connection: Connection, names: Sequence[str]) -> None:
@@ -412,7 +429,7 @@ def _check_products(connection: Connection, count: int) -> None:
     products = connection.products
     if products is None:
         return
-    if not products or any(not product or any(not 0 <= k < count for k in product) for product in products):
+    if not products or any(not p or not _are_whole(p, least=0) or max(p) >= count for p in products):
         raise OptionError(f"{connection.name}: each product must name some of the {count} units of its source.")
 
 
@@ -422,7 +439,7 @@ def _check_places(connection: Connection, wanted: tuple[int, int]) -> None:
     if len(places) != wanted[0] or widths != {wanted[1]}:
         raise OptionError(f"{connection.name}: places must have {wanted[0]} rows of {wanted[1]}.")
     numbers = [place for row in places for place in row]
-    if min(numbers) < -1 or max(numbers) < 0:
+    if not _are_whole(numbers, least=-1) or max(numbers) < 0:
         raise OptionError(f"{connection.name}: places are counted from 0, −1 for none, and some weight must be there.")
 
 

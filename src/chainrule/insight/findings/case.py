@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.insight.subject import Subject
+from chainrule.learning.baseline import constant_cost
 from chainrule.learning.flow import Flow
 from chainrule.learning.optimizers import Optimizer
 from chainrule.learning.run import Record, Run
@@ -160,15 +161,8 @@ class Case:
     @cached_property
     def baseline(self) -> float:
         """The mean cost of the best constant answer: what one can do who knows nothing of the examples."""
-        y = self.targets
-        if self.asked.objective.cost == "quadratic":
-            return float(0.5 * y.var(axis=0).sum())
-        share = y.mean(axis=0).clip(1e-12, 1)
-        entropy = -(share * np.log(share)).sum()
-        if self.network.layers[-1].activation == "softmax":
-            return float(entropy)
-        rest = (1 - share).clip(1e-12, 1)
-        return float(entropy - (rest * np.log(rest)).sum())
+        asked, last = self.asked, self.network.layers[-1]
+        return constant_cost(asked.labels, last.outputs, asked.objective.cost, last.activation)
 
     @cached_property
     def learned(self) -> float:

@@ -137,8 +137,8 @@ def _too_noisy(case: Case) -> Sign | None:
 
 def _is_whole(case: Case) -> bool:
     """Whether each step sees all the training examples, so that there is no larger batch."""
-    known = case.run.configuration.get("training_examples") if case.run is not None else None
-    return known is not None and case.flow.batch >= int(known)
+    known = case.run.configuration.training_examples if case.run is not None else None
+    return known is not None and case.flow.batch >= known
 
 
 def _restless(case: Case) -> float:

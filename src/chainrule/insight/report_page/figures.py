@@ -71,15 +71,14 @@ class Figures:
     def steps_per_epoch(self) -> float | None:
         """How many steps an epoch has; None if the run does not say."""
         known = self.run.configuration
-        examples, batch = known.get("training_examples"), known.get("batch")
-        if not (isinstance(examples, int) and isinstance(batch, int) and min(examples, batch) > 0):
-            return None  # a configuration from a file may hold anything
-        return -(-examples // batch)
+        if known.training_examples is None or known.batch is None:
+            return None
+        return -(-known.training_examples // known.batch)
 
     @property
     def whole_batches(self) -> bool:
         """Whether every step saw all examples, so that nothing was left to chance."""
-        return self.flow is not None and self.flow.batch == self.run.configuration.get("training_examples")
+        return self.flow is not None and self.flow.batch == self.run.configuration.training_examples
 
     def _shares(self) -> dict[str, Any]:
         assert self.flow is not None
@@ -91,7 +90,7 @@ class Figures:
         return {
             "format": 1,
             "verdict": self.run.verdict,
-            "configuration": plain(self.run.configuration),
+            "configuration": plain(dict(self.run.configuration)),
             "epochs": len(self.run.history),
             "history": [plain(asdict(record)) for record in self.history],
             "network": {

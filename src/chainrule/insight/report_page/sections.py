@@ -33,14 +33,14 @@ def facts(figures: Figures) -> Markup:
     rows = {
         "Activations": " → ".join(layer.activation for layer in run.network.layers),
         "Weights and biases": run.network.parameters,
-        "Data": known.get("data"),
-        "Training examples": known.get("training_examples"),
-        "Cost": str(known["cost"]).replace("_", "-") if "cost" in known else None,
-        "Optimiser": known.get("optimizer"),
-        "Batch": known.get("batch"),
+        "Data": known.data or None,
+        "Training examples": known.training_examples,
+        "Cost": known.cost and known.cost.replace("_", "-"),
+        "Optimiser": known.optimizer,
+        "Batch": known.batch,
         "Epochs": len(run.history),
-        "Penalty λ": known.get("l2") or None,
-        "Seed": known.get("seed"),
+        "Penalty λ": known.l2 or None,
+        "Seed": known.seed,
         "Numbers": run.network.dtype,
     }
     return element("dl", *(_fact(name, value) for name, value in rows.items() if value is not None), class_="facts")
