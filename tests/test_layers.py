@@ -15,7 +15,7 @@ ROOT = Path(chainrule.__file__).parent
 #: From the bottom to the top; those in one row are siblings and do not import each other.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("checks", "storage"),
+    ("checks", "display", "storage"),
     ("graph", "data"),
     ("trace",),
     ("derive", "native", "numpy", "random", "special", "tree"),
@@ -32,7 +32,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 HEIGHT = {layer: height for height, row in enumerate(LAYERS) for layer in row}
 #: Layers that may import less than all that is below them.
 ONLY: dict[str, set[str]] = {
-    "data": {"errors", "storage"},
+    "data": {"display", "errors", "storage"},
     "numpy": {"trace"},
     "random": {"errors", "checks", "graph", "trace"},
     "special": {"errors", "checks", "graph", "trace"},

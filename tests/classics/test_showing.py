@@ -231,7 +231,7 @@ def test_it_is_json(symmetry: Learnt) -> None:
 
 
 def test_it_is_drawn_with_its_weights(symmetry: Learnt) -> None:
-    left, right = symmetry.plot()
+    left, right, *_ = symmetry.plot().figure.axes
     np.testing.assert_array_equal(left.lines[0].get_ydata(), symmetry.curve.errors)
     assert len(right.patches) == symmetry.network.parameters
 

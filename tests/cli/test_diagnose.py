@@ -36,7 +36,7 @@ def test_it_prints_findings_and_writes_them(
     assert execute(["diagnose", str(run), str(images), "--confirm", "--json", "found.json"]) == 0
     printed = capsys.readouterr().out
     assert "The rate is too high" in printed
-    assert "Tried:" in printed
+    assert "Tried " in printed
     found = json.loads(Path("found.json").read_text("utf-8"))
     assert "rate_too_high" in [finding["name"] for finding in found["findings"]]
 

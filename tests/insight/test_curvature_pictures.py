@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,8 @@ def test_in_words_and_numbers(found: Any) -> None:
     assert all(sentence.endswith(".") for sentence in found.sentences())
     assert all(len(row) == len(found.table().columns) for row in found.table().rows)
     assert json.loads(json.dumps(found.to_dict()))["title"] == found.title
-    assert found._repr_html_().startswith("<h4>")
+    assert repr(found) == said
+    assert f"{escape(found.title)}</h4>" in found._repr_html_()
 
 
 def test_as_a_picture(found: Any) -> None:

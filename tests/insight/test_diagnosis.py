@@ -159,7 +159,7 @@ def test_a_finding_says_everything_and_the_diagnosis_what_it_cannot_see() -> Non
     found = diagnose(run, data)
     finding = named(found, "rate_too_low")
     text = str(found)
-    for part in (finding.title, finding.sure, "Measured:", "Why:", "What to do:", "To be sure:", "augmentation"):
+    for part in (finding.title, finding.sure, "Measured ", "Why ", "What to do ", "To be sure ", "augmentation"):
         assert part in text
     assert found.table().rows[0][1] == found.findings[0].title
     assert json.loads(json.dumps(found.to_dict()))["findings"][0]["evidence"]

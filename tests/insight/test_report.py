@@ -17,8 +17,8 @@ import chainrule as cr
 import chainrule.insight
 from chainrule.cli.main import execute
 from chainrule.data import DataSet
+from chainrule.display import number
 from chainrule.errors import DataError, OptionError, StorageError
-from chainrule.insight.presentation import number
 from chainrule.insight.report_page.charts import linear, logarithmic, signed
 from chainrule.insight.report_page.figures import EXAMPLES, figures_of
 from chainrule.insight.report_page.markup import element

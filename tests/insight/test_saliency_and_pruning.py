@@ -118,7 +118,7 @@ def test_a_saliency_tells_and_shows_itself() -> None:
     assert len(found.table().rows) == 4
     assert [row[2] for row in found.table().rows] == sorted((row[2] for row in found.table().rows), reverse=True)
     assert found.to_dict()["highest"][0]["place"] == found.highest[0].place
-    assert "<table>" in found._repr_html_()
+    assert "<table " in found._repr_html_()
     assert found.highest[0].place in str(found)
     whole = np.sort(np.abs(flat(found.scores)))[::-1]
     half = int(round(found.concentration * whole.size))

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from chainrule.insight.presentation import Insight, Table, figure, number
+from chainrule.display import Lines, Page, Picture, Table, number
+from chainrule.insight.presentation import Insight, figure
 from chainrule.nn.connected import Connected, Connection, Units
 
 __all__ = ["HintonDiagram", "Incoming", "UnitWeights", "hinton_diagram"]
@@ -52,7 +53,7 @@ class UnitWeights:
         return "each" if self.shared else str(row)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class HintonDiagram(Insight):
     """The weights of a network as squares: their area is in proportion to |w|, and `largest` is that of the largest.
 
@@ -103,15 +104,10 @@ class HintonDiagram(Insight):
         """The side of a weight's square, of the largest: √(|w| / largest)."""
         return float(np.sqrt(abs(weight) / self.largest)) if self.largest else 0.0
 
-    def __rich__(self) -> Any:
-        """For rich: the title, how to read it, the squares of each group of units."""
-        from rich.console import Group
-
-        return Group(super().__rich__(), *(_text(self, group) for group in self.groups))
-
-    def _repr_html_(self) -> str:
-        squares = "".join(f"<pre>{escape(_text(self, group).plain)}</pre>" for group in self.groups)
-        return super()._repr_html_() + squares
+    def page(self) -> Page:
+        """What is shown of it: how to read it, and the squares of each group of units."""
+        squares = (Lines(partial(_text, self, group)) for group in self.groups)
+        return Page(self.title, (*self.sentences(), *squares, Picture(self.plot)))
 
     def plot(self, axes: Any = None, *, colour: bool = True) -> Any:
         """The squares, a row for each unit: filled blue and hollow orange; or white and black on grey, as in 1986."""
@@ -187,6 +183,7 @@ def _text(diagram: HintonDiagram, group: UnitWeights) -> Any:
     columns = sum(part.weights.shape[1] for part in group.incoming)
     text = Text()
     for parts in [group.incoming] if columns <= _COLUMNS else [(part,) for part in group.incoming]:
+        text.append("\n" if text else "")
         text.append_text(_rows(diagram, group, parts, numbered=columns <= _NUMBERED))
     return text
 
@@ -199,7 +196,7 @@ def _rows(diagram: HintonDiagram, group: UnitWeights, parts: Sequence[Incoming],
     cell = 9 if numbered else 2
     spans = [max(len(part.source) + 1, cell * min(part.weights.shape[1], _COLUMNS)) + 2 for part in parts]
     head = "".join(f"{part.source:{span}}" for part, span in zip(parts, spans, strict=True))
-    text = Text().append(f"\n{group.target:{width}}   {head}".rstrip(), style="dim")
+    text = Text().append(f"{group.target:{width}}   {head}".rstrip(), style="dim")
     for row in range(min(group.count, _ROWS)):
         for start in range(0, max(part.weights.shape[1] for part in parts), _COLUMNS):
             text.append(f"\n{'' if start else group.row_name(row):>{width}}   ")

@@ -28,8 +28,9 @@ from chainrule.classics.workings import (
     hidden_units,
     weight_dependence,
 )
+from chainrule.display import Table, number
 from chainrule.errors import OptionError
-from chainrule.insight.presentation import Composed, Insight, Table, number, plain, two_axes
+from chainrule.insight.presentation import Composed, Insight, plain, two_axes
 from chainrule.insight.words import counted
 from chainrule.nn.connected import Connected
 from chainrule.nn.network import Network
@@ -39,7 +40,7 @@ __all__ = ["Catalogued", "Learnt", "catalogue", "run", "stack"]
 _POINTS = 9  # of the curve that are printed
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Learnt(Composed):
     """A network that learnt a problem by backpropagation, and what its derivatives say about the solution.
 
@@ -134,9 +135,11 @@ class Learnt(Composed):
         return {**about, **found, "network": weights, "parts": [part.to_dict() for part in self.parts]}
 
     def plot(self, axes: Any = None) -> Any:
-        """The curve; beside it, on axes of its own, the Hinton diagram. Give two axes, or none."""
-        left, right = two_axes(axes, 13, 6)
-        return np.array([self._plot_curve(left), self.diagram.plot(right)])
+        """The curve; on a picture of its own the Hinton diagram is beside it."""
+        curve, squares = two_axes(axes, 13, 6)
+        if squares is not None:
+            self.diagram.plot(squares)
+        return self._plot_curve(curve)
 
     def _plot_curve(self, axes: Any) -> Any:
         axes.plot(self.curve.at, self.curve.errors, color="black", label="E")

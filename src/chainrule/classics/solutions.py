@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.classics.problems.base import Problem
-from chainrule.insight.presentation import number
+from chainrule.display import number
 from chainrule.insight.words import counted
 from chainrule.nn.connected import Connected
 

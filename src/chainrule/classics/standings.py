@@ -10,7 +10,8 @@ import numpy as np
 
 from chainrule.checks import one_of
 from chainrule.classics.rules.base import Spending
-from chainrule.insight.presentation import Insight, Table, _html_table, figure, plain
+from chainrule.display import Page, Picture, Table
+from chainrule.insight.presentation import Insight, figure, plain
 
 __all__ = ["Entry", "Measure", "Outcome", "Race"]
 
@@ -102,7 +103,7 @@ class Entry:
         return dict(plain(self) | plain(found))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Race(Insight):
     """What came of a race; `budget` is the number of floating-point operations that each trial may spend.
 
@@ -237,16 +238,9 @@ class Race(Insight):
         entries = [entry.to_dict() | plain(known) for entry, known in zip(self.entries, factors, strict=True)]
         return super().to_dict() | {"entries": entries}
 
-    def __rich__(self) -> Any:
-        """For rich: what `Insight` shows, and what was spent."""
-        from rich.console import Group
-        from rich.text import Text
-
-        said = [Text(self.title, style="bold"), *map(Text, self.sentences())]
-        return Group(*said, "", _Grid(self.shown()), "", _Grid(self.spent()))
-
-    def _repr_html_(self) -> str:
-        return super()._repr_html_() + _html_table(self.spent())
+    def page(self) -> Page:
+        """What is shown of it: what came of each rule, and what it spent."""
+        return Page(self.title, (*self.sentences(), self.shown(), self.spent(), Picture(self.plot)))
 
 
 # in words
@@ -358,30 +352,3 @@ def _quartiles(entry: Entry, of: Measure) -> str:
 
 def _legend(entry: Entry) -> str:
     return _named(entry) if entry.outcome == "ran" else f"{entry.rule} ({entry.outcome})"
-
-
-@dataclass(frozen=True)
-class _Grid:
-    """A table whose cells are folded between words where the terminal is too narrow."""
-
-    made: Table
-
-    def __rich_console__(self, console: Any, options: Any) -> Any:
-        from rich.table import Table as RichTable
-
-        grid = RichTable(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
-        for name, width in zip(self.made.columns, self._widths(options.max_width), strict=True):
-            grid.add_column(name, width=width)
-        for row in self.made.rows:
-            grid.add_row(*row)
-        yield grid
-
-    def _widths(self, room: int) -> list[int]:
-        """As wide as the longest word of each column; the last columns, and the names, as wide as there is room."""
-        columns = list(zip(self.made.columns, *self.made.rows, strict=True))
-        full = [1 + max(map(len, cells)) for cells in columns]
-        found = [full[0] - 1, *(max(len(word) for cell in cells for word in cell.split()) for cells in columns[1:])]
-        for n in reversed(range(len(found))):
-            free = room - sum(found) - len(found)
-            found[n] += max(0, full[n] - found[n]) if full[n] - found[n] <= free else 0
-        return found

@@ -13,8 +13,9 @@ import numpy as np
 
 from chainrule.classics.problems.base import Problem
 from chainrule.classics.rules.backpropagation import error
-from chainrule.insight.presentation import Insight, Table, figure, number
-from chainrule.insight.words import counted
+from chainrule.display import Page, Picture, Table, number
+from chainrule.insight.presentation import Insight, figure
+from chainrule.insight.words import beyond_rounding, counted
 from chainrule.nn.activations import ACTIVATIONS
 from chainrule.nn.connected import Connected
 from chainrule.trace import namespace as cnp
@@ -39,7 +40,7 @@ _FRACTIONS = (-1.0, -0.5, -0.1, -0.01, 0.01, 0.1)  # of the weight, by which it 
 # the patterns
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Answers(Insight):
     """What the network answers: for each pattern the activities of the hidden units, the outputs, the targets.
 
@@ -138,7 +139,7 @@ class HiddenUnit:
     effect: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class HiddenUnits(Insight):
     """What the hidden units respond to, and what they do to the outputs, by derivatives over the patterns."""
 
@@ -260,7 +261,7 @@ class WeightChange:
     right: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class WeightDependence(Insight):
     """The weights whose removal raises the error most, and what changes of the first of them would do.
 
@@ -307,13 +308,9 @@ class WeightDependence(Insight):
         )
         return Table(columns, tuple(tuple(vars(change).values()) for change in self.changes))
 
-    def __rich__(self) -> Any:
-        """For rich: also what changes of the first would do."""
-        from rich.console import Group
-
-        from chainrule.insight.presentation import _rich_table
-
-        return Group(super().__rich__(), "", *_rich_table(self.changed()))
+    def page(self) -> Page:
+        """What is shown of it: also what changes of the first would do."""
+        return Page(self.title, (*self.sentences(), self.shown(), self.changed(), Picture(self.plot)))
 
     def plot(self, axes: Any = None) -> Any:
         """ΔE if each is removed: measured."""
@@ -364,7 +361,7 @@ class _Error:
     def changed(self, place: int, change: float) -> tuple[float, int]:
         """ΔE when a parameter changes, measured, and the patterns right then."""
         found, right = self.look(_moved(self.whole, place, change))
-        return float(found) - self.now, int(right)
+        return beyond_rounding(float(found) - self.now, self.now), int(right)
 
     def derivatives(self, places: list[int]) -> tuple[list[float], list[float]]:
         """∂E/∂w and ∂²E/∂w² of some of the parameters."""

@@ -57,7 +57,6 @@ def run_classic(
     json: FiguresFile = None,
 ) -> None:
     """Show a network of 1986 as it learns, its weights, and by derivatives how its solution works."""
-    import numpy as np
 
     from chainrule.classics.showing import run
     from chainrule.cli.insights import check_files, deliver, write_picture
@@ -67,7 +66,7 @@ def run_classic(
         found = run(name, seed=seed, trials=trials, size=size, watch=watch)
     deliver(found, json)
     if plot is not None:
-        write_picture(np.ravel(found.plot())[0], plot, dpi=150)
+        write_picture(found.plot(), plot, dpi=150)
 
 
 @contextmanager

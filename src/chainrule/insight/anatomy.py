@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.display import Table, number
 from chainrule.insight.places import Place
-from chainrule.insight.presentation import Insight, Table, figure, number
+from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.propagation import Propagation
 from chainrule.insight.words import counted, derivative, percent, source_name
 
@@ -31,7 +32,7 @@ class Pull:
     product: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Anatomy(Insight):
     """`∂C/∂w_jk = mean over x of a_k(x)·δ_j(x)`, taken apart; without penalty; exact on the examples.
 

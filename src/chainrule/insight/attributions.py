@@ -11,9 +11,10 @@ import numpy as np
 
 from chainrule import random
 from chainrule.checks import one_of, real_number, whole_number
+from chainrule.display import Table, number
 from chainrule.errors import DataError, OptionError
 from chainrule.insight.passes import native
-from chainrule.insight.presentation import Insight, Table, figure, number
+from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.subject import Subject, subject_of
 from chainrule.learning.run import Run
 from chainrule.nn.feedforward import Feedforward
@@ -48,7 +49,7 @@ class SlopeCheck:
     measured: Values
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Attribution(Insight):
     """What each input of some examples contributes; `values` has the shape (examples, inputs), as `x` and `baseline`.
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.display import Table, number
 from chainrule.insight.places import Place
-from chainrule.insight.presentation import Insight, Table, figure, number
+from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.propagation import Propagation, rms
 from chainrule.insight.words import source_name
 from chainrule.nn.costs import cost_function
@@ -68,7 +69,7 @@ class Link:
     rms: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Chain(Insight):
     """From the cost to a weight on one example, along the neurons through which most of the error comes.
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from chainrule.display import Table, number
 from chainrule.errors import OptionError
 from chainrule.insight.behind import Moved, Now, behind, first_behind
 from chainrule.insight.places import Place, parse_place
-from chainrule.insight.presentation import Insight, Table, figure, number
+from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.propagation import EXAMPLES, executed, rms, sample
 from chainrule.insight.subject import Subject, subject_of
-from chainrule.insight.words import counted, moves_cost, percent, raising, second_derivative
+from chainrule.insight.words import beyond_rounding, counted, moves_cost, percent, raising, second_derivative
 from chainrule.learning.run import Run
 from chainrule.nn.network import Network
 
@@ -52,6 +53,7 @@ class Changed:
     def sentence(self, before: float | None) -> str:
         """What it does, in words; `before` is the accuracy without it."""
         said = f"{raising(self.change).capitalize()} would {moves_cost(self.measured)}"
+        said += ", within rounding" if self.measured == 0 else ""
         if self.accuracy is None or before is None:
             return f"{said}."
         flips = f"{counted(len(self.became_wrong), 'example')} would become wrong, {len(self.became_right)} right"
@@ -64,7 +66,7 @@ class Changed:
 Reach = tuple[float | None, float | None]  # downwards, upwards
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class WhatIf(Insight):
     """ΔC for changes Δw of one weight or bias: predicted to first and second order, and measured.
 
@@ -113,7 +115,7 @@ class WhatIf(Insight):
         said = f"{raising(self.changes[n]).capitalize()} is predicted to {predicted}"
         if self.first_order[n] * measured > 0:
             return f"{said}; measured: {number(abs(measured))}."
-        return f"{said}; measured: it would {moves_cost(measured)}."
+        return f"{said}; measured: it would {moves_cost(measured)}{', within rounding' if measured == 0 else ''}."
 
     def _reached(self, reach: Reach) -> str:
         if reach == (None, None):
@@ -193,11 +195,14 @@ def what_if_from(
     """The same from what a forward pass gave: the inputs of the weight's layer, and z of at least the first layers."""
     steps, value = _steps(changes, subject.network, place), place.value(subject.network)
     part = behind(subject, place, inputs, z)
-    now, moved = part.now(), part.moved(steps)
+    moved = part.moved(np.append(steps, 0.0))
+    now = replace(part.now(), costs=moved.costs[-1])  # computed in the same way, so that no change measures as 0
+    moved = Moved(moved.costs[:-1], moved.answers[:-1])
     penalty = subject.objective.penalty if place.kind == "w" else 0.0
     rate, curvature = float(now.slopes.mean()) + penalty * value, float(now.curvatures.mean()) + penalty
-    measured = (moved.costs - now.costs).mean(axis=1) + penalty * (value * steps + steps**2 / 2)
     of_examples = float(now.costs.mean())
+    of_penalty = penalty * (value * steps + steps**2 / 2)
+    measured = beyond_rounding((moved.costs - now.costs).mean(axis=1) + of_penalty, of_examples)
     first = rate * steps + 0.0  # no -0
     second = first + curvature * steps**2 / 2
     ends = tuple(_changed(subject, rows, now, moved, steps, measured, n) for n in sorted({0, len(steps) - 1}))

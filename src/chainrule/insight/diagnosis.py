@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from chainrule.checks import instance, whole_number
+from chainrule.display import Page, Picture, Table
 from chainrule.errors import DataError
 from chainrule.insight.findings.case import Case
 from chainrule.insight.findings.finding import SEVERITIES, Finding, Measure, Outcome
 from chainrule.insight.findings.functions import FunctionCase
 from chainrule.insight.findings.table import FUNCTIONS, NETWORKS, findings_in
-from chainrule.insight.presentation import Insight, Table, figure
+from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.stability import chosen_optimizer
 from chainrule.insight.subject import Subject, subject_of
 from chainrule.insight.words import counted
@@ -34,7 +35,7 @@ _BLIND = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Diagnosis(Insight):
     """What stands out, at most five findings, the worst first; `rows` pathologies were looked for in `examples`."""
 
@@ -62,8 +63,17 @@ class Diagnosis(Insight):
 
     def sentences(self) -> Sequence[str]:
         """Each finding with its numbers, its reason and what to do; and what derivatives cannot see."""
-        looked = f"{self.rows} pathologies were looked for, on {counted(self.examples, 'example')}."
-        return [*(s for finding in self.findings for s in finding.sentences()), looked, _BLIND]
+        return [*(s for finding in self.findings for s in finding.sentences()), self._looked, _BLIND]
+
+    @property
+    def _looked(self) -> str:
+        return f"{self.rows} pathologies were looked for, on {counted(self.examples, 'example')}."
+
+    def page(self) -> Page:
+        """What is shown of it: the findings set apart, the worst first; and what derivatives cannot see."""
+        entries = (finding.entry(f"{n}. ") for n, finding in enumerate(self.findings, 1))
+        picture = [Picture(self.plot)] if len(self.findings) > 1 else []
+        return Page(self.title, (*entries, self._looked, _BLIND, *picture))
 
     def table(self) -> Table:
         """One row a finding."""

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from chainrule.checks import one_of, whole_number
+from chainrule.display import Table, number
 from chainrule.insight.eigenvalues import signs
 from chainrule.insight.hessian import hessian_product
 from chainrule.insight.passes import mean_of, native
-from chainrule.insight.presentation import Insight, Table, figure, number
+from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.second_order import gauss_newton_diagonal, matrix
 from chainrule.insight.subject import Subject, subject_of
 from chainrule.insight.vectors import is_weight, place_at, shaped, vector
@@ -34,7 +35,7 @@ _NAMES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CurvatureDiagonal(Insight):
     """One number for each weight and bias: `values` and `standard_errors` are Networks of them, in float64.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.display import Table, number
 from chainrule.errors import OptionError
 from chainrule.insight.anatomy import Anatomy, anatomy_of
 from chainrule.insight.chain import Chain, chain_of
@@ -14,7 +15,7 @@ from chainrule.insight.change import WhatIf, what_if_from
 from chainrule.insight.layers import explain_layer, largest_weights
 from chainrule.insight.neurons import explain_neuron
 from chainrule.insight.places import Place, parse_place
-from chainrule.insight.presentation import Composed, Insight, Table, number, two_axes
+from chainrule.insight.presentation import Composed, Insight, two_axes
 from chainrule.insight.propagation import EXAMPLES, Propagation, propagate, sample
 from chainrule.insight.subject import Subject, subject_of
 from chainrule.insight.words import derivative, examples_of, layer_name, second_derivative, source_name
@@ -24,7 +25,7 @@ from chainrule.nn.network import Network
 __all__ = ["WeightExplanation", "explain", "explain_weight"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class WeightExplanation(Composed):
     """Everything about `∂C/∂w` of one weight or bias: its value, what it is made of, where it comes from, what if.
 
@@ -94,9 +95,11 @@ class WeightExplanation(Composed):
         return Table((), ())
 
     def plot(self, axes: Any = None) -> Any:
-        """The what-if curve; beside it, on axes of its own, the histogram over the examples. Give two axes, or none."""
-        left, right = two_axes(axes, 12, 5)
-        return np.array([self.what_if.plot(left), self.anatomy.plot(right)])
+        """The what-if curve; on a picture of its own the histogram over the examples is beside it."""
+        curve, histogram = two_axes(axes, 12, 5)
+        if histogram is not None:
+            self.anatomy.plot(histogram)
+        return self.what_if.plot(curve)
 
 
 def explain(

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from chainrule.checks import real_number, whole_number
+from chainrule.display import Table, number
 from chainrule.errors import OptionError
 from chainrule.insight.eigenvalues import Product, Ritz, lanczos, settled, trace
-from chainrule.insight.presentation import Insight, Table, figure, number
+from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.second_order import matrix, product
 from chainrule.insight.stability import Stability, chosen_optimizer, preconditioner, stability
 from chainrule.insight.subject import Subject, subject_of
@@ -27,7 +28,7 @@ Values = np.ndarray[Any, Any]
 _LARGEST_MATRIX = 5000  # weights and biases
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Curvature(Insight):
     """The ends of the Hessian's spectrum, and its trace, for the mean cost over `examples`, penalty included.
 
@@ -198,7 +199,7 @@ def _spectrum(subject: Subject, by_hessian: Product, enough: Any, most: int, see
     return lanczos(by_hessian, size, enough, most, seed=seed, dtype=dtype)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class HessianMatrix(Insight):
     """The whole Hessian of the mean cost, penalty included, float64, of shape (parameters, parameters), symmetric.
 

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from chainrule.checks import one_of, real_number, whole_number
+from chainrule.display import Table, number
 from chainrule.errors import DataError, OptionError
 from chainrule.insight.passes import judged, mean_gradient, slopes_along
-from chainrule.insight.presentation import Insight, Table, figure, number
+from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.second_order import KINDS, product
 from chainrule.insight.subject import Subject, subject_of
 from chainrule.insight.vectors import is_weight, shaped, vector
+from chainrule.insight.words import beyond_rounding
 from chainrule.learning.run import Run
 from chainrule.nn.feedforward import Feedforward
 
@@ -46,7 +48,7 @@ class InfluentialExample:
     influence: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Influence(Insight):
     """The influence of every training example; positive where it helped: where it makes the example's cost lower.
 
@@ -319,7 +321,7 @@ def _checked(training: Subject, asked: Subject) -> tuple[float, float, float]:
     rate = _STEP * max(before, 1e-3) / abs(slant) if slant else 1.0
     wide = asked.network.astype(np.float64)
     after = judged(shaped(wide, np.asarray(vector(wide)) - rate * step), asked).cost
-    return rate, -rate * slant, after - before
+    return rate, -rate * slant, beyond_rounding(after - before, before)
 
 
 def _most(how: str, found: InfluentialExample) -> str:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from chainrule.checks import one_of, real_number, whole_number
+from chainrule.display import Table, number
 from chainrule.errors import ShapeError
 from chainrule.insight.hessian import hessian_product, sharpest
 from chainrule.insight.passes import mean_of, native
-from chainrule.insight.presentation import Insight, Table, figure, number
+from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.subject import Subject, subject_of
 from chainrule.insight.vectors import is_weight, shaped, vector
 from chainrule.insight.words import counted
@@ -38,7 +39,7 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Landscape(Insight):
     """The mean cost, penalty included, at `network + Σ tᵢ dᵢ` for the coordinates t of each direction d.
 

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from chainrule.checks import whole_number
+from chainrule.display import Table, number
 from chainrule.insight.anatomy import Anatomy, anatomy_of
 from chainrule.insight.neurons import flat, steepness
 from chainrule.insight.places import Place
-from chainrule.insight.presentation import Insight, Table, figure, number
+from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.propagation import Propagation, propagate, rms
 from chainrule.insight.subject import Subject
 from chainrule.insight.words import counted, examples_of, layer_name, percent
@@ -37,7 +38,7 @@ class WeightLine:
     signal_to_noise: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LargestWeights(Insight):
     """The weights with the largest |∂C/∂w|, largest first.
 
@@ -74,7 +75,7 @@ class LargestWeights(Insight):
         return _bars(self.weights, figure(axes), self.title)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LayerExplanation(Insight):
     """A layer over the examples: the rms of its inputs, z, a, δ = ∂C_x/∂z (of single examples), w, b, ∂C/∂w and ∂C/∂b.
 

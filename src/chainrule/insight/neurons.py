@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from chainrule.checks import whole_numbers
+from chainrule.display import Table, number
 from chainrule.errors import OptionError
 from chainrule.insight.places import Place
-from chainrule.insight.presentation import Insight, Table, figure, number
+from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.propagation import Propagation, propagate, rms
 from chainrule.insight.subject import Subject
 from chainrule.insight.words import examples_of, layer_name, percent
@@ -46,7 +47,7 @@ class ClassMean:
     activation: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NeuronExplanation(Insight):
     """A neuron over the examples: the rms of its z, a and δ = ∂C_x/∂z; its bias, with ∂C/∂b in cost per unit of bias.
 

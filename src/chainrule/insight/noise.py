@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from chainrule.checks import whole_number
+from chainrule.display import Table, number
 from chainrule.errors import DataError
 from chainrule.insight.passes import mean_of, native
-from chainrule.insight.presentation import Insight, Table, figure, number
+from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.subject import Subject, subject_of
 from chainrule.insight.vectors import is_weight, vector
 from chainrule.insight.words import counted, layer_name
@@ -63,7 +64,7 @@ class NoisePart:
         return sqrt(max(self.squared_gradient, 0) / self.variance) if self.variance > 0 else float("inf")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GradientNoise(Insight):
     """Signal and noise of the gradient: of the whole, and of each layer's part."""
 

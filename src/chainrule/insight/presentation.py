@@ -1,42 +1,23 @@
-"""How results show themselves: on a terminal, in a notebook, as data, as a picture."""
+"""How results of insight show themselves: as sentences, as a table, as data, as a picture."""
 
 from __future__ import annotations
 
 import dataclasses
-import io
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
 
+from chainrule.display import Page, Picture, Shown, Table
 from chainrule.errors import OptionError
 
-__all__ = ["Composed", "Insight", "Table", "figure", "number", "plain", "two_axes"]
+__all__ = ["Composed", "Insight", "figure", "plain", "two_axes"]
 
 
-def number(value: Any) -> str:
-    """A number in as many digits as one reads: four, with an exponent where it is far from 1."""
-    if value is None:
-        return "—"
-    if isinstance(value, bool | str | int | np.integer):
-        return str(value)
-    return f"{float(value):.4g}"
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Rows of numbers and words under named columns; a column's name carries its unit."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Any, ...], ...]
-
-
-class Insight(ABC):
-    """A result of insight. `print` it, show it in a notebook, take its numbers, or `plot` it."""
+class Insight(Shown):
+    """A result of insight. Name or `print` it, show it in a notebook, take its numbers, or `plot` it."""
 
     @property
     @abstractmethod
@@ -73,23 +54,12 @@ class Insight(ABC):
         made = self.table()
         return pandas.DataFrame(list(made.rows), columns=list(made.columns))
 
-    def __rich__(self) -> Any:
-        """For rich: the title, the sentences, the table."""
-        from rich.console import Group
-        from rich.text import Text
+    def page(self) -> Page:
+        """What is shown of it: the sentences, the table, the picture."""
+        return Page(self.title, (*self.sentences(), self.shown(), Picture(self.plot)))
 
-        return Group(Text(self.title, style="bold"), *(Text(s) for s in self.sentences()), *_rich_table(self.shown()))
-
-    def __str__(self) -> str:
-        from rich.console import Console
-
-        text = io.StringIO()
-        Console(file=text, width=120, highlight=False, markup=False, emoji=False).print(self)
-        return text.getvalue().rstrip()
-
-    def _repr_html_(self) -> str:
-        said = "".join(f"<p>{escape(s)}</p>" for s in self.sentences())
-        return f"<h4>{escape(self.title)}</h4>{said}{_html_table(self.shown())}"
+    def __repr__(self) -> str:
+        return str(self)
 
 
 class Composed(Insight):
@@ -100,14 +70,10 @@ class Composed(Insight):
     def parts(self) -> Sequence[Insight]:
         """What is in it."""
 
-    def __rich__(self) -> Any:
-        """For rich: what it is, then part by part."""
-        from rich.console import Group
-
-        return Group(super().__rich__(), *(shown for part in self.parts for shown in ("", part)))
-
-    def _repr_html_(self) -> str:
-        return super()._repr_html_() + "".join(part._repr_html_() for part in self.parts)
+    def page(self) -> Page:
+        """What is shown of it: its own page, then part by part in words."""
+        own = super().page()
+        return Page(own.title, (*own.blocks, *(part.page().in_words() for part in self.parts)))
 
 
 def figure(axes: Any) -> Any:
@@ -121,14 +87,15 @@ def figure(axes: Any) -> Any:
     return Figure(layout="constrained").subplots()
 
 
-def two_axes(axes: Any, width: float, height: float) -> Any:
-    """The two axes that were given, or new ones side by side on a picture so many inches wide and high."""
+def two_axes(axes: Any, width: float, height: float) -> tuple[Any, Any]:
+    """The axes that were given, and None; or new ones, and others beside them, on a picture so many inches wide."""
     if axes is not None:
-        return axes
+        return axes, None
     picture = figure(None).figure
     picture.clear()
     picture.set_size_inches(width, height)
-    return picture.subplots(1, 2)
+    left, right = picture.subplots(1, 2)
+    return left, right
 
 
 def plain(value: Any) -> Any:
@@ -146,23 +113,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, bool | int | str) or value is None:
         return value
     return int(value) if isinstance(value, np.integer) else str(value)
-
-
-def _rich_table(made: Table) -> list[Any]:
-    from rich.table import Table as RichTable
-
-    if not made.rows:
-        return []
-    shown = RichTable(box=None, pad_edge=False, header_style="dim")
-    for n, column in enumerate(made.columns):
-        words = all(isinstance(row[n], str) for row in made.rows)
-        shown.add_column(column, justify="left" if words else "right")
-    for row in made.rows:
-        shown.add_row(*(number(cell) for cell in row))
-    return [shown]
-
-
-def _html_table(made: Table) -> str:
-    head = "".join(f"<th>{escape(c)}</th>" for c in made.columns)
-    rows = "".join("<tr>" + "".join(f"<td>{escape(number(cell))}</td>" for cell in row) + "</tr>" for row in made.rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>" if made.rows else ""

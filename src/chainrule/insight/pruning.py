@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 
 from chainrule.checks import real_number, whole_number
+from chainrule.display import Table, number
 from chainrule.errors import OptionError
 from chainrule.insight.passes import judged, mean_gradient
-from chainrule.insight.presentation import Insight, Table, figure, number
+from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.removal import Options, removal
 from chainrule.insight.second_order import product
 from chainrule.insight.subject import Subject, subject_of
 from chainrule.insight.vectors import is_weight, shaped, vector
+from chainrule.insight.words import beyond_rounding
 from chainrule.learning.run import Run
 from chainrule.nn.network import Network
 
@@ -58,7 +60,7 @@ class PruningStep:
         return self.accuracy if self.validation_cost is None else self.validation_accuracy
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Pruning(Insight):
     """A pruned network, and the steps that led to it; `steps[0]` is the network before.
 
@@ -232,13 +234,14 @@ class _Path:
         now = judged(network, self.subject)
         held_out = None if self.held_out is None else judged(network, self.held_out)
         self.costs.append(now.cost)
+        since = [beyond_rounding(now.cost - cost, cost) for cost in (self.costs[0], *self.costs[-2:-1])]
         return PruningStep(
             removed=removed,
             fraction=removed / self.weights.size,
             step_predicted=predicted,
-            step_measured=now.cost - self.costs[-2] if len(self.costs) > 1 else 0.0,
+            step_measured=since[-1],
             predicted=self._predicted(network),
-            measured=now.cost - self.costs[0],
+            measured=since[0],
             cost=now.cost,
             accuracy=now.accuracy,
             validation_cost=None if held_out is None else held_out.cost,

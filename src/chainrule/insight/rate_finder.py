@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from chainrule.checks import real_number, whole_number
+from chainrule.display import Table, number
 from chainrule.errors import OptionError
 from chainrule.insight.hessian import sharpest
-from chainrule.insight.presentation import Insight, Table, figure, number
+from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.stability import chosen_optimizer, stability
 from chainrule.insight.subject import Subject, subject_of
 from chainrule.learning.optimizers import SGD, Optimizer
@@ -29,7 +30,7 @@ _SMOOTHING = 0.04  # of the steps: the standard deviation of the weights of the 
 _CLEARLY = 3  # standard errors of the running mean
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RateSearch(Insight):
     """The cost after a step with each rate, on a fresh mini-batch: `costs` as measured, `smoothed` over neighbours.
 

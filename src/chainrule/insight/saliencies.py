@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 
 from chainrule.checks import whole_number
+from chainrule.display import Table, number
 from chainrule.insight.passes import judged
 from chainrule.insight.places import Place
-from chainrule.insight.presentation import Insight, Table, figure, number
+from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.removal import Options, Removal, removal
 from chainrule.insight.second_order import KINDS
 from chainrule.insight.subject import Subject, subject_of
 from chainrule.insight.vectors import is_weight, place_at, shaped
+from chainrule.insight.words import beyond_rounding
 from chainrule.learning.run import Run
 from chainrule.nn.network import Network
 
@@ -45,7 +47,7 @@ class ScoredWeight:
     measured: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Saliency(Insight):
     """The saliency of every weight: `scores` are arrays of the shapes of the layers' weights; biases have none.
 
@@ -159,7 +161,7 @@ def _meaning(subject: Subject, options: Options) -> str:
 def _checked(subject: Subject, theory: Removal, before: float, position: int) -> ScoredWeight:
     chosen = np.array([position])
     without = shaped(subject.network, theory.values + theory.change(chosen))
-    measured = judged(without, subject).cost - before
+    measured = beyond_rounding(judged(without, subject).cost - before, before)
     place, weight = str(place_at(subject.network, position)), float(theory.values[position])
     return ScoredWeight(place, weight, float(theory.scores[position]), theory.predicted(chosen), measured)
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.display import number
 from chainrule.errors import OptionError
-from chainrule.insight.presentation import number
 from chainrule.insight.vectors import vector
 from chainrule.learning.optimizers import SGD, Adam, Momentum, Optimizer, optimizer_from
 from chainrule.learning.run import Run

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.checks import one_of, real_number, whole_number
+from chainrule.display import Table
 from chainrule.insight.passes import each_of, mean_of, native, slopes_along
-from chainrule.insight.presentation import Insight, Table, figure
+from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.subject import Subject, subject_of
 from chainrule.insight.vectors import vector
 from chainrule.learning.run import Run
@@ -42,7 +43,7 @@ class Suspect:
     alignment: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LabelSuspects(Insight):
     """The examples that are most at odds with their labels, the most suspicious first, and the measures of all.
 

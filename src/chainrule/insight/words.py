@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
+from chainrule.display import number
 from chainrule.insight.places import Place
-from chainrule.insight.presentation import number
 
 __all__ = [
-    "counted", "derivative", "examples_of", "layer_name", "moves_cost", "percent", "raising", "second_derivative",
-    "source_name",
+    "beyond_rounding", "counted", "derivative", "examples_of", "layer_name", "moves_cost", "percent", "raising",
+    "second_derivative", "source_name",
 ]  # fmt: skip
+
+_ROUNDING = 4 * float(np.finfo(np.float64).eps)
 
 
 def counted(count: int, thing: str) -> str:
@@ -39,6 +45,16 @@ def moves_cost(change: float) -> str:
     if change == 0:
         return "leave the cost as it is"
     return f"{'raise' if change > 0 else 'lower'} the cost by {number(abs(change))}"
+
+
+def beyond_rounding(change: Any, size: float) -> Any:
+    """A measured change of a number of that size, or several; 0 where it is no more than float64 makes by rounding.
+
+    >>> beyond_rounding(6.2e-19, 0.08), beyond_rounding(6.2e-9, 0.08)
+    (0.0, 6.2e-09)
+    """
+    found = np.where(np.abs(change) > _ROUNDING * abs(size), change, 0.0)
+    return found if found.ndim else float(found)
 
 
 def derivative(place: Place) -> str:

@@ -14,7 +14,8 @@ from chainrule.classics.demonstrations.base import Demonstration
 from chainrule.classics.problems.base import Published, Values
 from chainrule.data.dataset import DataSet
 from chainrule.data.mnist import digits, mnist
-from chainrule.insight.presentation import Insight, Table, figure
+from chainrule.display import Table
+from chainrule.insight.presentation import Insight, figure
 from chainrule.learning.loop import learn
 from chainrule.learning.optimizers import SGD
 from chainrule.nn.network import Network
@@ -26,7 +27,7 @@ _HIDDEN, _RATE, _EPOCHS = (30,), 3.0, 30
 _CHAPTER = "Nielsen, chapter 1"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LearningDigits(Insight):
     """How many of the images that are not learnt the network gets right after each epoch, and the darkness baseline.
 

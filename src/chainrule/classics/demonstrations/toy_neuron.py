@@ -11,7 +11,8 @@ import numpy
 from chainrule.checks import real_number, several, whole_number
 from chainrule.classics.demonstrations.base import Demonstration
 from chainrule.classics.problems.base import Published, Values, layers
-from chainrule.insight.presentation import Insight, Table, figure, number
+from chainrule.display import Table, number
+from chainrule.insight.presentation import Insight, figure
 from chainrule.nn.connected import Connected
 from chainrule.nn.costs import cost_function
 from chainrule.trace import namespace as np
@@ -25,7 +26,7 @@ _STARTS = ((0.6, 0.9), (2.0, 2.0))
 _SHOWN = 50  # epochs from one column of the table to the next
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SlowLearning(Insight):
     """The neuron's output, weight and bias before the first epoch and after each, in float64.
 

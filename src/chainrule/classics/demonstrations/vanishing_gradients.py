@@ -13,7 +13,8 @@ from chainrule.checks import whole_number, whole_numbers
 from chainrule.classics.demonstrations.base import Demonstration
 from chainrule.classics.problems.base import Published, Values, layers
 from chainrule.data.mnist import digits
-from chainrule.insight.presentation import Insight, Table, figure, number
+from chainrule.display import Table, number
+from chainrule.insight.presentation import Insight, figure
 from chainrule.nn.activations import sigmoid
 from chainrule.nn.connected import Connected, Wiring
 from chainrule.nn.costs import sigmoid_cross_entropy
@@ -43,7 +44,7 @@ class Chain:
     factors: Values
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LayerSpeeds(Insight):
     """The speeds ‖∂C/∂bˡ‖ of the hidden layers at the start, by their number: shape (networks, hidden layers)."""
 

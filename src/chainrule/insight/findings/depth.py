@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.display import number
 from chainrule.insight.findings.case import Case, rms
 from chainrule.insight.findings.finding import Measure, Outcome, Pathology, Sign
 from chainrule.insight.findings.trials import Trial, anew, compared, falls, measured
-from chainrule.insight.presentation import number
 from chainrule.learning.optimizers import Adam
 
 __all__ = ["PATHOLOGIES"]

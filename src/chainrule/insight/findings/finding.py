@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
-from chainrule.insight.presentation import number
+from chainrule.display import Entry, Facts, Page, Shown, number
 
 __all__ = ["SEVERITIES", "Finding", "Measure", "Outcome", "Pathology", "Sign"]
 
 #: From the worst to the mildest.
 SEVERITIES = ("alarm", "warning", "note")
+_COLOURS = {"alarm": "red", "warning": "yellow", "note": "blue"}
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,13 @@ class Measure:
     value: float
     unit: str = ""
 
+    @property
+    def amount(self) -> str:
+        """The number with its unit."""
+        return f"{number(self.value)}{self.unit and ' ' + self.unit}"
+
     def __str__(self) -> str:
-        return f"{self.name}: {number(self.value)}{self.unit and ' ' + self.unit}"
+        return f"{self.name}: {self.amount}"
 
 
 @dataclass(frozen=True)
@@ -48,8 +55,8 @@ class Outcome:
     sentence: str
 
 
-@dataclass(frozen=True)
-class Finding:
+@dataclass(frozen=True, repr=False)
+class Finding(Shown):
     """One thing that is wrong: what, how bad, the numbers, the reason, how sure, what to do, what would confirm it.
 
     `certainty` goes from 0 to 1, an estimate; `outcome` is None until the experiment was made.
@@ -82,11 +89,32 @@ class Finding:
 
     def sentences(self) -> list[str]:
         """All of it as text."""
-        numbers = "; ".join(map(str, self.evidence))
-        said = [f"{self.severity.capitalize()}, {self.sure}: {self.title}.", f"  Measured: {numbers}."]
-        said += [f"  Why: {self.reason}", f"  What to do: {self.cure}"]
-        tried = f"  Tried: {self.outcome.sentence}" if self.outcome else f"  To be sure: {self.experiment}"
-        return [*said, tried]
+        said = [
+            f"{self.severity.capitalize()}, {self.sure}: {self.title}.",
+            f"  Measured: {'; '.join(self._measured())}.",
+        ]
+        return [*said, *(f"  {name}: {what}" for name, what in self._meaning().items())]
+
+    def page(self) -> Page:
+        """What is shown of it: the title, how severe and how sure, the evidence, the reason, the cure."""
+        return Page("", (self.entry(),))
+
+    def entry(self, place: str = "") -> Entry:
+        """The finding set apart, with its place among others before its title."""
+        facts = Facts({"Measured": "\n".join(self._measured()), **self._meaning()})
+        return Entry(f"{place}{self.title}", f"{self.severity}, {self.sure}", _COLOURS[self.severity], facts)
+
+    def _measured(self) -> list[str]:
+        """The evidence, of each name once."""
+        named = groupby(self.evidence, lambda measure: measure.name)
+        return [f"{name}: {', '.join(measure.amount for measure in measures)}" for name, measures in named]
+
+    def _meaning(self) -> dict[str, str]:
+        tried = {"Tried": self.outcome.sentence} if self.outcome else {"To be sure": self.experiment}
+        return {"Why": self.reason, "What to do": self.cure, **tried}
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.display import number
 from chainrule.insight.findings.finding import Measure, Outcome, Pathology, Sign
 from chainrule.insight.findings.trials import measured
-from chainrule.insight.presentation import number
 from chainrule.trace.tree import flatten, paths, tree_map, unflatten
 from chainrule.transform import value_and_grad
 

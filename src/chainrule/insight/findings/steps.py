@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.display import number
 from chainrule.insight.findings.case import Case
 from chainrule.insight.findings.finding import Measure, Outcome, Pathology, Sign
 from chainrule.insight.findings.trials import Trial, anew, falls, measured, tried
-from chainrule.insight.presentation import number
 from chainrule.insight.vectors import vector
 from chainrule.learning.optimizers import SGD, Optimizer
 from chainrule.trace.tree import flatten

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.display import number
 from chainrule.insight.findings.case import Case
 from chainrule.insight.findings.finding import Outcome
-from chainrule.insight.presentation import number
 from chainrule.learning.evaluate import evaluate
 from chainrule.learning.loop import learn
 from chainrule.learning.optimizers import SGD, Optimizer

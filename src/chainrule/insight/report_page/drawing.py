@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.display import number
 from chainrule.insight.places import Place
-from chainrule.insight.presentation import number
 from chainrule.insight.report_page.figures import Figures, is_small
 from chainrule.insight.report_page.markup import Markup, element, joined
 from chainrule.insight.report_page.pictures import one_sign_picture

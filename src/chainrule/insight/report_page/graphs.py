@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.insight.presentation import number
+from chainrule.display import number
 from chainrule.insight.report_page.charts import Axis, Series, chart, guide, legend, linear, logarithmic, signed
 from chainrule.insight.report_page.figures import Figures
 from chainrule.insight.report_page.markup import Markup, element

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.display import number
 from chainrule.insight.findings.finding import Finding
-from chainrule.insight.presentation import number
 from chainrule.insight.report_page.drawing import network_drawing
 from chainrule.insight.report_page.figures import EXAMPLES, Figures, is_small
 from chainrule.insight.report_page.graphs import cost_figures, noise_figures

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.insight.presentation import number
+from chainrule.display import number
 from chainrule.insight.report_page.markup import Markup, element
 
 __all__ = ["Strips", "strips"]
