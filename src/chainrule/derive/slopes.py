@@ -2,7 +2,8 @@
 
 For y = f(x₁, x₂, …), rule number n computes `t · ∂y/∂xₙ` as `rule(t, y, x₁, x₂, …)`. Elements do not mix, so the same
 rule serves both directions: backward t is the error ∂C/∂y, forward it is the change of xₙ. A rule may use the result y.
-None says that the derivative is zero everywhere it exists. At a kink:
+None says that the derivative is zero everywhere it exists. On plain arrays in place of Arrays a rule is a computation.
+At a kink:
 
     |x| at 0                0
     relu at 0               0
@@ -19,8 +20,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any
+
+import numpy as np
 
 from chainrule.graph import ops
+from chainrule.graph.interpret import NUMPY
 from chainrule.graph.node import full, number
 from chainrule.graph.ops import Op
 from chainrule.trace import namespace as cnp
@@ -28,55 +33,69 @@ from chainrule.trace.array import Array, apply
 
 __all__ = ["SLOPES", "Rule", "zeros"]
 
-Rule = Callable[..., Array]
+Rule = Callable[..., Any]
 
 
-def zeros(x: Array) -> Array:
+def _filled(value: float, like: Any) -> Any:
+    """One number, in the shape and dtype of an array."""
+    return Array(full(value, like.node.type)) if isinstance(like, Array) else np.full_like(like, value)
+
+
+def _performed(op: Op, *inputs: Any) -> Any:
+    """An operation on Arrays, or on plain arrays."""
+    return apply(op, *(x.node for x in inputs)) if isinstance(inputs[0], Array) else NUMPY[op](*inputs)
+
+
+def zeros(x: Any) -> Any:
     """Zeros of the shape and dtype of `x`."""
-    return Array(full(0, x.node.type))
+    return _filled(0, x)
 
 
-def _select(condition: Array, a: Array, b: Array) -> Array:
-    return apply(ops.SELECT, condition.node, a.node, b.node)
+def _select(condition: Any, a: Any, b: Any) -> Any:
+    return _performed(ops.SELECT, condition, a, b)
 
 
-def _share(mine: Array, other: Array) -> Array:
+def _share(mine: Any, other: Any) -> Any:
     """1 where `mine` is the larger, ½ in a tie, 0 elsewhere."""
-    half = Array(full(0.5, mine.node.type))
-    one = Array(full(1, mine.node.type))
-    return _select(mine == other, half, _select(other < mine, one, zeros(mine)))
+    return _select(mine == other, _filled(0.5, mine), _select(other < mine, _ones(mine), zeros(mine)))
 
 
-def _ones(x: Array) -> Array:
-    return Array(full(1, x.node.type))
+def _ones(x: Any) -> Any:
+    return _filled(1, x)
 
 
-def _power_base(t: Array, y: Array, x: Array, n: Array) -> Array:
-    if n.node.op is ops.FULL and number(n.node) == 0:
-        return zeros(y)
-    if n.node.op is ops.FULL:
-        return t * n * x ** (n - 1)
+def _constant(n: Any) -> float | None:
+    """The number that an array is known to hold everywhere."""
+    if isinstance(n, Array):
+        return number(n.node) if n.node.op is ops.FULL else None
+    return None if any(n.strides) or not n.size else n.flat[0].item()
+
+
+def _power_base(t: Any, y: Any, x: Any, n: Any) -> Any:
+    constant = _constant(n)
+    if constant is not None:
+        return t * constant * x ** (constant - 1) if constant else zeros(y)
     ends = (n == 0) & ~((abs(x) > 0) & (abs(x) < math.inf))  # 0 times an infinity
     return t * n * _select(ends, _ones(x), x) ** (n - 1)
 
 
-def _power_exponent(t: Array, y: Array, x: Array, n: Array) -> Array:
+def _power_exponent(t: Any, y: Any, x: Any, n: Any) -> Any:
     nothing = (x == 0) | (y == 0)
     return _select(nothing, zeros(y), t * y * cnp.log(_select(nothing, _ones(x), x)))
 
 
-def _distance(t: Array, y: Array, mine: Array) -> Array:
+def _distance(t: Any, y: Any, mine: Any) -> Any:
     """`t · mine / y`, and 0 where the distance y is."""
     nowhere = y == 0
     return _select(nowhere, zeros(t), t * mine / _select(nowhere, _ones(y), y))
 
 
-def _root(t: Array, y: Array, x: Array) -> Array:
+def _root(t: Any, y: Any, x: Any) -> Any:
     nowhere = y == 0
     return _select(nowhere, zeros(t), t / (2 * _select(nowhere, _ones(y), y)))
 
 
-def _angle(t: Array, a: Array, b: Array, other: Array) -> Array:
+def _angle(t: Any, a: Any, b: Any, other: Any) -> Any:
     """`t · other / (a² + b²)`, which neither overflows nor divides by zero."""
     radius = cnp.hypot(a, b)
     nowhere = radius == 0
@@ -84,14 +103,14 @@ def _angle(t: Array, a: Array, b: Array, other: Array) -> Array:
     return _select(nowhere, zeros(t), t * (other / safe) / safe)
 
 
-def _weight(mine: Array, other: Array) -> Array:
+def _weight(mine: Any, other: Any) -> Any:
     """`eᵐ / (eᵐ + eᵒ)`, half between equal infinities."""
     alike = (mine == other) & (abs(mine) == math.inf)
-    return apply(ops.EXPIT, _select(alike, zeros(mine), mine - other).node)
+    return _performed(ops.EXPIT, _select(alike, zeros(mine), mine - other))
 
 
-def _sign(x: Array) -> Array:
-    return apply(ops.COPYSIGN, full(1, x.node.type), x.node)
+def _sign(x: Any) -> Any:
+    return _performed(ops.COPYSIGN, _ones(x), x)
 
 
 SLOPES: Mapping[Op, tuple[Rule | None, ...]] = MappingProxyType(
@@ -103,7 +122,7 @@ SLOPES: Mapping[Op, tuple[Rule | None, ...]] = MappingProxyType(
         ops.LOG1P: (lambda t, y, x: t / (1 + x),),
         ops.TANH: (lambda t, y, x: t * (1 - y * y),),
         ops.LOGISTIC: (lambda t, y, x: t * (y * (1 - y)),),
-        ops.EXPIT: (lambda t, y, x: t * (y * apply(ops.EXPIT, (-x).node)),),
+        ops.EXPIT: (lambda t, y, x: t * (y * _performed(ops.EXPIT, -x)),),
         ops.RELU: (lambda t, y, x: _select(y <= 0, zeros(t), t),),
         ops.SQRT: (lambda t, y, x: t / (2 * y),),
         ops.ROOT: (_root,),

@@ -10,8 +10,8 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterable
-from typing import Any
-from weakref import WeakValueDictionary
+from typing import Any, final
+from weakref import ref
 
 import numpy as np
 
@@ -20,7 +20,19 @@ from chainrule.graph.ops import Op
 from chainrule.graph.type_rules import TYPE_RULES
 from chainrule.graph.types import Type, checked_dtype
 
-__all__ = ["Data", "Node", "between", "constant", "full", "in_order", "input_node", "number", "replaced"]
+__all__ = [
+    "Data",
+    "Node",
+    "between",
+    "constant",
+    "full",
+    "in_order",
+    "input_node",
+    "known",
+    "number",
+    "replaced",
+    "results",
+]
 
 
 class Data:
@@ -51,16 +63,20 @@ class Node:
 
     def __new__(cls, op: Op, inputs: tuple[Node, ...] = (), attributes: tuple[Any, ...] = ()) -> Node:
         key = (op, inputs, attributes)
-        known = _INTERNED.get(key)
-        if known is not None:
-            return known
+        reference = _INTERNED.get(key)
+        known = reference and reference()
+        return known or _entered(cls._new(op, inputs, attributes), key)
+
+    @classmethod
+    def _new(cls, op: Op, inputs: tuple[Node, ...], attributes: tuple[Any, ...]) -> Node:
         node = object.__new__(cls)
-        node.op, node.inputs, node.attributes = key
-        node.type = TYPE_RULES[op](*[n.type for n in inputs], *attributes)
+        node.op = op
+        node.inputs = inputs
+        node.attributes = attributes
+        node.type = _RULES[op](*[n.type for n in inputs], *attributes)
         node.value = None
-        with _LOCK:  # another thread may have made it in the meantime
-            node.serial = next(_SERIAL)
-            return _INTERNED.setdefault(key, node)
+        node.serial = next(_SERIAL)
+        return node
 
     def __getattr__(self, name: str) -> Any:
         """An attribute of the operation by its name: `node.axes`."""
@@ -73,11 +89,45 @@ class Node:
         return f"<{self.op} {self.type}>"
 
 
+Key = tuple[Op, tuple[Node, ...], tuple[Any, ...]]
+
+
+@final
+class _Reference(ref[Node]):
+    """A node in the table of all nodes, which does not keep it alive."""
+
+    __slots__ = ("key",)
+    key: Key
+
+
 # The one table that lives as long as the program: it makes equal nodes identical, forgets a node with its last
-# user, and cannot be observed otherwise. The counter beside it only ever grows.
+# user, and cannot be observed otherwise. The counter beside it only ever grows. (A WeakValueDictionary does the same in
+# three times the time, which is half of what it takes to make a node.)
 _SERIAL = itertools.count()
 _LOCK = threading.RLock()
-_INTERNED: WeakValueDictionary[tuple[Op, tuple[Node, ...], tuple[Any, ...]], Node] = WeakValueDictionary()
+_INTERNED: dict[Key, _Reference] = {}
+
+
+_RULES = dict(TYPE_RULES)  # reading through a proxy takes twice the time
+
+
+def _entered(node: Node, key: Key) -> Node:
+    """The node after it has been entered in the table; that of another thread which was faster."""
+    reference = _Reference(node, _forget)
+    reference.key = key
+    with _LOCK:
+        other = _INTERNED.get(key)
+        known = other and other()
+        if known is None:
+            _INTERNED[key] = reference
+    return known or node
+
+
+def _forget(reference: ref[Node]) -> None:
+    key = reference.key  # type: ignore[attr-defined]
+    with _LOCK:
+        if _INTERNED.get(key) is reference:
+            del _INTERNED[key]
 
 
 def input_node(index: int, type_: Type) -> Node:
@@ -85,17 +135,26 @@ def input_node(index: int, type_: Type) -> Node:
     return Node(ops.INPUT, (), (index, type_))
 
 
-def constant(array: np.ndarray[Any, Any]) -> Node:
-    """A captured array."""
-    checked = np.asarray(array, checked_dtype(array.dtype), order="C")
-    node = Node(ops.CONSTANT, (), (Data(checked),))
-    node.value = checked
+def known(array: np.ndarray[Any, Any]) -> Node:
+    """A captured array of one of the types that programs compute with.
+
+    It is equal only to itself, so that it need not be entered in the table of nodes.
+    """
+    node = object.__new__(Node)
+    node.op, node.inputs, node.attributes = ops.CONSTANT, (), (Data(array),)
+    node.type, node.value, node.serial = Type(array.shape, array.dtype), array, next(_SERIAL)
     return node
+
+
+def constant(array: np.ndarray[Any, Any]) -> Node:
+    """A captured array; DTypeError if programs do not compute with its type."""
+    return known(np.asarray(array, checked_dtype(array.dtype), order="C"))
 
 
 def full(value: complex | np.generic, type_: Type) -> Node:
     """One number everywhere, of the given type."""
-    exact = value if type(value) is float and type_.dtype.char == "d" else type_.dtype.type(value).item()
+    is_double = type_.dtype.char == "d" and type(value) in (float, int)
+    exact = float(value) if is_double else type_.dtype.type(value).item()  # type: ignore[arg-type]
     return Node(ops.FULL, (), (repr(exact), type_))
 
 
@@ -138,18 +197,29 @@ def between(
     chosen = set(sources)
     oldest = min((source.serial for source in chosen), default=0)
     found: dict[Node, None] = {}
-    seen: set[Node] = set()
-    stack = [(node, False) for node in reversed(tuple(outputs))]
+    opened: set[Node] = set()
+    done: set[Node] = set()
+    stack = list(outputs)[::-1]
     while stack:
-        node, ready = stack.pop()
-        if ready:
-            if node in chosen or counts(node) or any(n in found for n in node.inputs):
+        node = stack[-1]
+        if node not in opened:
+            opened.add(node)
+            if node.serial >= oldest and through(node):
+                stack.extend([n for n in reversed(node.inputs) if n not in opened and n.serial >= oldest])
+                continue
+            done.add(node)
+        stack.pop()
+        if node not in done:
+            done.add(node)
+            if node in chosen or counts(node) or any(map(found.__contains__, node.inputs)):
                 found[node] = None
-        elif node not in seen and node.serial >= oldest and through(node):
-            seen.add(node)
-            stack.append((node, True))
-            stack.extend((n, False) for n in reversed(node.inputs))
     return found
+
+
+def results(node: Node) -> list[Node]:
+    """The results of an operation that has several, each a node of its own."""
+    several: Any = node.type
+    return [Node(ops.RESULT, (node,), (n,)) for n in range(len(several.types))]
 
 
 def replaced(node: Node, inputs: tuple[Node, ...]) -> Node:

@@ -38,11 +38,11 @@ def _listed(types: Sequence[Type]) -> str:
     return " and ".join(map(str, types))
 
 
-def _same(op: Op, *types: Type) -> Type:
-    first = types[0]
-    if any(t is not first and t != first for t in types):
-        raise ShapeError(f"{op} needs inputs of one shape and dtype, not {_listed(types)}.")
-    return types[0]
+def _same(op: Op, first: Type, *others: Type) -> Type:
+    for other in others:
+        if other is not first and other != first:
+            raise ShapeError(f"{op} needs inputs of one shape and dtype, not {_listed((first, *others))}.")
+    return first
 
 
 def _elementwise(op: Op) -> Rule:

@@ -21,7 +21,9 @@ _KNOWN = frozenset(DTYPES)
 
 def checked_dtype(dtype: Any) -> np.dtype[Any]:
     """`dtype` as a NumPy dtype in native byte order; DTypeError if programs do not compute with it."""
-    found = np.dtype(dtype)
+    found: np.dtype[Any] = np.dtype(dtype)
+    if found in _KNOWN:
+        return found
     if found.newbyteorder("=") not in _KNOWN:
         raise DTypeError(
             f"chainrule computes with float32, float64, bool and integers, not with {found}.",

@@ -14,11 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from types import MappingProxyType
-from typing import Any
 
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph
-from chainrule.graph.node import Node
+from chainrule.graph.node import Node, results
 from chainrule.graph.types import Type
 from chainrule.native.host import HOST_OPERATIONS, host_operations
 from chainrule.native.kernel import (
@@ -393,9 +392,8 @@ class _Scheduler:
 
     def _run_inside(self, node: Node) -> None:
         """A scan, a while or a cond: its results in buffers of their own, what is carried copied there first."""
-        types: Any = node.type
-        results = [Node(ops.RESULT, (node,), (n,)) for n in range(len(types.types))]
-        outputs = tuple(Buffer(f"t{len(self.memory)}.{n}", r.type) for n, r in enumerate(results))
+        found = results(node)
+        outputs = tuple(Buffer(f"t{len(self.memory)}.{n}", r.type) for n, r in enumerate(found))
         carried = _carried(node)
         inputs = (*outputs[:carried], *(self.memory[n] for n in node.inputs[carried:]))
         for source, target in zip(node.inputs[:carried], outputs, strict=False):
@@ -403,7 +401,7 @@ class _Scheduler:
                 self.drafts.append(self._copy_of(source, target))
         made = {ops.SCAN: self._scan, ops.WHILE: self._while, ops.COND: self._cond}[node.op]
         self.drafts.append(replace(made(node, inputs, outputs), origin=self._origin(node)))
-        for result, buffer in zip(results, outputs, strict=True):
+        for result, buffer in zip(found, outputs, strict=True):
             self.memory[result] = buffer
             self.draft_of[result] = len(self.drafts) - 1
 

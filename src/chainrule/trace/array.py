@@ -24,8 +24,8 @@ from chainrule.errors import ChainruleError, DTypeError, OptionError, ShapeError
 from chainrule.graph import ops
 from chainrule.graph.forms import FORMS
 from chainrule.graph.graph import Origin
-from chainrule.graph.interpret import INTEGERS, has_value
-from chainrule.graph.node import Data, Node, constant, full, in_order
+from chainrule.graph.interpret import INTEGERS, NUMPY, has_value, value
+from chainrule.graph.node import Data, Node, full, in_order, known
 from chainrule.graph.ops import Op
 from chainrule.graph.types import Type, checked_dtype
 from chainrule.trace.plain import Request, plain_value, shown
@@ -33,13 +33,14 @@ from chainrule.trace.plain import Request, plain_value, shown
 __all__ = [
     "Array", "Recorder", "apply", "as_array", "as_float", "as_floats", "astype", "binary", "bits", "broadcast",
     "broadcast_shape", "carry_origins", "common_dtype", "concatenated", "contract", "diagonal", "divide", "every",
-    "extreme", "inverted", "is_float", "is_recording", "matmul", "may_change", "mean", "mirrored", "moved_axis",
-    "namespace", "normalized_axes", "normalized_axis", "origins_of", "plain_array", "power", "product_of_rows",
-    "promoted", "promoted_dtype", "recording", "reduced", "reshape", "root", "scope", "taken", "total", "transpose",
-    "variable", "viewed", "without_arrays",
+    "extreme", "immediately", "inverted", "is_float", "is_recording", "matmul", "may_change", "mean", "mirrored",
+    "moved_axis", "namespace", "normalized_axes", "normalized_axis", "origins_of", "plain_array", "power",
+    "product_of_rows", "promoted", "promoted_dtype", "recording", "reduced", "reshape", "root", "scope", "taken",
+    "total", "transpose", "variable", "viewed", "without_arrays",
 ]  # fmt: skip
 
 _BOOL = np.dtype(bool)
+_REAL = (float, int)
 _NUMBERS, _SEQUENCES, _PLAIN = (bool, int, float), (list, tuple), (np.ndarray, np.generic)
 
 
@@ -122,6 +123,8 @@ def variable(x: Any) -> Array:
 
 def apply(op: Op, *inputs: Node, attributes: tuple[Any, ...] = ()) -> Array:
     """The result of an operation on nodes; of a formula that means more than it computes, what it means."""
+    if _IMMEDIATELY.get():
+        return Array(known(np.asarray(NUMPY[op](*map(value, inputs), *attributes))))
     node = Node(op, inputs, attributes)
     form = FORMS.get(op)
     node = (form and form(node)) or node
@@ -129,6 +132,19 @@ def apply(op: Op, *inputs: Node, attributes: tuple[Any, ...] = ()) -> Array:
     if recorder is not None:
         recorder.note(node)
     return Array(node)
+
+
+@contextmanager
+def immediately(*, really: bool = True) -> Iterator[None]:
+    """While the block runs, operations are computed as they are written, and nothing is recorded."""
+    token = _IMMEDIATELY.set(really)
+    try:
+        yield
+    finally:
+        _IMMEDIATELY.reset(token)
+
+
+_IMMEDIATELY: ContextVar[bool] = ContextVar("immediately", default=False)
 
 
 def origins_of(node: Node) -> tuple[Origin, ...]:
@@ -153,7 +169,7 @@ def as_array(x: Any) -> Array:
     recorder = _RECORDER.get()
     if recorder is not None and isinstance(x, np.ndarray):
         return recorder.capture(x)
-    return Array(constant(_checked(x)))
+    return Array(known(_checked(x)))
 
 
 def may_change(x: Array) -> bool:
@@ -193,11 +209,16 @@ def plain_array(x: Any) -> np.ndarray[Any, Any]:
 
 def promoted(a: Any, b: Any) -> tuple[Array, Array]:
     """Two operands in NumPy's common dtype and shape. Python's own numbers take the other's dtype where they fit it."""
-    if isinstance(a, Array):  # the two commonest cases, at once
-        if isinstance(b, Array) and a.node.type == b.node.type:
-            return a, b
-        if type(b) is float and a.node.type.is_float:
-            return a, Array(full(b, a.node.type))
+    if isinstance(a, Array):  # the commonest cases, at once
+        mine = a.node.type
+        if isinstance(b, Array):
+            theirs = b.node.type
+            if mine is theirs or mine == theirs:
+                return a, b
+        elif type(b) in _REAL and mine.is_float:
+            return a, Array(full(b, mine))
+    elif type(a) in _REAL and isinstance(b, Array) and b.node.type.is_float:
+        return Array(full(a, b.node.type)), b
     a, b = (as_array(x) if isinstance(x, _SEQUENCES) else x for x in (a, b))
     dtype, a_shape, b_shape = _common_dtype(a, b), _shape(a), _shape(b)
     shape = a_shape if a_shape == b_shape else np.broadcast_shapes(a_shape, b_shape)
@@ -516,6 +537,10 @@ def moved_axis(x: Array, source: int, destination: int) -> Array:
 
 def contract(a: Array, b: Array, a_labels: Sequence[int], b_labels: Sequence[int], out: Sequence[int]) -> Array:
     """`out[o…] = Σ a[…] · b[…]` over the labels not in `out`, in the common dtype; of booleans, whether any is true."""
+    mine, other, kept = set(a_labels), set(b_labels), set(out)
+    if a.dtype == b.dtype != _BOOL and mine ^ other <= kept:  # nothing to convert, nothing to add up beforehand
+        labels = tuple(a_labels), tuple(b_labels), tuple(out)
+        return apply(ops.CONTRACT, a.node, b.node, attributes=labels)
     dtype = _common_dtype(a, b)
     if dtype == _BOOL:
         return astype(contract(astype(a, np.int64), astype(b, np.int64), a_labels, b_labels, out), bool)

@@ -55,8 +55,9 @@ def float_arrays(tree: Any, where: str) -> tuple[list[Array], Structure]:
     """The leaves of a tree as Arrays; DifferentiationError if one holds no floating-point numbers."""
     leaves, structure = flatten(tree)
     arrays = [Array(as_array(leaf).node, weak=True) if type(leaf) is float else as_array(leaf) for leaf in leaves]
-    for array, path in zip(arrays, paths(structure), strict=True):
+    for n, array in enumerate(arrays):
         if not array.node.type.is_float:
+            path = paths(structure)[n]
             raise DifferentiationError(
                 f"cannot differentiate with respect to {where}{path and ' at ' + path}: {array.node.type} "
                 "holds no floating-point numbers.",

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chainrule.derive.backpropagation import backpropagate
+import numpy as np
+
+from chainrule.derive.backpropagation import backpropagate, backpropagated_values
 from chainrule.derive.forward import push_forward
 from chainrule.errors import DifferentiationError, OptionError, ShapeError
-from chainrule.graph.node import full
+from chainrule.graph.node import Node, full
 from chainrule.trace.array import Array, as_array
 from chainrule.trace.plain import differentiating, transforming
 from chainrule.trace.tree import Structure, flatten, matched, paths, unflatten
@@ -70,10 +72,8 @@ def _value_and_grad(function: Function, argnums: int | Sequence[int], has_aux: b
             with differentiating([v.node for mine in leaves for v in mine]):
                 result = function(*moved, **options)
             cost = one_number(_pair(result, function)[0] if has_aux else result, function)
-            one = Array(full(1, cost.node.type))
-            found = iter(backpropagate([(cost.node, one)], [v.node for mine in leaves for v in mine]))
-            gradients = ([next(found) for _ in mine] for mine in leaves)
-            trees = tuple(outcome(s, g, outermost) for s, g in zip(structures, gradients, strict=True))
+            found = iter(_gradient(cost.node, [v.node for mine in leaves for v in mine], outermost))
+            trees = tuple(unflatten(s, [next(found) for _ in mine]) for s, mine in zip(structures, leaves, strict=True))
             value = outcome(_LEAF, [cost], outermost)
             if has_aux:
                 value = value, *_aside([result[1]], function, outermost)
@@ -81,6 +81,14 @@ def _value_and_grad(function: Function, argnums: int | Sequence[int], has_aux: b
 
     derivative.argnums = asked  # type: ignore[attr-defined]
     return derivative
+
+
+def _gradient(cost: Node, variables: Sequence[Node], outermost: bool) -> list[Any]:
+    """∂C/∂v for each variable: NumPy's numbers outside every transformation, Arrays inside one."""
+    if not outermost:
+        return list(backpropagate([(cost, Array(full(1, cost.type)))], variables))
+    found = backpropagated_values([(cost, np.ones((), cost.type.dtype))], variables)
+    return [error[()] if error.ndim == 0 else error for error in found]
 
 
 def _pair(result: Any, function: Function) -> tuple[Any, Any]:
