@@ -16,7 +16,7 @@ from chainrule.derive.pull_rules import PULL, PULL_TOGETHER
 from chainrule.derive.slopes import SLOPES
 from chainrule.graph import ops
 from chainrule.graph.interpret import value
-from chainrule.graph.node import Node, between, full, known, results
+from chainrule.graph.node import Node, between, full, known, number, results
 from chainrule.trace.array import Array, immediately, is_recording, scope
 
 Values = np.ndarray[Any, Any]
@@ -78,7 +78,7 @@ def _pulled(node: Node, delta: Mapping[Node, Array], active: Container[Node]) ->
 def _pulled_values(node: Node, delta: Mapping[Node, Values], active: Container[Node]) -> Sequence[Values | None]:
     """The same in numbers: an elementwise rule is a computation on plain arrays; any other is computed as it is run."""
     if node.op in SLOPES:
-        inputs = [value(n) for n in node.inputs]
+        inputs = [number(n) if n.op is ops.FULL else value(n) for n in node.inputs]
         return _by_rules(SLOPES[node.op], node, active, delta[node], value(node), inputs)
     if node.op in ops.CONTROL:
         with immediately(really=False):  # a rule of a user's may take derivatives of its own

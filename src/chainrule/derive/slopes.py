@@ -2,7 +2,7 @@
 
 For y = f(x₁, x₂, …), rule number n computes `t · ∂y/∂xₙ` as `rule(t, y, x₁, x₂, …)`. Elements do not mix, so the same
 rule serves both directions: backward t is the error ∂C/∂y, forward it is the change of xₙ. A rule may use the result y.
-None says that the derivative is zero everywhere it exists. On plain arrays in place of Arrays a rule is a computation.
+None says that the derivative is zero everywhere it exists. Of plain arrays and numbers a rule is a computation.
 At a kink:
 
     |x| at 0                0
@@ -68,7 +68,7 @@ def _constant(n: Any) -> float | None:
     """The number that an array is known to hold everywhere."""
     if isinstance(n, Array):
         return number(n.node) if n.node.op is ops.FULL else None
-    return None if any(n.strides) or not n.size else n.flat[0].item()
+    return n if isinstance(n, float) else None
 
 
 def _power_base(t: Any, y: Any, x: Any, n: Any) -> Any:

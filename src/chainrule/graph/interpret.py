@@ -150,7 +150,19 @@ _WITHOUT_VALUE = frozenset({ops.INPUT, ops.PLACEHOLDER})
 
 
 def _full(text: str, type_: Type) -> Array:
-    return np.broadcast_to(np.array(_number(text, type_), type_.dtype), type_.shape)
+    return _repeated(np.array(_number(text, type_), type_.dtype), type_.shape, type_.size)
+
+
+def _repeated(x: Array, shape: tuple[int, ...], size: int) -> Array:
+    """The array along new and size-one axes: of few elements a copy, which takes less time than a view."""
+    if size > _FEW:
+        return np.broadcast_to(x, shape)
+    copy = np.empty(shape, x.dtype)
+    copy[...] = x
+    return copy
+
+
+_FEW = 1000
 
 
 def _number(text: str, type_: Type) -> float | int | bool:
@@ -221,7 +233,7 @@ def _broadcast(x: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array
     aligned = [1] * len(shape)
     for extent, axis in zip(x.shape, axes, strict=True):
         aligned[axis] = extent
-    return np.broadcast_to(x.reshape(aligned), shape)
+    return _repeated(x.reshape(aligned), shape, math.prod(shape))
 
 
 def _slice(x: Array, start: Sequence[int], size: Sequence[int], step: Sequence[int]) -> Array:
