@@ -16,7 +16,7 @@ from chainrule import numpy as cnp
 #: Functions whose shape depends on a value.
 OF_VALUES = {
     "arange", "nonzero", "flatnonzero", "argwhere", "unique", "unique_values", "unique_all", "unique_counts",
-    "unique_inverse", "union1d", "setdiff1d", "setxor1d", "intersect1d",
+    "unique_inverse", "union1d", "setdiff1d", "setxor1d", "intersect1d", "trim_zeros", "polymul", "polydiv",
 }  # fmt: skip
 NAMES = sorted(set(CALLS) - ASKED - OF_VALUES)
 

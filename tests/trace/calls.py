@@ -105,6 +105,13 @@ ELEMENTWISE: dict[str, Cases] = {
     "ldexp": each(f("ldexp"), (M, I), (F, I), (I, 3), (3.0, I), (SPECIAL, 7), (np.ones(6), np.array(
         [-1074, -1080, 1023, 2000, -3000, 9]))) + each(f("ldexp", -1040), 2.0**1000 * M),
     "frexp": each(listed("frexp"), 100 * M, SPECIAL, F, I, np.array([5e-324, -1e-310, 1e300, 0.5, -1.0, 2.0, np.inf])),
+    **{name: each(f(name), M, F, I, SPECIAL) for name in ("iscomplex", "isreal", "angle")},
+    "real_if_close": each(f("real_if_close"), M, I),
+    "spacing": each(f("spacing"), M, F, SPECIAL),
+    "i0": each(f("i0"), M, 9 * F, I, np.array([0.0, 20.0, 700.0])),
+    "kaiser": [(lambda np, beta: np.kaiser(7, beta), (np.array(2.5),)),
+        (lambda np, b: np.kaiser(1, b), (np.array(3.0),)),
+        (lambda np, beta: np.kaiser(0, beta), (np.array(3.0),))],
     "array_equiv": each(f("array_equiv"), (M, M), (M, M + 1), (np.ones((2, 3)), np.ones(3)), (B, ~B)),
 }  # fmt: skip
 REDUCTIONS: dict[str, Cases] = {
@@ -337,6 +344,11 @@ SELECTION: dict[str, Cases] = {
     "intersect1d": each(f("intersect1d"), (I, np.arange(3)), (M, M[0]))
         + each(listed("intersect1d", return_indices=True),
         (I, np.arange(3)), (M, M[0])) + each(f("intersect1d", True), (np.array([4.0, 1, 3]), np.array([3.0, 5, 4]))),
+    "trim_zeros": each(f("trim_zeros"), *(np.array(a) for a in ([0, 1, 0, 2, 0], [0.0, 0.0], [1.0], [0.0, 3.0])))
+        + [case for trim in ("f", "b") for case in each(f("trim_zeros", trim), np.array([0, 0, 1, 2, 0, 3, 0]))]
+        + each(f("trim_zeros", axis=1), np.array([[0, 1, 0], [0, 0, 0]])),
+    **{name: each(lambda np, x, name=name: x[getattr(np, name)(x)], S, I[:, :3])
+       for name in ("diag_indices_from", "tril_indices_from", "triu_indices_from")},
     "unravel_index": each(listed("unravel_index", (6, 7)), np.abs(I))
         + each(listed("unravel_index", (2, 3, 4), "F"), np.abs(I))
         + each(listed("unravel_index", 9), np.abs(I)),
@@ -347,6 +359,10 @@ SELECTION: dict[str, Cases] = {
 POLYNOMIALS: dict[str, Cases] = {
     "polyval": each(f("polyval"), (V, M), (V, 2.0), (I[0], I), (F[0], G)),
     **{name: each(f(name), (V, M[0]), (V[:2], V), (I[0], I[0, :1]), (V, 2.0)) for name in ("polyadd", "polysub")},
+    "polymul": each(f("polymul"), (V, M[0]), (I[0], np.array([0, 0, 1, 2])), (F[0], G[0]), (np.zeros(3, int), I[0])),
+    "polydiv": each(listed("polydiv"), (V, M[0, :2]), (M[0, :2], V), (np.array([1.0, -3, 2]), np.array([1.0, -1])),
+        (V, np.array([2.0])), (np.array([2.0]), np.array([4.0])), (np.array([1, 0, -1]), np.array([1, 1]))),
+    "poly": each(f("poly"), V, I[0], F[0]),
     "polyder": each(f("polyder"), V, I[0], F[0]) + each(f("polyder", 2), V, V[:1]) + each(f("polyder", 0), V),
     "polyint": each(f("polyint"), V, I[0]) + each(f("polyint", 2, [3, 4]), V) + each(f("polyint", 2, 5.0), V)
         + each(f("polyint", 0), V) + [(lambda np, p, k: np.polyint(p, 2, k), (V, V[:2]))],
@@ -392,7 +408,17 @@ CREATION: dict[str, Cases] = {
         (lambda np, x: np.ix_(x, 2 * x, [1.5])[1], (V,))],
 }  # fmt: skip
 
+FFT: dict[str, Cases] = {
+    **{name: each(f(f"fft.{name}"), V, M[:, :3], N3, I) + each(f(f"fft.{name}", 1), N3)
+        + each(f(f"fft.{name}", axes=(0, -1)), N3) for name in ("fftshift", "ifftshift")},
+}  # fmt: skip
+
 LINALG: dict[str, Cases] = {
+    "tensorsolve": each(f("linalg.tensorsolve"), (np.eye(12).reshape(3, 4, 2, 6) + array((3, 4, 2, 6), np.float64), M),
+        (STACK[0], V)) + each(f("linalg.tensorsolve", axes=(0,)),
+        (np.moveaxis(2 * np.eye(6).reshape(6, 2, 3) + array((6, 2, 3), np.float64), -1, 0), N3[0, :2, :3].ravel())),
+    "tensorinv": each(f("linalg.tensorinv"), np.eye(6).reshape(2, 3, 6) + array((2, 3, 6), np.float64))
+        + each(f("linalg.tensorinv", ind=1), STACK[0]),
     "solve": each(f("linalg.solve"), (S, V[:3]), (S, M), (STACK, STACK[:, :, :2]), (S, array((2, 3, 2), np.float64)),
         (S.astype(np.float32), F),
                   (STACK[0], STACK), (np.eye(3, dtype=int) * 2, np.arange(3))),

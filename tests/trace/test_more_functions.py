@@ -21,7 +21,8 @@ FIXED = [
     "nancumsum", "nancumprod", "nanargmax", "nanargmin", "nanmedian", "nanquantile", "nanpercentile", "geomspace",
     "logspace", "isin", "modf", "ldexp", "frexp", "choose", "compress", "extract", "delete", "insert",
     "apply_along_axis", "bincount", "histogram", "unravel_index", "ravel_multi_index", "resize", "apply_over_axes",
-    "lexsort", "polyval", "polyadd", "polysub", "polyder", "polyint", "polyfit",
+    "lexsort", "polyval", "polyadd", "polysub", "polyder", "polyint", "polyfit", "poly", "angle", "i0", "kaiser",
+    "fft.fftshift", "fft.ifftshift", "linalg.tensorsolve", "linalg.tensorinv", "real_if_close", "isreal",
 ]  # fmt: skip
 
 
@@ -235,3 +236,122 @@ def test_a_quantile_by_any_method_has_derivatives_natively_too(method: str) -> N
 def test_a_method_that_does_not_exist_is_refused_with_those_that_do() -> None:
     with pytest.raises(OptionError, match=r"'hazen'.*not 'hazn'"):
         cnp.quantile(as_array(V), 0.5, method="hazn")
+
+
+# polynomials of which not all is known
+
+
+def test_a_compiled_product_and_quotient_of_polynomials_keep_the_zeros_that_are_not_known() -> None:
+    p, q = np.array([0.0, 1.0, 2.0, 3.0, 4.0]), np.array([2.0, 1.0, 0.5])
+    np.testing.assert_allclose(cr.compile(cnp.polymul)(p, q), np.convolve(p, q))
+    np.testing.assert_allclose(cnp.polymul(as_array(p), as_array(q)).value, np.polymul(p, q))
+    quotient, rest = cr.compile(cnp.polydiv)(np.polymul(p, q), q)
+    np.testing.assert_allclose(quotient, p[1:])
+    np.testing.assert_allclose(rest, [0.0, 0.0], atol=1e-14)
+    cr.testing.check_gradient(lambda p, q: cnp.sum(cnp.polydiv(p, q)[0] ** 2), p[1:], q)
+
+
+def test_no_zero_is_trimmed_that_is_not_known() -> None:
+    with pytest.raises(TracingError, match="the shape of trim_zeros depends on a value"):
+        cr.compile(cnp.trim_zeros)(np.array([0.0, 1.0]))
+    assert cr.grad(lambda x: cnp.sum(cnp.trim_zeros(x) ** 2))(np.array([0.0, 3.0, 0.0, 2.0])).tolist() == [0, 6, 0, 4]
+
+
+# joining in brackets
+
+JOINED: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+    "arrays and numbers": (lambda np, x, y: np.r_[x, 0, y, 1.5], (V, V[:2])),
+    "a number alone": (lambda np, x: np.r_[x[0], 1], (V,)),
+    "ranges": (lambda np, x: np.r_[1:4, x, 0:1:3j, -1:1:0.5], (V,)),
+    "integers": (lambda np, x: np.r_[x, 3, 4:6], (I[0],)),
+    "single precision": (lambda np, x: np.r_[x, 0.5], (V.astype(np.float32),)),
+    "matrices": (lambda np, x: np.r_[x, 2 * x], (M,)),
+    "along another axis": (lambda np, x: np.r_["-1", x, x], (M,)),
+    "as rows": (lambda np, x, y: np.r_["0,2", x, y], (V, V)),
+    "as columns": (lambda np, x, y: np.r_["1,2,0", x, y], (V, V)),
+    "new axes last": (lambda np, x, y: np.r_["0,3,0", x, y], (M, M)),
+    "new axes around": (lambda np, x: np.r_["0,3,1", x, x], (V,)),
+    "columns": (lambda np, x, y: np.c_[x, y, 1:5], (V, V)),
+    "columns beside a matrix": (lambda np, x, y: np.c_[x, y], (M, M[:, 0])),
+    "columns of higher arrays": (lambda np, x: np.c_[x, x], (M[None],)),
+    "rows": (lambda np, x, y: np.row_stack([x, y]), (V, V)),
+}
+
+
+@pytest.mark.parametrize("name", JOINED)
+@pytest.mark.filterwarnings("ignore:.*row_stack.*:DeprecationWarning")
+def test_brackets_join_as_numpys_do(name: str) -> None:
+    call, given = JOINED[name]
+    expected, found = call(np, *given), call(cnp, *map(as_array, given))
+    assert isinstance(found, Array)
+    assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
+    np.testing.assert_array_equal(found.value, expected)
+    np.testing.assert_array_equal(call(cnp, *given), expected)
+    np.testing.assert_array_equal(cr.compile(lambda *xs: call(cnp, *xs))(*given), expected)
+    if given[0].dtype == np.float64:
+        cr.testing.check_gradient(lambda *xs: cnp.sum(call(cnp, *xs) ** 2), *given)
+
+
+def test_texts_in_brackets_are_refused_where_they_mean_matrices() -> None:
+    for wrong in ("r", "0,1,2,x"):
+        with pytest.raises(OptionError, match="know no"):
+            _ = cnp.r_[wrong, as_array(V)]
+    with pytest.raises(OptionError, match="comes first"):
+        _ = cnp.r_[as_array(V), "0"]
+    with pytest.warns(PendingDeprecationWarning):
+        assert cnp.r_["r", V].shape == (1, 4)
+
+
+# in place
+
+
+CHANGES: dict[str, tuple[Callable[[Any, Any, Any], Any], str]] = {
+    "put_along_axis": (lambda np, x, v: np.put_along_axis(x, I[:, :1] % 3, v, axis=1), "along(indices, axis).set"),
+    "put": (lambda np, x, v: np.put(x, [0, 5], v), "np.at(np.ravel(x))[places]"),
+    "place": (lambda np, x, v: np.place(x, B, v), "np.where(mask, values, x)"),
+    "putmask": (lambda np, x, v: np.putmask(x, B, v), "np.where(mask, values, x)"),
+    "copyto": (lambda np, x, v: np.copyto(x, v, where=B), "np.where(where, source, x)"),
+    "fill_diagonal": (lambda np, x, v: np.fill_diagonal(x, v), "x.at[np.diag_indices(len(x))]"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_plain_arrays_change_in_place_and_traced_ones_say_how_not_to(name: str) -> None:
+    change, cure = CHANGES[name]
+    expected, found, of_constants = M.copy(), M.copy(), M.copy()
+    change(np, expected, 7.0)
+    change(cnp, found, 7.0)
+    np.testing.assert_array_equal(found, expected)
+    assert cr.grad(lambda x: (change(cnp, of_constants, cr.stop_gradient(x)), x)[1])(7.0) == 1.0
+    np.testing.assert_array_equal(of_constants, expected)
+    dispatched = np if name != "fill_diagonal" else cnp  # NumPy\'s own asks for the plain value itself
+    for lost in (
+        lambda x: change(cnp, as_array(M), 7.0),
+        lambda x: change(cnp, found, x),
+        lambda x: change(dispatched, found, x),
+    ):
+        with pytest.raises(TracingError, match=f"{name} cannot change") as refused:
+            cr.grad(lost)(7.0)
+        assert cure in refused.value.cure
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_changed_copy_along_an_axis_is_what_put_along_axis_makes() -> None:
+    index = np.array([[2, 0], [1, 1], [3, -1]])
+    values = np.array([[10.0, 20.0], [30.0, 40.0], [50.0, 60.0]])
+    expected = M.copy()
+    np.put_along_axis(expected, index, values, axis=1)
+    copy = lambda x, v: cnp.at(x).along(index, axis=1).set(v)  # noqa: E731
+    for found in (copy(M, values), copy(as_array(M), values).value, cr.compile(copy)(M, values)):
+        np.testing.assert_array_equal(found, expected)
+    traced = cr.compile(lambda x, i, v: x.at.along(i, axis=1).set(v))(M, index, values)
+    np.testing.assert_array_equal(traced, expected)
+    row = cr.compile(lambda x: x.at.along(np.array([[0, 1, 2, 0]]), axis=0).add(1.0))(M)
+    assert (row - M).tolist() == [[1, 0, 0, 1], [0, 1, 0, 0], [0, 0, 1, 0]]
+    slopes = cr.grad(lambda x, v: cnp.sum(copy(x, v) ** 2), argnums=(0, 1))(M, values)
+    kept = np.ones_like(M)
+    np.put_along_axis(kept, index, 0.0, axis=1)
+    np.testing.assert_array_equal(slopes[0], 2 * M * kept)
+    np.testing.assert_array_equal(slopes[1], [[20, 40], [0, 80], [0, 120]])
+    with pytest.raises(ShapeError, match="as many axes"):
+        cnp.at(M).along(np.array([0]), axis=1)

@@ -8,7 +8,6 @@ docstring says by how many units in the last place (ULP) a result in double prec
 
 from __future__ import annotations
 
-from chainrule.special.bessel import i0, i0e, i1, i1e
 from chainrule.special.error import erfc, erfcinv, erfcx, erfinv, log_ndtr, ndtr, ndtri
 from chainrule.special.gamma import beta, betaln, digamma, gamma, gammaln, gammasgn, multigammaln, polygamma, zeta
 from chainrule.special.logarithms import (
@@ -24,6 +23,7 @@ from chainrule.special.logarithms import (
     xlog1py,
     xlogy,
 )
+from chainrule.trace.bessel import i0, i0e, i1, i1e
 from chainrule.trace.elementwise import erf
 
 psi = digamma

@@ -394,11 +394,14 @@ def namespace() -> Any:
     return import_module("chainrule.trace.namespace")
 
 
+_MODULES = ("numpy.fft", "numpy.linalg")
+
+
 def _handed_over(
     name: str, original: Any, inputs: Any, options: Any, module: str = "numpy", method: str = "__call__"
 ) -> Any:
     """What chainrule.numpy's function of that name makes of it; without one, NumPy's own, if all is plain."""
-    place = namespace().linalg if module == "numpy.linalg" else namespace()
+    place = getattr(namespace(), module.removeprefix("numpy.")) if module in _MODULES else namespace()
     function = getattr(place, name, None) if name in place.__all__ else None
     if function is not None:
         return getattr(function, method)(*inputs, **options)

@@ -525,7 +525,41 @@ def logaddexp2(x1: Any, x2: Any, /) -> Array:
     return centre + logaddexp((a - centre) * math.log(2), (b - centre) * math.log(2)) / math.log(2)
 
 
+@recorded(np.spacing)
+def spacing(x: Any, /) -> Array:
+    """The distance to the next number away from 0, with the sign of `x`."""
+    a = core.as_float(as_array(x), narrow=True)
+    size = absolute(a)
+    distance = nextafter(size, math.inf) - size
+    return where(isinf(a), math.nan, where(a < 0, -distance, distance))
+
+
 # complex numbers, as far as real ones are some
+
+
+@recorded(np.iscomplex)
+def iscomplex(x: Any) -> Array:
+    """Whether an element has an imaginary part: none has."""
+    return _everywhere(as_array(x), False)
+
+
+@recorded(np.isreal)
+def isreal(x: Any) -> Array:
+    """Whether an element has no imaginary part: all have none."""
+    return _everywhere(as_array(x), True)
+
+
+@recorded(np.real_if_close)
+def real_if_close(a: Any, tol: float = 100) -> Array:
+    """Real numbers themselves."""
+    return as_array(a)
+
+
+@recorded(np.angle)
+def angle(z: Any, deg: bool = False) -> Array:
+    """The angle of a number in the complex plane: 0, and π below zero."""
+    x = core.as_float(as_array(z))
+    return arctan2(_constant(x, 0), x) * (180 / math.pi if deg else 1.0)
 
 
 @recorded(np.real)

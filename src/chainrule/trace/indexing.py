@@ -272,6 +272,22 @@ class Changes:
     def __getitem__(self, key: Any) -> Changes:
         return Changes(self.array, key, self.is_plain)
 
+    def along(self, indices: Any, axis: int = -1) -> Changes:
+        """At each place the element along an axis that an index there names, as `np.take_along_axis` has them.
+
+        >>> from chainrule import numpy as np
+        >>> np.at(np.zeros((2, 3))).along(np.array([[2], [0]]), axis=1).set(1.0)
+        array([[0., 0., 1.],
+               [1., 0., 0.]])
+        """
+        rank, index = self.array.ndim, as_array(indices)
+        chosen = core.normalized_axis(axis, rank)
+        if index.ndim != rank:
+            raise ShapeError(f"along: {index.node.type} must have as many axes as {self.array.node.type}.")
+        extents = enumerate(self.array.shape)
+        others = [np.arange(extent).reshape([-1 if n == m else 1 for m in range(rank)]) for n, extent in extents]
+        return self[tuple(index if n == chosen else place for n, place in enumerate(others))]
+
     def get(self) -> Any:
         """`x[key]`."""
         return self._result(indexed(self.array, self.key))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import numpy as np
 from numpy.linalg import LinAlgError as LinAlgError
 
+from chainrule.checks import whole_number
 from chainrule.errors import DTypeError, OptionError, ShapeError
 from chainrule.graph import ops
 from chainrule.graph.interpret import has_value
@@ -80,6 +81,28 @@ def inv(a: Any) -> Array:
     """The inverses of square matrices."""
     x = _square("inv", a)
     return apply(ops.SOLVE, x.node, _identity(x).node)
+
+
+@recorded(np.linalg.tensorsolve)
+def tensorsolve(a: Any, b: Any, axes: Any = None) -> Array:
+    """The `x` with `tensordot(a, x, x.ndim) = b`; `axes` of `a` are moved to its end before."""
+    x, y = as_array(a), as_array(b)
+    moved = [n for n in range(x.ndim) if n not in (axes or ())]
+    x = core.transpose(x, [*moved, *(axes or ())])
+    shape = x.shape[y.ndim :]
+    if math.prod(shape) != y.size or x.size != y.size**2:
+        raise ShapeError(f"tensorsolve: {x.node.type} and {y.node.type} are no square system.")
+    return core.reshape(solve(core.reshape(x, (y.size, y.size)), core.reshape(y, -1)), shape)
+
+
+@recorded(np.linalg.tensorinv)
+def tensorinv(a: Any, ind: int = 2) -> Array:
+    """The inverse of `tensordot(a, x, ind)` as a map of `x`, of which the first `ind` axes are the result's."""
+    x, count = as_array(a), whole_number("ind", ind, 1)
+    rows, columns = x.shape[:count], x.shape[count:]
+    if math.prod(rows) != math.prod(columns):
+        raise ShapeError(f"tensorinv: the first {count} axes of {x.node.type} are not as many numbers as the others.")
+    return core.reshape(inv(core.reshape(x, (math.prod(rows), -1))), (*columns, *rows))
 
 
 class SlogdetResult(NamedTuple):

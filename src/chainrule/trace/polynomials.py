@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.errors import OptionError, ShapeError
+from chainrule.graph.interpret import has_value
 from chainrule.trace import array as core
-from chainrule.trace import creation, linalg, shaping
+from chainrule.trace import creation, linalg, ordering, shaping
 from chainrule.trace import elementwise as ew
 from chainrule.trace.array import Array, as_array
+from chainrule.trace.plain import shown
 from chainrule.trace.recorded import known, offered, recorded
 
 
@@ -38,6 +40,52 @@ def polysub(a1: Any, a2: Any) -> Array:
     """The difference of two polynomials."""
     a, b = _alike(a1, a2)
     return a - b
+
+
+@recorded(np.polymul)
+def polymul(a1: Any, a2: Any) -> Array:
+    """The product of two polynomials; zeros before the first coefficient, if that is known, are left out."""
+    return ordering.convolve(_trimmed(a1), _trimmed(a2))
+
+
+@recorded(np.polydiv)
+def polydiv(u: Any, v: Any) -> tuple[Array, Array]:
+    """The quotient and the rest of two polynomials, whose degree is below that of `v`.
+
+    Where values are known, the rest begins with its first coefficient that is not 0 to rounding, as in NumPy.
+    """
+    rest, divisor = (core.as_float(shaping.atleast_1d(as_array(x))) for x in (u, v))
+    rest, divisor = core.promoted_dtype(rest, divisor)
+    steps, found = max(rest.size - divisor.size + 1, 0), []
+    for _ in range(steps):
+        found.append(rest[:1] / divisor[:1])
+        changed = rest[: divisor.size] - found[-1] * divisor
+        rest = core.concatenated([changed[1:], rest[divisor.size :]], 0)
+    zero = creation.zeros_like(divisor[:1])
+    quotient, rest = core.concatenated(found or [zero], 0), rest if rest.size else zero
+    while len(rest) > 1 and has_value(rest.node) and np.allclose(shown(rest.node)[0], 0, rtol=1e-14):
+        rest = rest[1:]
+    return quotient, rest
+
+
+@recorded(np.poly)
+def poly(seq_of_zeros: Any) -> Array:
+    """The coefficients of the polynomial with these zeros, a vector of real numbers; the highest is 1."""
+    zeros = core.as_float(as_array(seq_of_zeros))
+    if zeros.ndim != 1:
+        raise ShapeError(f"poly needs a vector of zeros, not {zeros.node.type}.")
+    found = creation.ones_like(zeros, shape=1)
+    for zero in zeros:
+        found = ordering.convolve(found, shaping.append(creation.ones_like(zeros, shape=1), -zero))
+    return found
+
+
+def _trimmed(p: Any) -> Array:
+    coefficients: Array = shaping.atleast_1d(as_array(p))
+    if not has_value(coefficients.node):
+        return coefficients
+    places = np.flatnonzero(shown(coefficients.node))
+    return coefficients[int(places[0]) if len(places) else -1 :]
 
 
 def _alike(a1: Any, a2: Any) -> tuple[Array, Array]:

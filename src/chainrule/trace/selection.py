@@ -113,6 +113,37 @@ def _numbered(places: Any, extent: int) -> Places:
     return np.flatnonzero(found) if found.dtype == bool else found if found.size else found.astype(np.int64)
 
 
+@recorded(np.trim_zeros)
+def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Array:
+    """The array without the zeros at its front, its back, or both, along all axes unless told."""
+    x = as_array(filt)
+    values = known("the shape of trim_zeros", x, _MASK)
+    places = np.argwhere(values)
+    axes, key = core.normalized_axes(axis, x.ndim), [slice(None)] * x.ndim
+    for n in axes:
+        first, last = (places[:, n].min(), places[:, n].max() + 1) if len(places) else (0, 0)
+        key[n] = slice(int(first) if "f" in trim else None, int(last) if "b" in trim else None)
+    return x[tuple(key)]
+
+
+@recorded(np.diag_indices_from)
+def diag_indices_from(arr: Any) -> tuple[Places, ...]:
+    """The places of the diagonal of an array whose axes are equally long."""
+    return np.diag_indices_from(np.empty(as_array(arr).shape, bool))
+
+
+@recorded(np.tril_indices_from)
+def tril_indices_from(arr: Any, k: int = 0) -> tuple[Places, Places]:
+    """The places of a matrix's lower triangle."""
+    return np.tril_indices_from(np.empty(as_array(arr).shape, bool), k)
+
+
+@recorded(np.triu_indices_from)
+def triu_indices_from(arr: Any, k: int = 0) -> tuple[Places, Places]:
+    """The places of a matrix's upper triangle."""
+    return np.triu_indices_from(np.empty(as_array(arr).shape, bool), k)
+
+
 @recorded(np.choose)
 def choose(a: Any, choices: Any, *, mode: str = "raise") -> Array:
     """At each place the element there of the choice with that number."""

@@ -218,6 +218,9 @@ def vstack(tup: Sequence[Any], *, dtype: Any = None) -> Array:
     return concatenate([atleast_2d(p) for p in _parts(tup, dtype)], 0)
 
 
+row_stack = vstack
+
+
 @recorded(np.dstack)
 def dstack(tup: Sequence[Any]) -> Array:
     """The arrays one behind the other, along the third axis."""
