@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import chainrule as cr
@@ -64,9 +65,11 @@ def test_json_that_cannot_be_written_is_an_error(saved: Path, images: Path, caps
     assert capsys.readouterr().err.startswith("error: nowhere/")
 
 
-def test_without_data_it_asks_the_bundled_digits(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_data_it_asks_the_bundled_digits_of_a_run_that_learned_from_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     network = cr.nn.Network([784, 10, 10], seed=0)
-    cr.Run(network, [], {"cost": "quadratic", "l2": 0.0, "training_examples": 5000}).save("run")
+    cr.Run(network, [], {"cost": "quadratic", "l2": 0.0, "training_examples": 5000, "data": "digits"}).save("run")
     assert execute(["explain", "run", "--largest", "2", "--examples", "100"]) == 0
     assert "100 of the 5,000 examples" in capsys.readouterr().out
 
@@ -101,8 +104,11 @@ def test_a_folder_without_a_run_is_an_error(images: Path, capsys: pytest.Capture
 
 
 def test_data_that_do_not_fit_the_run_are_an_error(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert execute(["explain", str(saved)]) == 2
-    assert "784 features, but the network takes 16 inputs" in capsys.readouterr().err
+    for name, images in (("train", 12), ("t10k", 4)):
+        cr.data.write_idx(f"{name}-images-idx3-ubyte", np.zeros((images, 3, 3), np.uint8))
+        cr.data.write_idx(f"{name}-labels-idx1-ubyte", np.zeros(images, np.uint8))
+    assert execute(["explain", str(saved), "."]) == 2
+    assert "9 features, but the network takes 16 inputs" in capsys.readouterr().err
 
 
 def test_help_names_every_option_and_imports_nothing_heavy(

@@ -18,7 +18,7 @@ FiguresFile = Annotated[
 ]
 
 
-def examples_argument(otherwise: str) -> Any:
-    """The folder of examples; `otherwise` says in words which are taken without it."""
+def examples_argument() -> Any:
+    """The folder of examples; without it those of the run, if they are at hand."""
     help_ = "The examples: a folder as for learn; its training part is used."
-    return typer.Argument(metavar="DATA", help=help_, show_default=otherwise)
+    return typer.Argument(metavar="DATA", help=help_, show_default="those that the run learned from")

@@ -14,7 +14,7 @@ __all__ = ["diagnose"]
 
 def diagnose(
     run: RunFolder,
-    data: Annotated[Path | None, examples_argument("those that the run learned from")] = None,
+    data: Annotated[Path | None, examples_argument()] = None,
     confirm: Annotated[
         bool, typer.Option("--confirm", metavar="", help="Make each finding's experiment, and say what it gave.")
     ] = False,
@@ -22,16 +22,12 @@ def diagnose(
     json: FiguresFile = None,
 ) -> None:
     """Say what keeps a run from learning: at most five findings, with the derivatives that show them."""
-    from chainrule.cli.insights import check_files, deliver, examples_in
+    from chainrule.cli.examples import examples_of
+    from chainrule.cli.insights import check_files, deliver
     from chainrule.insight.diagnosis import diagnose
     from chainrule.learning.run import Run
 
     check_files(json)
     loaded = Run.load(run)
-    found = diagnose(loaded, examples_in(data or _source(loaded.configuration.get("data"))), confirm=confirm, seed=seed)
+    found = diagnose(loaded, examples_of(loaded, data, "diagnose", run), confirm=confirm, seed=seed)
     deliver(found, json)
-
-
-def _source(name: object) -> Path | None:
-    """Where the run's examples came from; None for the digits that come along."""
-    return Path(name) if isinstance(name, str) and name != "digits" else None

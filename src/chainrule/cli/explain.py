@@ -14,7 +14,7 @@ __all__ = ["explain"]
 
 def explain(
     run: RunFolder,
-    data: Annotated[Path | None, examples_argument("5,000 digits that come along")] = None,
+    data: Annotated[Path | None, examples_argument()] = None,
     weight: Annotated[
         str | None, typer.Option(metavar="PLACE", help="A weight like 'layers[0].w[3, 407]', a bias 'layers[1].b[2]'.")
     ] = None,
@@ -32,7 +32,8 @@ def explain(
 
     Name one of --weight, --neuron, --layer and --largest; without any of them: --largest 10.
     """
-    from chainrule.cli.insights import check_files, deliver, examples_in
+    from chainrule.cli.examples import examples_of
+    from chainrule.cli.insights import check_files, deliver
     from chainrule.insight.explanation import explain
     from chainrule.learning.run import Run
 
@@ -40,5 +41,6 @@ def explain(
     asked: dict[str, Any] = {"weight": weight, "neuron": neuron, "layer": layer, "largest": largest}
     if not any(value is not None for value in asked.values()):
         asked["largest"] = 10
-    found = explain(Run.load(run), examples_in(data), **asked, examples=examples)
+    loaded = Run.load(run)
+    found = explain(loaded, examples_of(loaded, data, "explain", run), **asked, examples=examples)
     deliver(found, json)

@@ -1,4 +1,4 @@
-"""What commands with results of insight share: their examples, what is printed, what is written."""
+"""What commands with results of insight share: what is printed, what is written."""
 
 from __future__ import annotations
 
@@ -9,19 +9,13 @@ from typing import Any
 
 from rich.console import Console
 
-from chainrule.data import DataSet, digits, mnist
 from chainrule.errors import OptionError
 from chainrule.insight.presentation import Insight
 from chainrule.storage import check_file, is_standard_output, write_file
 
-__all__ = ["check_files", "deliver", "examples_in", "write_picture"]
+__all__ = ["check_files", "deliver", "write_picture"]
 
 _WIDTH = 10_000  # of what is read from a pipe: lines as long as they need to be
-
-
-def examples_in(source: Path | None) -> DataSet:
-    """The data of a folder, or the digits that come along; what `mnist` raises if it cannot be read."""
-    return digits() if source is None else mnist(source)
 
 
 def check_files(figures: Path | None, picture: Path | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -14,10 +15,7 @@ __all__ = ["report"]
 
 def report(
     run: RunFolder,
-    data: Annotated[
-        Path | None,
-        examples_argument("the digits that come along, if the run learned from them; else none"),
-    ] = None,
+    data: Annotated[Path | None, examples_argument()] = None,
     output: Annotated[
         Path,
         typer.Option(
@@ -27,16 +25,22 @@ def report(
 ) -> None:
     """Write a saved run as one HTML page that any browser opens, without a network.
 
-    With examples the page also shows ∂C/∂w, and the examples that pull hardest.
+    With examples the page also shows ∂C/∂w, and the examples that pull hardest; it has none of a run whose own are not
+    at hand, unless DATA names some.
     """
-    from chainrule.cli.insights import examples_in
+    from chainrule.cli.examples import examples_of
+    from chainrule.errors import OptionError
     from chainrule.insight.report_page.page import report
     from chainrule.learning.run import Run
     from chainrule.storage import check_file, is_standard_output
 
     check_file(output)
     learned = Run.load(run)
-    known = data is not None or learned.configuration.get("data") == "digits"
-    written = report(learned, examples_in(data) if known else None, output)
+    try:
+        examples = examples_of(learned, data, "report", run)
+    except OptionError as problem:
+        print(f"note: the page shows no examples: {problem.sentence}", file=sys.stderr)
+        examples = None
+    written = report(learned, examples, output)
     if not is_standard_output(output):
         print(written)
