@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from chainrule.insight.findings import examples, units
 from chainrule.insight.findings.case import Case
 from chainrule.insight.findings.finding import SEVERITIES
 from chainrule.insight.findings.steps import _noise_now
+from chainrule.insight.findings.table import FUNCTIONS, NETWORKS
 from chainrule.insight.subject import Subject, subject_of
 
 Values = np.ndarray[Any, Any]
@@ -306,3 +309,68 @@ def test_what_does_not_fit_is_refused() -> None:
         diagnose(run, (np.ones((3, 5)), [0, 1, 2]))
     with pytest.raises(DataError, match="a row for each example"):
         diagnose_function(lambda w, x, y: w, 1.0, np.ones((3, 2)), np.ones(2))
+
+
+# what is said of the looking
+
+
+def test_changelog_documents_and_command_agree_on_how_many_faults_are_looked_for() -> None:
+    root = Path(__file__).parents[2]
+    changes = " ".join((root / "CHANGELOG.md").read_text("utf-8").split())
+    told = re.search(
+        r"looks for (\d+) faults of networks and runs, and `diagnose_function`, which looks for (\d+)", changes
+    )
+    assert told is not None
+    assert [int(count) for count in told.groups()] == [len(NETWORKS), len(FUNCTIONS)]
+    rows = re.findall(r"^\| \d+ \| `(\w+)` \|", (root / "docs" / "doctor.md").read_text("utf-8"), re.MULTILINE)
+    assert sorted(rows) == sorted({row.name for row in (*NETWORKS, *FUNCTIONS)})
+    run, data = trained()
+    assert diagnose(run, data).known == len(NETWORKS)
+
+
+def test_it_says_how_many_could_be_looked_for() -> None:
+    run, data = trained()
+    whole = diagnose(run, data)
+    assert whole.rows == sum(row.needs <= {"network", "numbers", "levels", "flow", "classes"} for row in NETWORKS)
+    alone = diagnose(run.network, data)
+    assert alone.rows < whole.rows
+    assert f"{alone.rows} of the {alone.known} pathologies were looked for, on" in str(alone)
+    assert "; the others need what is not there." in str(alone)
+    function = diagnose_function(lambda w, x, y: cnp.mean((x @ w - y) ** 2), np.ones(2), np.eye(2), np.zeros(2))
+    assert f"All {len(FUNCTIONS)} pathologies were looked for, on 2 examples." in str(function)
+
+
+@pytest.mark.parametrize("rate", [0.0, 1e-12, 1e-9, 1e-6])
+def test_a_rate_that_moves_nothing_is_too_low_and_never_too_high(rate: float) -> None:
+    run, data = trained(optimizer=cr.optim.SGD(rate), dtype=np.float32)
+    found = diagnose(run, data)
+    assert "rate_too_high" not in found.names()
+    assert "rate_too_low" in found.names()
+    at_once = glance(run)
+    assert at_once is not None
+    assert at_once.name == "rate_too_low"
+
+
+def test_a_network_that_does_no_better_than_a_constant_is_never_called_sound() -> None:
+    _, data = trained()
+    for scale in (0.0, 1e-3, 1e3):
+        network = cr.nn.Network([2, 4, 3], "sigmoid")
+        network = cr.nn.Network.from_weights([(scale * n.w, scale * n.b) for n in network.layers], "sigmoid")
+        found = diagnose(network, data, cost="quadratic")
+        assert found.learned_little
+        assert "nothing stands out" not in found.title
+        assert " that of the best constant answer, " in str(found)
+    assert not diagnose(*trained(epochs=60)).learned_little
+
+
+def test_the_first_number_of_a_finding_is_one_that_speaks_for_it() -> None:
+    for rate in (20.0, 100.0, 1e4):
+        found = glance(trained(optimizer=cr.optim.SGD(rate))[0])
+        assert found is not None
+        assert found.name == "rate_too_high"
+        name, value = found.evidence[0].name, found.evidence[0].value
+        assert (
+            (name.startswith("share") and value > 0.3)
+            or (name.startswith("largest rise") and value > 1)
+            or (name.startswith("measured") and value < 0.5)
+        )

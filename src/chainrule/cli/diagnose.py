@@ -25,9 +25,11 @@ def diagnose(
     from chainrule.cli.examples import examples_of
     from chainrule.cli.insights import check_files, deliver
     from chainrule.insight.diagnosis import diagnose
+    from chainrule.insight.subject import network_of
     from chainrule.learning.run import Run
 
     check_files(json)
     loaded = Run.load(run)
+    network_of(loaded)  # before its examples are looked for
     found = diagnose(loaded, examples_of(loaded, data, "diagnose", run), confirm=confirm, seed=seed)
     deliver(found, json)

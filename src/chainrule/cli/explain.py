@@ -35,6 +35,7 @@ def explain(
     from chainrule.cli.examples import examples_of
     from chainrule.cli.insights import check_files, deliver
     from chainrule.insight.explanation import explain
+    from chainrule.insight.subject import network_of
     from chainrule.learning.run import Run
 
     check_files(json)
@@ -42,5 +43,6 @@ def explain(
     if not any(value is not None for value in asked.values()):
         asked["largest"] = 10
     loaded = Run.load(run)
+    network_of(loaded)  # before its examples are looked for
     found = explain(loaded, examples_of(loaded, data, "explain", run), **asked, examples=examples)
     deliver(found, json)

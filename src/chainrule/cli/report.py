@@ -53,6 +53,10 @@ def _standing_out(run: Run) -> str:
     from chainrule.insight.diagnosis import glance
 
     found = glance(run)
+    if found is None and not run.history:
+        return "It ended before there was anything to look at."
+    if found is None and run.doubt:
+        return "What was recorded while it learned does not say why; with the examples more is seen."
     if found is None:
         return "Nothing that was recorded while it learned stands out."
     return f"{found.severity.capitalize()}, {found.sure}: {found.title} ({found.evidence[0]})."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,18 +10,19 @@ from typing import Any
 import numpy as np
 
 from chainrule.checks import instance, whole_number
-from chainrule.display import Page, Picture, Table
+from chainrule.display import Page, Picture, Table, number
 from chainrule.errors import DataError
 from chainrule.insight.findings.case import Case
 from chainrule.insight.findings.finding import SEVERITIES, Finding, Measure, Outcome
 from chainrule.insight.findings.functions import FunctionCase
-from chainrule.insight.findings.table import FUNCTIONS, NETWORKS, findings_in
+from chainrule.insight.findings.table import FUNCTIONS, NETWORKS, findings_in, looked_for
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.stability import chosen_optimizer
 from chainrule.insight.subject import Subject, subject_of
 from chainrule.insight.words import counted
 from chainrule.learning.optimizers import Optimizer
 from chainrule.learning.run import Run
+from chainrule.learning.verdict import HARDLY
 from chainrule.nn.network import Network
 from chainrule.trace.tree import tree_map
 
@@ -37,20 +39,34 @@ _BLIND = (
 
 @dataclass(frozen=True, repr=False)
 class Diagnosis(Insight):
-    """What stands out, at most five findings, the worst first; `rows` pathologies were looked for in `examples`."""
+    """What stands out, at most five findings, the worst first.
+
+    `rows` of the `known` pathologies were looked for in `examples`. `cost` is the mean cost of a network on them,
+    without penalty, `constant_cost` that of the best constant answer; nan for a cost that is a plain function.
+    """
 
     findings: tuple[Finding, ...]
     rows: int
+    known: int
     examples: int
+    cost: float = math.nan
+    constant_cost: float = math.nan
 
     @property
     def title(self) -> str:
         """What it is."""
+        if not self.findings and self.learned_little:
+            return "Diagnosis: little was learnt, and nothing that was found says why"
         if not self.findings:
             return "Diagnosis: nothing stands out"
         counts = [sum(f.severity == s for f in self.findings) for s in SEVERITIES]
         said = [counted(n, s) for n, s in zip(counts, SEVERITIES, strict=True) if n]
         return f"Diagnosis: {', '.join(said)}"
+
+    @property
+    def learned_little(self) -> bool:
+        """Whether the cost is hardly below that of a constant answer, or above it."""
+        return self.constant_cost > 0 and self.cost > (1 - HARDLY) * self.constant_cost
 
     @property
     def worst(self) -> Finding | None:
@@ -63,17 +79,27 @@ class Diagnosis(Insight):
 
     def sentences(self) -> Sequence[str]:
         """Each finding with its numbers, its reason and what to do; and what derivatives cannot see."""
-        return [*(s for finding in self.findings for s in finding.sentences()), self._looked, _BLIND]
+        return [*self._little, *(s for finding in self.findings for s in finding.sentences()), self._looked, _BLIND]
+
+    @property
+    def _little(self) -> tuple[str, ...]:
+        if not self.learned_little:
+            return ()
+        how = "above" if self.cost > self.constant_cost else "hardly below"
+        costs = number(self.cost), number(self.constant_cost)
+        return (f"The cost, {costs[0]}, is {how} that of the best constant answer, {costs[1]}.",)
 
     @property
     def _looked(self) -> str:
-        return f"{self.rows} pathologies were looked for, on {counted(self.examples, 'example')}."
+        share = "All" if self.rows == self.known else f"{self.rows} of the"
+        rest = "" if self.rows == self.known else "; the others need what is not there"
+        return f"{share} {self.known} pathologies were looked for, on {counted(self.examples, 'example')}{rest}."
 
     def page(self) -> Page:
         """What is shown of it: the findings set apart, the worst first; and what derivatives cannot see."""
         entries = (finding.entry(f"{n}. ") for n, finding in enumerate(self.findings, 1))
         picture = [Picture(self.plot)] if len(self.findings) > 1 else []
-        return Page(self.title, (*entries, self._looked, _BLIND, *picture))
+        return Page(self.title, (*self._little, *entries, self._looked, _BLIND, *picture))
 
     def table(self) -> Table:
         """One row a finding."""
@@ -143,7 +169,9 @@ def diagnose(
         seed,
         rows,
     )
-    return Diagnosis(findings_in(case, NETWORKS, _MOST, confirm=confirm), len(NETWORKS), subject.count)
+    found = findings_in(case, NETWORKS, _MOST, confirm=confirm)
+    costs = (float(case.passed.cost), case.baseline) if case.finite else (math.nan, math.nan)
+    return Diagnosis(found, looked_for(case, NETWORKS), len(NETWORKS), subject.count, *costs)
 
 
 def _drawn(count: int, seed: int) -> Values:
@@ -202,7 +230,7 @@ def diagnose_function(
     case = FunctionCase(cost, wide, examples, answers, outputs, seed)
     with np.errstate(all="ignore"):
         found = findings_in(case, FUNCTIONS, _MOST, confirm=confirm)
-    return Diagnosis(found, len(FUNCTIONS), len(examples))
+    return Diagnosis(found, looked_for(case, FUNCTIONS), len(FUNCTIONS), len(examples))
 
 
 def _wide(leaf: Any) -> Any:

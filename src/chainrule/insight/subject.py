@@ -19,7 +19,7 @@ from chainrule.nn.feedforward import Feedforward
 from chainrule.nn.network import Network
 from chainrule.trace import namespace as cnp
 
-__all__ = ["Subject", "subject_of"]
+__all__ = ["Subject", "network_of", "subject_of"]
 
 Values = np.ndarray[Any, Any]
 
@@ -97,6 +97,15 @@ class Subject:
         return self.taking(np.sort(np.random.default_rng(seed).choice(self.count, count, replace=False)))
 
 
+def network_of(asked: Feedforward | Run, *, layers: bool = True) -> Any:
+    """The network that is asked about, itself or that of a run; OptionError for another kind."""
+    found = asked.network if isinstance(asked, Run) else asked
+    if not isinstance(found, Network if layers else Feedforward):
+        what = "a Network of layers" if layers else "a network"
+        raise OptionError(f"this question is about {what}, or a Run with one, not {type(found).__name__}.")
+    return found
+
+
 def subject_of(
     network: Feedforward | Run,
     data: Any,
@@ -114,10 +123,7 @@ def subject_of(
     Raises OptionError for another kind of network or a cost that does not suit it, DataError for data that do not fit.
     """
     known = network.configuration if isinstance(network, Run) else Configuration()
-    asked = network.network if isinstance(network, Run) else network
-    if not isinstance(asked, Network if layers else Feedforward):
-        what = "a Network of layers" if layers else "a network"
-        raise OptionError(f"this question is about {what}, or a Run with one, not {type(asked).__name__}.")
+    asked = network_of(network, layers=layers)
     chosen = cost or known.cost or _usual_cost(asked)
     cost_function(chosen, asked.output_activation)
     examples = prepared(data, asked, asked.dtype)

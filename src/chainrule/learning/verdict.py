@@ -14,9 +14,9 @@ from chainrule.learning.configuration import Configuration
 from chainrule.learning.record import Record
 from chainrule.nn.feedforward import Feedforward
 
-__all__ = ["doubt", "verdict"]
+__all__ = ["HARDLY", "doubt", "verdict"]
 
-_HARDLY = 0.05  # of what a constant answer leaves to be learnt: less than it is hardly better
+HARDLY = 0.05  # of what a constant answer leaves to be learnt: less than it is hardly better
 
 
 def verdict(network: Feedforward, history: Sequence[Record], configuration: Configuration) -> str:
@@ -89,16 +89,16 @@ class _Measured:
         if self.accuracy is None or self.constant_accuracy is None:
             return ""
         least, right = self.constant_accuracy, self.accuracy
-        if right > least + _HARDLY * (1 - least):
+        if right > least + HARDLY * (1 - least):
             return ""
         how = "no" if right <= least else "hardly"
         return f"That is {how} better than always answering the most common class, {least:.2%}."
 
     def of_cost(self, penalty: float) -> str:
         least, cost = self.constant_cost, self.cost - penalty
-        if not least or cost < (1 - _HARDLY) * least:
+        if not least or cost < (1 - HARDLY) * least:
             return ""
-        how = "above" if cost > (1 + _HARDLY) * least else "hardly below" if cost < least else "no lower than"
+        how = "above" if cost > (1 + HARDLY) * least else "hardly below" if cost < least else "no lower than"
         told = f"The {self.part} cost{', without the penalty,' if penalty else ','} {cost:.4g}"
         return f"{told}, is {how} that of the best constant answer, {least:.4g}."
 

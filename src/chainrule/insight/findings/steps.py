@@ -22,42 +22,52 @@ Values = np.ndarray[Any, Any]
 _SMALL, _LARGE = 0.1, 10.0  # of the noise scale, in examples
 _CURVED_AT = 300  # examples for λ_max
 _PAIRS = 20  # of batches
+_ROUNDING = 64  # units in the last place: a smaller change of the cost is not told from rounding
 
 
 def _too_high(case: Case) -> Sign | None:
     costs, totals = case.costs, case.flow.totals
-    downhill = totals["predicted"] < 0
-    finite = np.isfinite(totals["measured"]) & downhill
-    overshoot = float(np.mean(totals["measured"][finite] > 0)) if finite.any() else 0.0
+    seen = _seen(case)
+    overshoot = float(np.mean(totals["measured"][seen] > 0)) if seen.any() else 0.0
     broken = not np.isfinite(totals["cost"]).all() or not np.isfinite(costs).all()
     first, last = float(totals["cost"][0]), float(costs[-1])
     rise = last / max(float(np.nanmin(costs)), 1e-300) if np.isfinite(costs).any() else np.inf
-    jump = _largest_jump(totals)
-    kept = _kept(totals)
+    jump, kept = _largest_jump(case), _kept(case)
     overshoots = overshoot > 0.3 or jump > 1 or kept < 0.5
     if not broken and not (overshoots and (last > 0.9 * first or rise > 1.3)):
         return None
     wild = broken or jump > 1 or last > first
-    evidence = (
-        Measure("share of the steps that raise the cost of their own batch, where ∂C/∂w says it falls", overshoot),
-        Measure("largest rise of the cost in a step, over the cost", jump),
-        Measure("measured over predicted change of the cost in a step (1: the slope holds)", kept),
-        Measure("cost at the start", first),
-        Measure("cost at the end", last),
-    )
+    signs = [  # the one that tells most comes first
+        (
+            overshoot > 0.3,
+            Measure("share of the steps that raise the cost of their own batch, where ∂C/∂w says it falls", overshoot),
+        ),
+        (jump > 1, Measure("largest rise of the cost in a step, over the cost", jump)),
+        (kept < 0.5, Measure("measured over predicted change of the cost in a step (1: the slope holds)", kept)),
+    ]
+    signs.sort(key=lambda sign: not sign[0])
+    evidence = (*(sign for _, sign in signs), Measure("cost at the start", first), Measure("cost at the end", last))
     return Sign("alarm" if broken or last > 0.9 * first else case.graded("warning"), 0.9 if wild else 0.7, evidence)
 
 
-def _kept(totals: dict[str, Values]) -> float:
+def _seen(case: Case) -> Values:
+    """The steps that ∂C/∂w says go downhill, by more than is lost in rounding the cost."""
+    totals, rounding = case.flow.totals, _ROUNDING * float(np.finfo(case.network.dtype).eps)
+    downhill = totals["predicted"] < -rounding * np.abs(totals["cost"])
+    found: Values = downhill & np.isfinite(totals["measured"])
+    return found
+
+
+def _kept(case: Case) -> float:
     """How much of the change that ∂C/∂w predicts is measured: the median over the steps that go downhill."""
-    downhill = (totals["predicted"] < 0) & np.isfinite(totals["measured"])
-    kept = totals["measured"][downhill] / totals["predicted"][downhill]
+    totals, seen = case.flow.totals, _seen(case)
+    kept = totals["measured"][seen] / totals["predicted"][seen]
     return float(np.median(kept)) if len(kept) else 1.0
 
 
-def _largest_jump(totals: dict[str, Values]) -> float:
-    rises = totals["measured"] / np.maximum(totals["cost"], 1e-300)
-    rises = rises[np.isfinite(rises) & (totals["predicted"] < 0)]
+def _largest_jump(case: Case) -> float:
+    totals, seen = case.flow.totals, _seen(case)
+    rises = totals["measured"][seen] / np.maximum(totals["cost"][seen], 1e-300)
     return float(max(rises.max(initial=0.0), 0.0))
 
 
@@ -77,9 +87,10 @@ def _other_rate(case: Case, factor: float) -> Outcome:
 
 def _too_low(case: Case) -> Sign | None:
     totals, ratios = case.flow.totals, case.early("update_ratio")
-    if not (totals["predicted"] < 0).any() or not np.isfinite(ratios).all() or case.learned > 0.6:
+    still = getattr(case.optimizer, "rate", None) == 0
+    if not (still or (totals["predicted"] < 0).any()) or not np.isfinite(ratios).all() or case.learned > 0.6:
         return None
-    straight = _kept(totals)
+    straight = _kept(case)
     costs = case.costs
     fallen = float(1 - costs[-1] / costs[0]) if len(costs) > 1 and costs[0] > 0 else 0.0
     largest = float(ratios.max())
@@ -90,9 +101,10 @@ def _too_low(case: Case) -> Sign | None:
         Measure("measured over predicted change of the cost in a step (1: the slope still holds)", straight),
         Measure("share by which the cost fell", fallen),
     ]
-    if "network" in case.has and isinstance(case.optimizer, SGD):
+    if "network" in case.has and isinstance(case.optimizer, SGD) and not still:
         evidence.append(Measure("rate · λ_max (2 is too high)", case.optimizer.rate * _sharpest(case)))
-    return Sign("warning", 0.85 if largest < 1e-4 else 0.65, tuple(evidence))
+    cure = "The rate is 0, so that no step moves anything: give one above 0." if still else ""
+    return Sign("warning", 0.85 if largest < 1e-4 else 0.65, tuple(evidence), cure=cure)
 
 
 def _sharpest(case: Case) -> float:

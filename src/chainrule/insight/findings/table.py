@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.insight.findings import costs, depth, examples, functions, steps, units
 from chainrule.insight.findings.finding import SEVERITIES, Finding, Pathology, Sign
 
-__all__ = ["FUNCTIONS", "NETWORKS", "findings_in"]
+__all__ = ["FUNCTIONS", "NETWORKS", "findings_in", "looked_for"]
 
 #: For a network or a run.
 NETWORKS = (
@@ -19,6 +19,11 @@ NETWORKS = (
 )  # fmt: skip
 #: For a cost that is a plain function.
 FUNCTIONS = functions.PATHOLOGIES
+
+
+def looked_for(case: Any, table: Iterable[Pathology]) -> int:
+    """How many of the rows a case has what they need for."""
+    return sum(row.needs <= case.has for row in table)
 
 
 def findings_in(case: Any, table: Iterable[Pathology], most: int, *, confirm: bool = False) -> tuple[Finding, ...]:
