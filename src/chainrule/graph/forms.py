@@ -29,7 +29,7 @@ from chainrule.graph.ops import Op
 __all__ = ["FORMS"]
 
 Maybe = Node | None
-_DEEP = 8  # how far below a node its form reaches
+_DEEP = 4  # how far below a node its form reaches
 _VIEWS = (ops.RESHAPE, ops.TRANSPOSE, ops.BROADCAST, ops.SLICE)
 
 
@@ -97,7 +97,7 @@ def _logarithm(x: Node, deep: int = _DEEP) -> Maybe:
 
 
 def _logarithm_of_view(x: Node, deep: int) -> Maybe:
-    found = _logarithm(x.inputs[0], deep)
+    found = _logarithm(x.inputs[0], deep + 1)
     return found and Node(x.op, (found,), x.attributes)
 
 
@@ -106,11 +106,19 @@ def _known_logarithm(x: Node, deep: int) -> Maybe:
     return _full(math.log(constant), x) if constant and _positive(x) else _logarithm(x, deep)
 
 
-def _logarithm_of_sum(x: Node, deep: int) -> Maybe:
-    if all(n.op is ops.FULL for n in x.inputs):
+def _logarithms_of_both(x: Node, deep: int) -> tuple[Node, Node] | None:
+    """The logarithms of two operands of which one at least is no constant."""
+    left, right = x.inputs
+    if left.op is ops.FULL and right.op is ops.FULL:
         return None
-    a, b = (_known_logarithm(n, deep) for n in x.inputs)
-    return Node(ops.LOGADDEXP, (a, b)) if a and b else None
+    a = _known_logarithm(left, deep)
+    b = _known_logarithm(right, deep) if a else None
+    return (a, b) if a and b else None
+
+
+def _logarithm_of_sum(x: Node, deep: int) -> Maybe:
+    pair = _logarithms_of_both(x, deep)
+    return pair and Node(ops.LOGADDEXP, pair)
 
 
 def _logarithm_of_difference(x: Node, deep: int) -> Maybe:
@@ -120,10 +128,8 @@ def _logarithm_of_difference(x: Node, deep: int) -> Maybe:
 
 
 def _logarithm_of_product(x: Node, deep: int) -> Maybe:
-    if all(n.op is ops.FULL for n in x.inputs):
-        return None
-    a, b = (_known_logarithm(n, deep) for n in x.inputs)
-    return Node(ops.ADD if x.op is ops.MULTIPLY else ops.SUBTRACT, (a, b)) if a and b else None
+    pair = _logarithms_of_both(x, deep)
+    return pair and Node(ops.ADD if x.op is ops.MULTIPLY else ops.SUBTRACT, pair)
 
 
 def _logarithm_of_power(x: Node, deep: int) -> Maybe:
@@ -191,6 +197,16 @@ def _is_shifted(z: Node) -> bool:
     return found.op is ops.MAX
 
 
+def _has_exponentials(x: Node, deep: int = _DEEP) -> bool:
+    """Whether there are any, quickly: this is asked of every quotient and logarithm."""
+    if x.op in _EXPONENTIAL or _is_power_of_e(x):
+        return True
+    return deep > 0 and x.op in _LOGARITHMS and any(_has_exponentials(n, deep - 1) for n in x.inputs)
+
+
+_EXPONENTIAL = frozenset((ops.EXP, ops.EXPIT, ops.LOGISTIC, ops.COSH))
+
+
 def _natural(x: Node) -> Maybe:
     (power,) = x.inputs
     found = _logarithm(power)
@@ -221,6 +237,8 @@ def _log1p(x: Node) -> Maybe:
 
 def _quotient(x: Node) -> Maybe:
     above, below = x.inputs
+    if not _has_exponentials(below):
+        return None
     return _softmax(x) or _hyperbolic_tangent(x) or _divided(above, below)
 
 
@@ -278,8 +296,9 @@ def _divided(above: Node, below: Node, deep: int = _DEEP) -> Maybe:
         return found and _written(ops.DIVIDE, found, _raised(below.inputs[0], n - 1))
     if below.op is ops.ADD and not _positive(above):
         for mine, other in (below.inputs, below.inputs[::-1]):
-            a, b = _logarithm(mine), _known_logarithm(other, _DEEP)
-            if a and b and _same(above, mine):
+            a = _logarithm(mine) if _same(above, mine) else None
+            b = _known_logarithm(other, _DEEP) if a else None
+            if a and b:
                 return Node(ops.EXPIT, (_difference(a, b),))
     inverse = _seen_through(below, _inverse)
     if inverse is None:
@@ -318,8 +337,18 @@ def _factors(x: Node, deep: int = _DEEP) -> Iterator[Node]:
         yield from _factors(x.inputs[1], deep - 1)
     elif x.op in (ops.NEGATIVE, ops.DIVIDE) and deep:
         yield from _factors(x.inputs[0], deep - 1)
-    elif x.op in (*_FACTORS, *_VIEWS):
+    elif x.op in _FACTORS:
         yield x
+
+
+def _has_factors(x: Node, deep: int = _DEEP) -> bool:
+    """Whether there are any, quickly: this is asked of every product."""
+    op = x.op
+    if op is ops.MULTIPLY:
+        return deep > 0 and (_has_factors(x.inputs[0], deep - 1) or _has_factors(x.inputs[1], deep - 1))
+    if op is ops.NEGATIVE or op is ops.DIVIDE:
+        return deep > 0 and _has_factors(x.inputs[0], deep - 1)
+    return op in _FACTORS
 
 
 def _with(x: Node, factor: Node, new: Node, deep: int = _DEEP) -> Maybe:
@@ -339,6 +368,8 @@ def _with(x: Node, factor: Node, new: Node, deep: int = _DEEP) -> Maybe:
 
 def _product(x: Node) -> Maybe:
     a, b = x.inputs
+    if not (_has_factors(a) and _has_factors(b)):
+        return None
     for factor in _factors(b):
         square = _seen_through(factor, _square)
         once = _with(a, factor, square) if square else _with_exponential(a, factor)
@@ -379,7 +410,7 @@ def _cube(square: Node, root: Node) -> Maybe:
     return None
 
 
-_FACTORS = (ops.ROOT, ops.ABSOLUTE, ops.HYPOT, ops.SQRT, ops.POWER, ops.EXPIT, ops.EXP)
+_FACTORS = frozenset((ops.ROOT, ops.ABSOLUTE, ops.HYPOT, ops.SQRT, ops.POWER, ops.EXPIT, ops.EXP, ops.CBRT, *_VIEWS))
 
 
 def _power(x: Node) -> Maybe:
