@@ -108,8 +108,10 @@ CASES: dict[str, list[tuple[Any, list[np.ndarray], list[Any]]]] = {
         of(lambda x: cr.grad(lambda x: cnp.std(x) ** 2)(x)[0], [ZERO], [4 / 9, -2 / 9, -2 / 9]),
         of(cr.grad(lambda a: cnp.hypot(a, 0.0) ** 2), [0.0], 2.0), of(cr.grad(lambda x: abs(x) ** 2), [0.0], 2.0),
         of(lambda x: cnp.sqrt(x) ** 2, [0.0], 1.0), of(lambda x: cnp.cbrt(x) ** 3, [0.0], 1.0)],
-    "`linalg.norm(x)`, `std(x)`, `hypot(a, b)` at 0, the second derivative": [
-        of(cr.grad(f), [ZERO], ZERO) for f in (cnp.linalg.norm, cnp.std, lambda x: cnp.hypot(x[0], x[1]))],
+    "f(r) of a distance r, such as `linalg.norm(x)`, `std(x)`, `hypot(a, b)`, `abs(x)`, at 0, the second derivative": [
+        of(cr.grad(lambda x: cnp.cos(cnp.linalg.norm(x))), [ZERO], [-1.0, -1.0, -1.0]),
+        of(cr.grad(lambda x: (1 + abs(x)) * cnp.exp(-abs(x))), [0.0], -1.0),
+        *(of(cr.grad(f), [ZERO], ZERO) for f in (cnp.linalg.norm, cnp.std, lambda x: cnp.hypot(x[0], x[1])))],
     "`std(x)` of equal elements": [of(cnp.std, [[0.5, 0.5, 0.5]], ZERO)],
     "`arctan2(y, x)` at (0, 0)": [of(cnp.arctan2, [0.0, 0.0], 0.0, 0.0)],
     "`prod(x)` with zeros among `x`": [

@@ -215,6 +215,12 @@ def far(x: Any) -> Any:
     return x - NOWHERE
 
 
+def matern(r: Any, twice_order: int) -> Any:
+    """Rasmussen and Williams, Gaussian processes for machine learning, 2006, equation 4.17."""
+    u = math.sqrt(twice_order) * r / WIDTH
+    return (1 + u + (u**2 / 3 if twice_order == 5 else 0)) * np.exp(-u)
+
+
 #: Functions of a distance, and their Hessian where it is 0.
 SMOOTH: dict[str, tuple[Function, np.ndarray]] = {
     "norm squared": (lambda x: np.linalg.norm(far(x)) ** 2, 2 * EYE),
@@ -229,6 +235,13 @@ SMOOTH: dict[str, tuple[Function, np.ndarray]] = {
     "half a power": (lambda x: (np.sum(far(x) * far(x)) ** 0.5) ** 2, 2 * EYE),
     "a sum along an axis": (lambda x: np.sum(np.linalg.norm(far(x)[None], axis=1) ** 2), 2 * EYE),
     "hypot": (lambda x: np.hypot(far(x)[0], far(x)[1]) ** 2, np.diag([2.0, 2.0, 0.0])),
+    "a Matérn kernel of 3/2": (lambda x: matern(np.linalg.norm(far(x)), 3), -3 * EYE / WIDTH**2),
+    "a Matérn kernel of 5/2": (lambda x: matern(np.sqrt(np.sum(far(x) ** 2)), 5), -5 / 3 * EYE / WIDTH**2),
+    "Matérn kernels along each axis": (lambda x: np.sum(matern(abs(far(x)), 5)), -5 / 3 * EYE / WIDTH**2),
+    "a kernel of two coordinates": (
+        lambda x: matern(np.hypot(far(x)[0], far(x)[2]), 3), np.diag([-3.0, 0.0, -3.0]) / WIDTH**2),
+    "a cosine of the distance": (lambda x: np.cos(np.linalg.norm(far(x))), -EYE),
+    "one over a hyperbolic cosine": (lambda x: 1 / np.cosh(np.std(far(x))), (1 / 3 - EYE) / 3),
     "absolute values": (lambda x: np.sum(abs(far(x)) ** 2) + np.sum(abs(far(x)) * abs(far(x))), 4 * EYE),
     "standard deviation": (lambda x: np.std(far(x)) ** 2, (EYE - 1 / 3) * 2 / 3),
     "the fourth powers' norm": (lambda x: np.linalg.norm(far(x), 4) ** 4, 0 * EYE),
@@ -240,10 +253,13 @@ SMOOTH: dict[str, tuple[Function, np.ndarray]] = {
 @pytest.mark.parametrize("name", SMOOTH)
 def test_the_square_of_a_distance_is_smooth_where_it_is_zero(name: str, run: Any) -> None:
     function, wanted = SMOOTH[name]
-    for second in (cr.hessian, lambda f: cr.jacfwd(cr.jacfwd(f)), lambda f: cr.jacrev(cr.jacrev(f))):
+    for second in (cr.hessian, lambda f: cr.jacfwd(cr.jacfwd(f)), lambda f: cr.jacrev(cr.jacfwd(f))):
         np.testing.assert_allclose(run(second(function))(NOWHERE), wanted, rtol=1e-14, atol=1e-14)
+    np.testing.assert_allclose(
+        cr.hvp(function)(NOWHERE, np.arange(3.0)), wanted @ np.arange(3.0), rtol=1e-14, atol=1e-14
+    )
     np.testing.assert_array_equal(run(cr.grad(function))(NOWHERE), np.zeros(3))
-    beside = NOWHERE + np.array([1e-3, 2e-3, -1e-3])
+    beside = NOWHERE + np.array([1e-3, 2e-3, -1.5e-3])
     np.testing.assert_allclose(run(cr.hessian(function))(beside), wanted, atol=2e-2)
 
 
@@ -256,6 +272,23 @@ def test_the_mixed_derivatives_of_a_kernel_are_right_where_its_points_coincide(r
     whole = run(cr.hessian(kernel, (0, 1)))(NOWHERE, NOWHERE)
     np.testing.assert_allclose(whole[0][0], -2 * EYE, rtol=1e-15)
     np.testing.assert_allclose(whole[1][0], 2 * EYE, rtol=1e-15)
+
+
+@RUNS
+def test_many_kernels_at_once_are_smooth_where_points_coincide(run: Any) -> None:
+    weights = np.arange(9.0).reshape(3, 3)
+
+    def together(x: Any) -> Any:
+        return np.sum(weights * matern(np.linalg.norm(x[:, None] - x[None], axis=-1), 3))
+
+    points = np.array([[0.0, 0.0], [0.0, 0.0], [1.0, 2.0]])
+    beside = points + np.array([[1e-7, 2e-7], [0.0, 0.0], [0.0, 0.0]])
+    second = run(cr.hessian(together))
+    np.testing.assert_allclose(second(points), second(beside), rtol=1e-5, atol=1e-5)
+    of_each = run(cr.vmap(cr.hessian(lambda x: matern(np.linalg.norm(x), 5))))(points)
+    np.testing.assert_allclose(of_each[:2], -5 / 3 / WIDTH**2 * np.stack([np.eye(2)] * 2), rtol=1e-14)
+    third = run(cr.jacobian(cr.hessian(lambda x: matern(np.linalg.norm(x), 5))))(np.zeros(2))
+    np.testing.assert_array_equal(third, np.zeros((2, 2, 2)))
 
 
 @RUNS

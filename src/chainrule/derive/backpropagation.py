@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.derive.distances import is_measured, with_limits
 from chainrule.derive.pull_rules import PULL, PULL_TOGETHER
 from chainrule.derive.slopes import SLOPES
 from chainrule.graph import ops
@@ -72,7 +73,8 @@ def _pulled(node: Node, delta: Mapping[Node, Array], active: Container[Node]) ->
     if node.op in PULL_TOGETHER:
         error: Any = _of_results(node, delta) if node.op in ops.CONTROL else delta[node]
         return PULL_TOGETHER[node.op](error, y, inputs, [n in active for n in node.inputs], backpropagate)
-    return _by_rules(PULL[node.op], node, active, delta[node], y, inputs)
+    found = _by_rules(PULL[node.op], node, active, delta[node], y, inputs)
+    return with_limits(found, delta[node], node) if is_measured(node) else found
 
 
 def _pulled_values(node: Node, delta: Mapping[Node, Values], active: Container[Node]) -> Sequence[Values | None]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.derive.backpropagation import backpropagate, backpropagated_values
-from chainrule.derive.forward import push_forward
+from chainrule.derive.changes import changes_of
 from chainrule.errors import DifferentiationError, OptionError, ShapeError
 from chainrule.graph.node import Node, full
 from chainrule.trace.array import Array, as_array
@@ -205,7 +205,7 @@ def jvp(function: Function, primals: Any, tangents: Any, *, has_aux: bool = Fals
         result = _result(function, leaves, structures)
         result, *aux = _pair(result, function) if has_aux else (result,)
         outputs, structure = arrays_of(result, function)
-        found = push_forward(changes, [y.node for y in outputs])
+        found = changes_of([y.node for y in outputs], changes)
         moved = [Array(full(0, y.node.type)) if t is None else t for y, t in zip(outputs, found, strict=True)]
         both = outcome(structure, outputs, outermost), outcome(structure, moved, outermost)
         return *both, *_aside(aux, function, outermost)

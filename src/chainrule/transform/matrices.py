@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.checks import one_of
 from chainrule.derive.backpropagation import backpropagate
 from chainrule.derive.batching import batch
-from chainrule.derive.forward import push_forward
+from chainrule.derive.changes import changes_of
 from chainrule.errors import OptionError
 from chainrule.graph import ops
 from chainrule.graph.node import Node, full
@@ -197,7 +197,7 @@ def _matrix(function: Function, argnums: int | Sequence[int], blocks: Blocks) ->
 def _changes(x: Array, outputs: Sequence[Array]) -> list[Array]:
     """The changes of each output along all directions of one input, of shape `(x.size, *output.shape)`."""
     (t,) = placeholders([x.node.type])
-    changes = push_forward([(x.node, t)], [y.node for y in outputs])
+    changes = changes_of([y.node for y in outputs], [(x.node, t)])
     still = [y.node.type if y.node.type.is_float else y.node.type.with_dtype(x.dtype) for y in outputs]
     nodes = [full(0, type_) if c is None else c.node for c, type_ in zip(changes, still, strict=True)]
     found = batch(nodes, {t.node: _directions(x)}, x.size)

@@ -1,0 +1,31 @@
+"""The changes of results for small changes of variables, by the walk that gets them right.
+
+Pushing forward is enough, unless a distance may be 0 on the way and the change is differentiated in turn: what the
+limit of δ/r is, only the error δ knows (see `distances`). Then the change is pulled twice: Jᵀε is linear in the error
+ε, and the derivative of ⟨Jᵀε, t⟩ by ε is J·t.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chainrule.derive.backpropagation import backpropagate
+from chainrule.derive.distances import is_measured
+from chainrule.derive.forward import push_forward
+from chainrule.graph.node import Node, between, full
+from chainrule.trace.array import Array, total, variable
+
+__all__ = ["changes_of"]
+
+
+def changes_of(outputs: Sequence[Node], changes: Sequence[tuple[Node, Array]]) -> list[Array | None]:
+    """The change of each output for these changes of variables; None where there is none."""
+    path = between([node for node, _ in changes], outputs, lambda node: node.type.is_float)
+    if not any(map(is_measured, path)):
+        return push_forward(changes, outputs)
+    errors = {node: variable(Array(full(0, node.type))) for node in outputs if node in path}
+    pulled = backpropagate(errors.items(), [node for node, _ in changes])
+    products = [total(p * t) for p, (_, t) in zip(pulled, changes, strict=True)]
+    given = [(product.node, Array(full(1, product.node.type))) for product in products]
+    found = dict(zip(errors, backpropagate(given, [e.node for e in errors.values()]), strict=True))
+    return [found.get(node) for node in outputs]
