@@ -29,7 +29,7 @@ def expit(x: Any, /) -> Array:
     >>> float(special.expit(0.0))
     0.5
     """
-    return apply(ops.LOGISTIC, core.as_float(as_array(x)).node)
+    return apply(ops.EXPIT, core.as_float(as_array(x)).node)
 
 
 @through_arrays
