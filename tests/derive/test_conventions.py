@@ -139,7 +139,14 @@ CASES: dict[str, list[tuple[Any, list[np.ndarray], list[Any]]]] = {
     "`sinc(x)` at 0": [of(cnp.sinc, [0.0], 0.0), of(cr.grad(cnp.sinc), [0.0], -math.pi**2 / 3)],
     "`where(c, a, b)`": [
         of(lambda a, b: cnp.where(np.array([True, False]), a, b), [[1.0, 2.0], [3.0, 4.0]], [1, 0], [0, 1]),
-        of(lambda x: cnp.where(x > 0, cnp.log(x), 0.0), [0.0], math.nan),
+        of(lambda x: cnp.where(x > 0, cnp.log(x), 0.0), [0.0], 0.0),
+        of(lambda x: cnp.where(x > 0, x, cnp.exp(x) - 1), [[800.0, -math.log(2), 0.0]], [1.0, HALF, 1.0]),
+        of(lambda x: cnp.where(x == 0, 1.0, cnp.sin(x) / x), [0.0], 0.0),
+        of(lambda x: cnp.where(x > 0, cnp.sqrt(x**3 + x), -cnp.sqrt(-x)), [-4.0], 0.25),
+        of(lambda x: cnp.where(x > 0, x * cnp.log(x), 0.0), [0.0], 0.0),
+        of(lambda x: cnp.where(abs(x) < 1, cnp.arctanh(x), cnp.where(x > 2, 1 / (x - 2), 0.0)),
+           [[1.0, 2.0]], [0.0, 0.0]),
+        of(lambda x: cnp.select([x > 0, x < 0], [cnp.log(x), 1 / x], 0.0), [[0.0, 2.0, -1.0]], [0.0, HALF, -1.0]),
         of(lambda x: cnp.where(x > 0, cnp.log(cnp.where(x > 0, x, 1.0)), 0.0), [0.0], 0.0)],
     "`linalg.det(a)` of a singular matrix of up to three rows": [
         of(cnp.linalg.det, [SINGULAR], COFACTORS), of(cnp.linalg.det, [[[1.0, 2.0], [2.0, 4.0]]], [[4, -2], [-2, 1]]),

@@ -168,6 +168,43 @@ def test_a_softmax_and_a_sum_of_exponentials_written_out_do_not_overflow(run: An
     np.testing.assert_allclose(cost, shares - np.array([1.0, 0.0, 0.0]), rtol=1e-12, atol=1e-15)
 
 
+#: Formulas with exponentials in them, derivatives where these overflow, and where not.
+OTHERS: dict[str, tuple[Function, list[float], list[float], list[float]]] = {
+    "one over cosh": (lambda z: 1 / np.cosh(z), [-800.0, 800.0], [0.0, 0.0], [0.0, 0.0]),
+    "one over cosh squared": (lambda z: 3 * np.cosh(z) ** -2, [-800.0, 800.0], [0.0, 0.0], [0.0, 0.0]),
+    "ln cosh": (lambda z: np.log(np.cosh(z)), [-800.0, 800.0], [800 - math.log(2)] * 2, [-1.0, 1.0]),
+    "Bose and Einstein": (lambda z: 1 / (np.exp(z) - 1), [-800.0, 800.0], [-1.0, 0.0], [0.0, 0.0]),
+    "Planck": (lambda z: z**3 / np.expm1(z), [800.0], [0.0], [0.0]),
+    "one minus an exponential": (lambda z: 1 / (1 - np.exp(-z)), [-800.0, 800.0], [0.0, 1.0], [0.0, 0.0]),
+    "Gompertz": (lambda z: 5 * np.exp(-3 * np.exp(-0.5 * z)), [-2000.0, 2000.0], [0.0, 5.0], [0.0, 0.0]),
+    "complementary log-log": (lambda z: 1 - np.exp(-np.exp(z)), [-800.0, 800.0], [0.0, 1.0], [0.0, 0.0]),
+    "Elo": (lambda z: 1 / (1 + 10 ** (-z)), [-800.0, 800.0], [0.0, 1.0], [0.0, 0.0]),
+    "growth": (lambda z: 10 / (1 + 3 * np.exp(-2 * z)), [-800.0, 800.0], [0.0, 10.0], [0.0, 0.0]),
+    "Richards": (lambda z: (1 + np.exp(-z)) ** -0.5, [-1600.0, 800.0], [0.0, 1.0], [0.0, 0.0]),
+    "exponential units": (lambda z: np.where(z > 0, z, np.exp(z) - 1), [-800.0, 800.0], [-1.0, 800.0], [0.0, 1.0]),
+    "mish": (lambda z: z * np.tanh(np.log(1 + np.exp(z))), [-800.0, 800.0], [0.0, 800.0], [0.0, 1.0]),
+}  # fmt: skip
+
+
+@RUNS
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_formulas_of_exponentials_are_right_where_these_overflow(name: str, run: Any) -> None:
+    function, points, values, slopes = OTHERS[name]
+    first, second = (run(f) for f in derivatives(function, 2)[1:])
+    z = np.array(points)
+    np.testing.assert_allclose(run(lambda z: cr.vjp(function, z)[0])(z), values, rtol=1e-15, atol=1e-300)
+    np.testing.assert_allclose(first(z), slopes, rtol=1e-15, atol=1e-300)
+    np.testing.assert_allclose(second(z), np.zeros(len(z)), atol=1e-300)
+    near = np.array([-25.0, -19.0, -2.0, -0.3, 0.4, 0.99, 1.01, 3.0, 19.0, 21.0])
+    np.testing.assert_allclose(run(lambda z: cr.vjp(function, z)[0])(near), function(near), rtol=1e-14, atol=1e-14)
+    step = 1e-5
+    slope = (function(near + step) - function(near - step)) / (2 * step)
+    np.testing.assert_allclose(first(near), slope, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(
+        second(near), (first(near + step) - first(near - step)) / (2 * step), rtol=1e-6, atol=1e-8
+    )
+
+
 @RUNS
 def test_the_logarithm_of_a_density_does_not_underflow(run: Any) -> None:
     def cost(x: Any, width: Any) -> Any:

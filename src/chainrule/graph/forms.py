@@ -10,6 +10,8 @@ with the same value, to rounding, that stays right where the written one does no
     ln(eᵃ + eᵇ), ln(1 + eᶻ), …            logaddexp(a, b)
     ln Σ eᶻ, eᶻ / Σ eᶻ                    with the largest z subtracted
     ln(p · eᶻ)                            ln p + z
+    exp(k·eᶻ) · eᶻ                        exp(k·eᶻ + z)
+    1/(eᶻ − 1), 1/cosh z, ln cosh z       the same, by e⁻ᶻ where z is large
     r · r of a root, a distance, |x|      what it is the root of
     √s of a sum of squares                a distance, with the derivative 0 at 0
 """
@@ -23,7 +25,7 @@ from types import MappingProxyType
 import numpy as np
 
 from chainrule.graph import ops
-from chainrule.graph.node import Node, full, number
+from chainrule.graph.node import Node, full, number, replaced
 from chainrule.graph.ops import Op
 
 __all__ = ["FORMS"]
@@ -81,16 +83,23 @@ def _seen_through(x: Node, form: Callable[[Node], Maybe]) -> Maybe:
 # logarithms of what is made of exponentials
 
 
-def _is_power_of_e(x: Node) -> bool:
-    return x.op is ops.POWER and abs((_constant(x.inputs[0]) or 0) - math.e) < 1e-6
+def _power_of_constant(x: Node) -> Maybe:
+    """ln bᵘ of a positive number b."""
+    base, exponent = x.inputs
+    natural = math.log(_constant(base) or 1.0) if _positive(base) else 0.0
+    if natural == 0:
+        return None
+    return exponent if abs(natural - 1) < 1e-6 else Node(ops.MULTIPLY, (exponent, _full(natural, x)))
 
 
 def _logarithm(x: Node, deep: int = _DEEP) -> Maybe:
     """ln x, if x is made of exponentials, so that it is known without them."""
     if x.op is ops.EXP:
         return x.inputs[0]
-    if _is_power_of_e(x):
-        return x.inputs[1]
+    if x.op is ops.POWER and x.inputs[0].op is ops.FULL:
+        return _power_of_constant(x)
+    if x.op is ops.EXP2:
+        return Node(ops.MULTIPLY, (x.inputs[0], _full(math.log(2), x)))
     if x.op in _LOGARITHMS and deep:
         return _LOGARITHMS[x.op](x, deep - 1)
     return None
@@ -199,16 +208,18 @@ def _is_shifted(z: Node) -> bool:
 
 def _has_exponentials(x: Node, deep: int = _DEEP) -> bool:
     """Whether there are any, quickly: this is asked of every quotient and logarithm."""
-    if x.op in _EXPONENTIAL or _is_power_of_e(x):
+    if x.op in _EXPONENTIAL or (x.op is ops.POWER and x.inputs[0].op is ops.FULL):
         return True
     return deep > 0 and x.op in _LOGARITHMS and any(_has_exponentials(n, deep - 1) for n in x.inputs)
 
 
-_EXPONENTIAL = frozenset((ops.EXP, ops.EXPIT, ops.LOGISTIC, ops.COSH))
+_EXPONENTIAL = frozenset((ops.EXP, ops.EXP2, ops.EXPM1, ops.COSH, ops.EXPIT, ops.LOGISTIC))
 
 
 def _natural(x: Node) -> Maybe:
     (power,) = x.inputs
+    if power.op is ops.COSH:
+        return _of_large(power.inputs[0], lambda z: Node(ops.LOG, (Node(ops.COSH, (z,)),)), _logarithm_of_half_power)
     found = _logarithm(power)
     return found or next((_without(power, n) for n in _factors(power) if n.op is ops.EXP), None)
 
@@ -307,10 +318,20 @@ def _divided(above: Node, below: Node, deep: int = _DEEP) -> Maybe:
 
 
 def _inverse(x: Node) -> Maybe:
-    """1/(c + eᶻ) = expit(ln c − z) / c, and powers of it."""
+    """1/(c + eᶻ) = expit(ln c − z) / c, 1/(eᶻ − 1), 1/cosh z, and powers of them."""
     if x.op is ops.POWER and x.inputs[1].op is ops.FULL:
         found = _inverse(x.inputs[0])
         return found and Node(ops.POWER, (found, x.inputs[1]))
+    if x.op is ops.COSH:
+        return _of_large(x.inputs[0], lambda z: _over(Node(ops.COSH, (z,))), _twice_power)
+    if x.op is ops.EXPM1:
+        return _inverse_less_one(x, x.inputs[0])
+    if x.op is ops.SUBTRACT:
+        left, right = x.inputs
+        if left.op is ops.EXP and _is(right, 1):
+            return _inverse_less_one(x, left.inputs[0])
+        found = _inverse_less_one(Node(ops.SUBTRACT, (right, left)), right.inputs[0]) if _is_rest(x) else None
+        return found and Node(ops.NEGATIVE, (found,))
     if x.op is not ops.ADD:
         return None
     for c, e in (x.inputs, x.inputs[::-1]):
@@ -320,6 +341,45 @@ def _inverse(x: Node) -> Maybe:
             y = Node(ops.EXPIT, (_difference(_full(math.log(constant), z), z),))
             return y if constant == 1 else Node(ops.MULTIPLY, (y, _full(1 / constant, z)))
     return None
+
+
+def _is_rest(x: Node) -> bool:
+    """Whether a difference is 1 − eᶻ."""
+    return _is(x.inputs[0], 1) and x.inputs[1].op is ops.EXP
+
+
+def _over(x: Node) -> Node:
+    return Node(ops.DIVIDE, (_full(1, x), x))
+
+
+def _inverse_less_one(written: Node, z: Node) -> Node:
+    """1/(eᶻ − 1), above 1 as e⁻ᶻ/(1 − e⁻ᶻ)."""
+    large = Node(ops.LESS, (_full(1, z), z))
+    near = replaced(written, tuple(_chosen(large, _full(-1, z), n, z) for n in written.inputs))
+    w = Node(ops.EXP, (Node(ops.NEGATIVE, (Node(ops.SELECT, (large, z, _full(1, z))),)),))
+    far = Node(ops.DIVIDE, (w, Node(ops.SUBTRACT, (_full(1, z), w))))
+    return Node(ops.SELECT, (large, far, _over(near)))
+
+
+def _chosen(large: Node, safe: Node, x: Node, z: Node) -> Node:
+    """An operand of what is written, with a safe z where it is large."""
+    near = Node(ops.SELECT, (large, safe, z))
+    return near if x is z else Node(x.op, (near,)) if x.op is ops.EXP else x
+
+
+def _of_large(z: Node, near: Callable[[Node], Node], far: Callable[[Node], Node]) -> Node:
+    """A function of cosh z; far from 0, where cosh z is e^|z|/2 to rounding, one of |z|."""
+    size = Node(ops.ABSOLUTE, (z,))
+    large = Node(ops.LESS, (_full(20, z), size))
+    return Node(ops.SELECT, (large, far(size), near(Node(ops.SELECT, (large, _full(0, z), z)))))
+
+
+def _logarithm_of_half_power(size: Node) -> Node:
+    return Node(ops.SUBTRACT, (size, _full(math.log(2), size)))
+
+
+def _twice_power(size: Node) -> Node:
+    return Node(ops.MULTIPLY, (_full(2, size), Node(ops.EXP, (Node(ops.NEGATIVE, (size,)),))))
 
 
 def _difference_of_one(x: Node) -> Maybe:
@@ -372,13 +432,14 @@ def _product(x: Node) -> Maybe:
         return None
     for factor in _factors(b):
         square = _seen_through(factor, _square)
-        once = _with(a, factor, square) if square else _with_exponential(a, factor)
+        once = _with(a, factor, square) if square else None
         if once:
             return _with(b, factor, once)
-    for factor in _factors(a):
-        once = _with_exponential(b, factor)
-        if once:
-            return _with(a, factor, once)
+    for one, other in ((a, b), (b, a)):
+        for factor in _factors(one):
+            once = _with_exponential(other, factor) or _with_inner_exponential(other, factor)
+            if once:
+                return _with(one, factor, once)
     return _cube(a, b) or _cube(b, a)
 
 
@@ -388,6 +449,26 @@ def _with_exponential(x: Node, factor: Node) -> Maybe:
         return None
     z = _negated(factor.inputs[0])
     return _with(x, Node(ops.EXP, (z,)), Node(ops.EXPIT, (z,)))
+
+
+def _with_inner_exponential(x: Node, factor: Node) -> Maybe:
+    """x · exp(k·eᶻ) where eᶻ is a factor of x: exp(k·eᶻ + z) in its place, as eᶻ may be ∞ where the other is 0."""
+    if factor.op is not ops.EXP:
+        return None
+    for inner in (n for term in _terms(factor.inputs[0]) for n in _factors(term) if n.op is ops.EXP):
+        found = _with(x, inner, Node(ops.EXP, (Node(ops.ADD, (factor.inputs[0], inner.inputs[0])),)))
+        if found:
+            return found
+    return None
+
+
+def _terms(x: Node, deep: int = _DEEP) -> Iterator[Node]:
+    """What a node is a sum of, as far as that is seen."""
+    if x.op is ops.ADD and deep:
+        yield from _terms(x.inputs[0], deep - 1)
+        yield from _terms(x.inputs[1], deep - 1)
+    else:
+        yield x
 
 
 def _square(x: Node) -> Maybe:
@@ -422,13 +503,19 @@ def _power(x: Node) -> Maybe:
         return _raised(base, n)
     inverse = _seen_through(base, _inverse) if n < 0 else None
     if inverse:
-        return _raised(inverse, -n)
+        return _raised(inverse, -n) if n % 1 == 0 else _by_logarithm(inverse, -n)
     if n == 0.5:
         return _root(Node(ops.SQRT, (base,)))
     if base.op is ops.CBRT and n and n % 3 == 0:
         return _raised(base.inputs[0], n / 3)
     square = _product(Node(ops.MULTIPLY, (base, base))) if n and n % 2 == 0 else None
     return square and _raised(square, n / 2)
+
+
+def _by_logarithm(x: Node, n: float) -> Maybe:
+    """xⁿ where x may be so small that its root has no derivative."""
+    found = _logarithm(x)
+    return found and Node(ops.EXP, (Node(ops.MULTIPLY, (found, _full(n, x))),))
 
 
 def _raised(x: Node, n: float) -> Node:

@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.errors import DTypeError, OptionError, ShapeError
 from chainrule.graph import ops
+from chainrule.graph.choices import with_safe_branches
 from chainrule.graph.node import full
 from chainrule.graph.ops import Op
 from chainrule.trace import array as core
@@ -420,7 +421,7 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Array:
     left, right = core.promoted(x, y)
     test = core.astype(as_array(condition), bool)
     test, left, right = (core.broadcast(a, shape) for a in (test, left, right))
-    return apply(ops.SELECT, test.node, left.node, right.node)
+    return apply(ops.SELECT, test.node, *with_safe_branches(test.node, left.node, right.node))
 
 
 @recorded(np.clip)
