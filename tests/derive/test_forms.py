@@ -329,6 +329,23 @@ def test_many_kernels_at_once_are_smooth_where_points_coincide(run: Any) -> None
 
 
 @RUNS
+def test_a_kernel_is_smooth_inside_a_loop_and_a_branch(run: Any) -> None:
+    def looped(x: Any) -> Any:
+        def one_round(carry: Any, _: Any) -> Any:
+            y, total = carry
+            return (y, total + matern(np.linalg.norm(far(y)), 5)), None
+
+        return cr.scan(one_round, (x, 0.0), None, length=3)[0][1]
+
+    def branched(x: Any) -> Any:
+        return cr.cond(np.sum(x) > 0, lambda: 3 * matern(np.linalg.norm(far(x)), 5), lambda: 0.0)
+
+    for function in (looped, branched):
+        for second in (cr.hessian, lambda f: cr.jacfwd(cr.jacfwd(f))):
+            np.testing.assert_allclose(run(second(function))(NOWHERE), -5 * EYE / WIDTH**2, rtol=1e-14)
+
+
+@RUNS
 def test_roots_and_powers_that_undo_each_other_leave_nothing_behind(run: Any) -> None:
     for function, slope_at_0 in (
         (lambda x: np.sqrt(x) ** 2, 1.0), (lambda x: np.power(x, 0.5) ** 2, 1.0), (lambda x: x**0.5 * x**0.5, 1.0),

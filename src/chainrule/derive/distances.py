@@ -12,10 +12,11 @@ from collections.abc import Sequence
 
 from chainrule.derive.forward import push_forward
 from chainrule.graph import ops
-from chainrule.graph.node import Node, between, full
+from chainrule.graph.graph import Graph
+from chainrule.graph.node import Node, between, full, in_order
 from chainrule.trace import namespace as cnp
 from chainrule.trace.array import Array, apply
-from chainrule.trace.plain import acts_on
+from chainrule.trace.plain import acts_on, is_differentiating
 
 __all__ = ["is_measured", "with_limits"]
 
@@ -23,8 +24,18 @@ _DISTANCES = frozenset((ops.ROOT, ops.HYPOT, ops.ABSOLUTE))
 
 
 def is_measured(node: Node) -> bool:
-    """Whether a node is a distance on which a variable acts of a derivative that is being taken outside."""
-    return node.op in _DISTANCES and acts_on(node)
+    """Whether a node is a distance on which a variable acts of a derivative that is being taken outside, or has one.
+
+    Inside a loop or a branch, whose arguments are not known, any may.
+    """
+    if node.op in (ops.SCAN, ops.COND):
+        programs = (graph for graph in node.attributes if isinstance(graph, Graph))
+        return is_differentiating() and any(n.op in _DISTANCES for graph in programs for n in graph.nodes())
+    return node.op in _DISTANCES and (acts_on(node) or (is_differentiating() and _is_inside(node)))
+
+
+def _is_inside(node: Node) -> bool:
+    return any(n.op is ops.PLACEHOLDER for n in in_order([node]))
 
 
 def with_limits(errors: Sequence[Array | None], delta: Array, r: Node) -> list[Array | None]:

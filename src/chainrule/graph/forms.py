@@ -208,9 +208,13 @@ def _is_shifted(z: Node) -> bool:
 
 def _has_exponentials(x: Node, deep: int = _DEEP) -> bool:
     """Whether there are any, quickly: this is asked of every quotient and logarithm."""
-    if x.op in _EXPONENTIAL or (x.op is ops.POWER and x.inputs[0].op is ops.FULL):
+    op = x.op
+    if op in _EXPONENTIAL or (op is ops.POWER and x.inputs[0].op is ops.FULL):
         return True
-    return deep > 0 and x.op in _LOGARITHMS and any(_has_exponentials(n, deep - 1) for n in x.inputs)
+    if deep == 0 or op not in _LOGARITHMS:
+        return False
+    deep = 0 if op is ops.SUBTRACT else deep - 1
+    return _has_exponentials(x.inputs[-1], deep) or (len(x.inputs) > 1 and _has_exponentials(x.inputs[0], deep))
 
 
 _EXPONENTIAL = frozenset((ops.EXP, ops.EXP2, ops.EXPM1, ops.COSH, ops.EXPIT, ops.LOGISTIC))
@@ -428,7 +432,7 @@ def _with(x: Node, factor: Node, new: Node, deep: int = _DEEP) -> Maybe:
 
 def _product(x: Node) -> Maybe:
     a, b = x.inputs
-    if not (_has_factors(a) and _has_factors(b)):
+    if not (_has_factors(b) and _has_factors(a)):
         return None
     for factor in _factors(b):
         square = _seen_through(factor, _square)

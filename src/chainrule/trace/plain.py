@@ -25,7 +25,10 @@ from chainrule.graph import ops
 from chainrule.graph.interpret import value
 from chainrule.graph.node import Node
 
-__all__ = ["Request", "acts_on", "differentiating", "plain_value", "shown", "transforming", "without_derivatives"]
+__all__ = [
+    "Request", "acts_on", "differentiating", "is_differentiating", "plain_value", "shown", "transforming",
+    "without_derivatives",
+]  # fmt: skip
 
 
 # which transformation is active
@@ -113,6 +116,11 @@ def without_derivatives() -> Iterator[None]:
         yield
     finally:
         _DERIVATIVE.reset(token)
+
+
+def is_differentiating() -> bool:
+    """Whether a derivative is being taken, seen from where its function runs."""
+    return _DERIVATIVE.get() is not None
 
 
 def acts_on(node: Node) -> bool:
