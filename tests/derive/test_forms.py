@@ -177,6 +177,8 @@ OTHERS: dict[str, tuple[Function, list[float], list[float], list[float]]] = {
     "Planck": (lambda z: z**3 / np.expm1(z), [800.0], [0.0], [0.0]),
     "one minus an exponential": (lambda z: 1 / (1 - np.exp(-z)), [-800.0, 800.0], [0.0, 1.0], [0.0, 0.0]),
     "Gompertz": (lambda z: 5 * np.exp(-3 * np.exp(-0.5 * z)), [-2000.0, 2000.0], [0.0, 5.0], [0.0, 0.0]),
+    "Gumbel": (lambda z: np.exp(-(z + np.exp(-z))), [-800.0, 800.0], [0.0, 0.0], [0.0, 0.0]),
+    "Gumbel, as a product": (lambda z: np.exp(-z) * np.exp(-np.exp(-z)), [-800.0, 800.0], [0.0, 0.0], [0.0, 0.0]),
     "complementary log-log": (lambda z: 1 - np.exp(-np.exp(z)), [-800.0, 800.0], [0.0, 1.0], [0.0, 0.0]),
     "Elo": (lambda z: 1 / (1 + 10 ** (-z)), [-800.0, 800.0], [0.0, 1.0], [0.0, 0.0]),
     "growth": (lambda z: 10 / (1 + 3 * np.exp(-2 * z)), [-800.0, 800.0], [0.0, 10.0], [0.0, 0.0]),
@@ -214,6 +216,14 @@ def test_the_logarithm_of_a_density_does_not_underflow(run: Any) -> None:
     np.testing.assert_allclose(value, 20002.0 + 2 * math.log(0.5 * math.sqrt(2 * math.pi)), rtol=1e-14)
     np.testing.assert_allclose(errors[0], [4.0, 400.0], rtol=1e-14)
     np.testing.assert_allclose(errors[1], -80008.0 + 4.0, rtol=1e-14)
+
+
+@RUNS
+def test_the_logarithm_of_a_power_of_a_power_is_the_power(run: Any) -> None:
+    z = np.array([-800.0, 8.0])
+    value, slope = run(cr.value_and_grad(lambda z: np.sum(np.log(np.exp(z) * np.exp(-2 * np.exp(z))))))(z)
+    np.testing.assert_allclose(value, np.sum(z - 2 * np.exp(z)), rtol=1e-15)
+    np.testing.assert_allclose(slope, 1 - 2 * np.exp(z), rtol=1e-15)
 
 
 def near_misses(e: Any, u: Any, v: Any) -> list[Any]:

@@ -10,7 +10,7 @@ with the same value, to rounding, that stays right where the written one does no
     ln(eᵃ + eᵇ), ln(1 + eᶻ), …            logaddexp(a, b)
     ln Σ eᶻ, eᶻ / Σ eᶻ                    with the largest z subtracted
     ln(p · eᶻ)                            ln p + z
-    exp(k·eᶻ) · eᶻ                        exp(k·eᶻ + z)
+    exp(v), v of exponentials             0 without them where v is below −800
     1/(eᶻ − 1), 1/cosh z, ln cosh z       the same, by e⁻ᶻ where z is large
     r · r of a root, a distance, |x|      what it is the root of
     √s of a sum of squares                a distance, with the derivative 0 at 0
@@ -25,6 +25,7 @@ from types import MappingProxyType
 import numpy as np
 
 from chainrule.graph import ops
+from chainrule.graph.choices import with_safe_branches
 from chainrule.graph.node import Node, full, number, replaced
 from chainrule.graph.ops import Op
 
@@ -83,6 +84,13 @@ def _seen_through(x: Node, form: Callable[[Node], Maybe]) -> Maybe:
 # logarithms of what is made of exponentials
 
 
+def _exponent(x: Node) -> Node:
+    """v of what was written as exp(v)."""
+    (v,) = x.inputs
+    is_guarded = v.op is ops.SELECT and _is(v.inputs[1], -math.inf) and v.inputs[0].op is ops.LESS
+    return v.inputs[0].inputs[0] if is_guarded else v
+
+
 def _power_of_constant(x: Node) -> Maybe:
     """ln bᵘ of a positive number b."""
     base, exponent = x.inputs
@@ -95,7 +103,7 @@ def _power_of_constant(x: Node) -> Maybe:
 def _logarithm(x: Node, deep: int = _DEEP) -> Maybe:
     """ln x, if x is made of exponentials, so that it is known without them."""
     if x.op is ops.EXP:
-        return x.inputs[0]
+        return _exponent(x)
     if x.op is ops.POWER and x.inputs[0].op is ops.FULL:
         return _power_of_constant(x)
     if x.op is ops.EXP2:
@@ -211,9 +219,9 @@ def _has_exponentials(x: Node, deep: int = _DEEP) -> bool:
     op = x.op
     if op in _EXPONENTIAL or (op is ops.POWER and x.inputs[0].op is ops.FULL):
         return True
-    if deep == 0 or op not in _LOGARITHMS:
+    if deep == 0 or (op not in _LOGARITHMS and op is not ops.NEGATIVE):
         return False
-    deep = 0 if op is ops.SUBTRACT else deep - 1
+    deep = min(deep - 1, 1) if op is ops.SUBTRACT else deep - 1
     return _has_exponentials(x.inputs[-1], deep) or (len(x.inputs) > 1 and _has_exponentials(x.inputs[0], deep))
 
 
@@ -231,7 +239,7 @@ def _natural(x: Node) -> Maybe:
 def _without(x: Node, factor: Node) -> Maybe:
     """ln x, where eᶻ is a factor of x: ln(what else it is) + z."""
     rest = _with(x, factor, _full(1, x))
-    return rest and Node(ops.ADD, (Node(ops.LOG, (rest,)), factor.inputs[0]))
+    return rest and Node(ops.ADD, (Node(ops.LOG, (rest,)), _exponent(factor)))
 
 
 def _of_another_base(base: float) -> Callable[[Node], Maybe]:
@@ -391,6 +399,16 @@ def _difference_of_one(x: Node) -> Maybe:
     return Node(ops.EXPIT, (_negated(y.inputs[0]),)) if y.op is ops.EXPIT and _is(one, 1) else None
 
 
+def _power_of_power(x: Node) -> Maybe:
+    """exp(v) of a v with exponentials in it: where it rounds to 0 they may be ∞, and are not looked at."""
+    (v,) = x.inputs
+    if not _has_exponentials(v):
+        return None
+    gone = Node(ops.LESS, (v, _full(-800, v)))
+    nothing, below = with_safe_branches(gone, _full(-math.inf, v), v)
+    return Node(ops.EXP, (Node(ops.SELECT, (gone, nothing, below)),)) if below is not v else None
+
+
 # products of roots
 
 
@@ -457,22 +475,13 @@ def _with_exponential(x: Node, factor: Node) -> Maybe:
 
 def _with_inner_exponential(x: Node, factor: Node) -> Maybe:
     """x · exp(k·eᶻ) where eᶻ is a factor of x: exp(k·eᶻ + z) in its place, as eᶻ may be ∞ where the other is 0."""
-    if factor.op is not ops.EXP:
-        return None
-    for inner in (n for term in _terms(factor.inputs[0]) for n in _factors(term) if n.op is ops.EXP):
-        found = _with(x, inner, Node(ops.EXP, (Node(ops.ADD, (factor.inputs[0], inner.inputs[0])),)))
-        if found:
-            return found
-    return None
+    inner = _factors(_exponent(factor)) if factor.op is ops.EXP else ()
+    both = (_with(x, e, _written(ops.EXP, _sum(factor, e))) for e in inner if e.op is ops.EXP)
+    return next((found for found in both if found), None)
 
 
-def _terms(x: Node, deep: int = _DEEP) -> Iterator[Node]:
-    """What a node is a sum of, as far as that is seen."""
-    if x.op is ops.ADD and deep:
-        yield from _terms(x.inputs[0], deep - 1)
-        yield from _terms(x.inputs[1], deep - 1)
-    else:
-        yield x
+def _sum(a: Node, b: Node) -> Node:
+    return Node(ops.ADD, (_exponent(a), _exponent(b)))
 
 
 def _square(x: Node) -> Maybe:
@@ -561,6 +570,7 @@ def _is_of_squares(x: Node, deep: int = _DEEP) -> bool:
 #: The form of each operation that has one: what it is to be, or None for what is no such form.
 FORMS: Mapping[Op, Callable[[Node], Maybe]] = MappingProxyType(
     {
+        ops.EXP: _power_of_power,
         ops.LOG: _natural,
         ops.LOG2: _of_another_base(2),
         ops.LOG10: _of_another_base(10),
