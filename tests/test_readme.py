@@ -1,34 +1,45 @@
-"""The README's Python runs as it stands."""
+"""The README's blocks run as they stand, one after the other, with nothing but what they define themselves."""
 
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
-import numpy as np
 import pytest
 
+from chainrule.cli.main import execute
+
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"```(python|sh)\n(.*?)```", README, re.DOTALL)
+#: What needs a folder of MNIST, or makes an environment of its own.
+ELSEWHERE = ("chainrule learn mnist/", "python3 -m venv")
 
 
-def test_every_python_block_runs_in_turn(
+def test_every_block_runs_in_turn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    random = np.random.default_rng(0)
-    names = {
-        "w": random.normal(size=(3, 5)),
-        "v": random.normal(size=(3, 5)),
-        "ws": random.normal(size=(2, 3, 5)),
-        "b": np.zeros(3),
-        "x": random.normal(size=(4, 5)),
-        "y": random.normal(size=(4, 3)),
-    }
-    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) >= 3
-    for block in blocks:
-        exec(block, names)
-        if "run" in names:
-            names |= {"x": names["data"].x[:10], "y": names["data"].labels[:10]}
-    assert "acc0 = sum" in capsys.readouterr().out
+    names: dict[str, object] = {}
+    for language, block in BLOCKS:
+        if language == "python":
+            exec(compile(block, "README.md", "exec"), names)
+            continue
+        for line in block.splitlines():
+            if not line.startswith(ELSEWHERE):
+                program, *arguments = shlex.split(line, comments=True)
+                assert program == "chainrule"
+                assert execute(arguments) == 0, line
+    captured = capsys.readouterr()
+    assert "acc0 = sum" in captured.out
+    assert captured.err == ""
     assert (tmp_path / "runs" / "first" / "weights.safetensors").exists()
+    assert (tmp_path / "report.html").exists()
+
+
+def test_there_are_blocks_of_both_languages_and_those_that_run_elsewhere() -> None:
+    languages = [language for language, _ in BLOCKS]
+    assert languages.count("python") >= 3
+    assert languages.count("sh") >= 4
+    for start in ELSEWHERE:
+        assert any(block.startswith(start) for _, block in BLOCKS)
