@@ -350,6 +350,30 @@ def test_a_while_loop_runs_until_its_condition_fails(run: Run) -> None:
 
 
 @RUNS
+@pytest.mark.parametrize(
+    ("start", "holds", "step"),
+    [
+        (np.array(1), lambda i: i < 5, lambda i: i + 1),
+        (np.array(1, np.int8), lambda i: i < 50, lambda i: i * 2),
+        (np.array(0.1), lambda x: x < 100, lambda x: x * 1.1),
+        (np.array(0.1, np.float32), lambda x: x < 100, lambda x: x * np.float32(1.1)),
+        (np.arange(3), lambda i: i.sum() < 50, lambda i: i + 1),
+        (np.array([0.1, 0.7]), lambda x: x[1] < 100, lambda x: x * x[::-1] + 1),
+        (np.array(True), lambda b: b, lambda b: ~b),
+        (np.array(False), lambda b: ~b, lambda b: ~b),
+    ],
+)
+def test_the_truth_of_a_condition_does_not_touch_what_is_carried(start: Any, holds: Any, step: Any, run: Run) -> None:
+    """A single array is carried: the condition's result is one as well, and is kept elsewhere."""
+    expected = start
+    while holds(expected):
+        expected = step(expected)
+    found = run(lambda x: cr.while_loop(holds, step, x))(start)
+    np.testing.assert_array_equal(found, expected)
+    assert found.dtype == expected.dtype
+
+
+@RUNS
 def test_a_while_loop_has_derivatives_forward(run: Run) -> None:
     change = run(lambda a: cr.jvp(lambda a: halvings(a, a)[0], (a,), (1.0,))[1])(7.0)
     assert change == pytest.approx(0.5 / 7**0.5, rel=1e-6)

@@ -162,7 +162,8 @@ def _inside(function: Function, step: Inner, program: Schedule, address: Address
     if step.scratch is not None:
         for buffer, offset in _memory_of(program)[0].items():
             found[buffer] = function.offset(address[step.scratch], _BYTE, Function.constant(I64, offset))
-    if len(program.outputs) == len(step.outputs):  # not a condition
+    is_condition = step.kind == "while" and program is step.programs[0]  # whose truth is a temporary of its own
+    if not is_condition:
         found |= {inner: address[outer] for inner, outer in zip(program.outputs, step.outputs, strict=True)}
     return found | {inner: address[outer] for inner, outer in zip(program.inputs, given, strict=True)}
 
