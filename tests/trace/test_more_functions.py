@@ -355,3 +355,26 @@ def test_a_changed_copy_along_an_axis_is_what_put_along_axis_makes() -> None:
     np.testing.assert_array_equal(slopes[1], [[20, 40], [0, 80], [0, 120]])
     with pytest.raises(ShapeError, match="as many axes"):
         cnp.at(M).along(np.array([0]), axis=1)
+
+
+# powers
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("exponent", [0.5, np.float64(0.5), np.array(0.5), -0.5, 0.25, 1.5, -1.0, 3, 0])
+def test_a_power_is_numpys_at_infinities_and_zeros_traced_and_native(dtype: Any, exponent: Any) -> None:
+    """For NumPy a power of ½ is a square root, which at −∞ and −0 is something else."""
+    x = np.array([-np.inf, -0.0, 0.0, np.inf, -1.0, 4.0, np.nan], dtype)
+    with np.errstate(all="ignore"):
+        for power in (lambda x: x**exponent, lambda x: cnp.power(x, exponent)):
+            expected = power(x)
+            for found in (power(as_array(x)).value, cr.compile(power)(x), cr.vmap(power)(x)):
+                assert found.dtype == expected.dtype
+                np.testing.assert_allclose(found, expected, rtol=1e-6)
+                np.testing.assert_array_equal(np.signbit(found[1:4]), np.signbit(expected[1:4]))
+
+
+def test_the_derivative_of_a_power_of_one_half_is_that_of_the_square_root() -> None:
+    for slope in (cr.grad(lambda x: x**0.5), cr.compile(cr.grad(lambda x: x**0.5))):
+        assert (slope(4.0), slope(0.0)) == (0.25, np.inf)
+    assert cr.grad(cr.grad(lambda x: x**0.5))(4.0) == -1 / 32

@@ -386,7 +386,15 @@ def power(base: Any, exponent: Any) -> Array:
             return base * base
         if exponent < 0 and base.dtype.kind == "i":
             raise ValueError("Integers to negative integer powers are not allowed.")  # as NumPy says it
+    if _is_half(exponent) and isinstance(base, Array) and base.dtype.kind == "f":
+        _, x = promoted(exponent, base)
+        return apply(ops.SQRT, x.node)  # as NumPy has it, at −∞ and −0 too, where a power is something else
     return binary(ops.POWER, base, exponent)
+
+
+def _is_half(x: Any) -> bool:
+    """Whether it is one plain number, ½."""
+    return (isinstance(x, float) or (isinstance(x, _PLAIN) and not x.ndim)) and bool(x == 0.5)
 
 
 def namespace() -> Any:

@@ -174,7 +174,8 @@ class _Pull:
 
 
 def _pull(function: Function, primals: Sequence[Any], has_aux: bool) -> _Pull:
-    return vjp(function, *primals, has_aux=has_aux)[1]  # type: ignore[no-any-return]
+    pull: _Pull = vjp(function, *primals, has_aux=has_aux)[1]
+    return pull
 
 
 def jvp(function: Function, primals: Any, tangents: Any, *, has_aux: bool = False) -> Any:
