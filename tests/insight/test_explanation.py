@@ -441,3 +441,15 @@ def test_it_draws_itself(asked: dict[str, Any]) -> None:
         assert len(left.get_lines()) == 5
         assert sum(bar.get_height() for bar in right.patches) == len(found.anatomy.products)
         assert found.chain.plot().has_data()
+
+
+@pytest.mark.filterwarnings("ignore:(invalid value|overflow|divide by zero)")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_of_numbers_that_are_none_nothing_is_claimed(dtype: Any) -> None:
+    network, data = made(*DEEP, dtype)
+    network.layers[0].w[...] = np.nan
+    for asked in ({"weight": "layers[1].w[2, 3]"}, {"layer": 1}, {"neuron": (0, 3)}, {"largest": 3}):
+        said = " ".join(explain(network, data, **asked).sentences())  # type: ignore[arg-type]
+        assert "Numbers are not finite here: chainrule.insight.diagnose says where that begins." in said
+        for claim in ("lowers the cost", "raises", "0 of", "0.0 %", "fastest", "most active"):
+            assert claim not in said

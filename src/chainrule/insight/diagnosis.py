@@ -66,7 +66,7 @@ class Diagnosis(Insight):
     @property
     def learned_little(self) -> bool:
         """Whether the cost is hardly below that of a constant answer, or above it."""
-        return self.constant_cost > 0 and self.cost > (1 - HARDLY) * self.constant_cost
+        return self.cost > max((1 - HARDLY) * self.constant_cost, 0)
 
     @property
     def worst(self) -> Finding | None:
@@ -154,7 +154,7 @@ def diagnose(
     batch, seed = None if batch is None else whole_number("batch", batch, 1), whole_number("seed", seed, 0)
     if optimizer is not None:
         instance("optimizer", optimizer, Optimizer, "an optimiser", cure="For example cr.optim.SGD(0.1).")
-    whole = subject_of(network_or_run, data, cost, l2)
+    whole = subject_of(network_or_run, data, cost, l2, finite=False)
     rows = _drawn(whole.count, seed)
     subject = whole.taking(rows)
     run = network_or_run if isinstance(network_or_run, Run) else None
@@ -182,7 +182,7 @@ def _drawn(count: int, seed: int) -> Values:
 
 
 def _checked(subject: Subject, data: Any, seed: int) -> Subject:
-    found = subject_of(subject.network, data, subject.objective.cost).at_most(_EXAMPLES, seed)
+    found = subject_of(subject.network, data, subject.objective.cost, finite=False).at_most(_EXAMPLES, seed)
     return replace(found, objective=subject.objective)
 
 

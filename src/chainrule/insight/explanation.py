@@ -18,7 +18,7 @@ from chainrule.insight.places import Place, parse_place
 from chainrule.insight.presentation import Composed, Insight, two_axes
 from chainrule.insight.propagation import EXAMPLES, Propagation, propagate, sample
 from chainrule.insight.subject import Subject, subject_of
-from chainrule.insight.words import derivative, examples_of, layer_name, second_derivative, source_name
+from chainrule.insight.words import GONE_WRONG, derivative, examples_of, layer_name, second_derivative, source_name
 from chainrule.learning.run import Run
 from chainrule.nn.network import Network
 
@@ -69,6 +69,8 @@ class WeightExplanation(Composed):
 
     def _rate(self, kind: str) -> str:
         asked = examples_of(self.examples, self.available)
+        if not np.isfinite(self.rate):
+            return f"How the cost changes with it (the mean over {asked}) cannot be told. {GONE_WRONG}"
         said = f"The cost changes at {number(self.rate)} per unit of {kind} (the mean over {asked}): learning "
         if self.rate == 0:
             return f"{said}leaves it where it is."
@@ -136,7 +138,7 @@ def explain(
             f"explain is about one thing, not {' and '.join(chosen) or 'nothing'}.",
             cure="Name one of weight='layers[0].w[3, 407]', neuron='layers[0][3]', layer=0, largest=10.",
         )
-    whole = subject_of(network, data, cost, l2)
+    whole = subject_of(network, data, cost, l2, finite=False)
     subject, rows = sample(whole, examples)
     ask: Any = {"weight": _weight, "neuron": explain_neuron, "layer": explain_layer, "largest": largest_weights}
     made: Insight = ask[chosen[0]](subject, rows, whole.count, named[chosen[0]])

@@ -25,6 +25,7 @@ from chainrule.nn.feedforward import Feedforward
 __all__ = ["Curvature", "HessianMatrix", "curvature", "hessian_matrix", "hessian_product", "sharpest"]
 
 Values = np.ndarray[Any, Any]
+_ROUNDING = 1e-6  # of the largest curvature: a smaller one may be none
 _LARGEST_MATRIX = 5000  # weights and biases
 
 
@@ -74,7 +75,8 @@ class Curvature(Insight):
 
     def _downward(self) -> str:
         known = f"λ_min = {number(self.lowest)} ± {number(self.lowest_residual)}"
-        if self.lowest < -self.lowest_residual:
+        rounding = _ROUNDING * max(abs(self.lowest), *map(abs, self.eigenvalues), 0.0)
+        if self.lowest < -max(self.lowest_residual, rounding):
             return f"There are directions in which the cost curves down ({known}): this is no minimum."
         return f"No direction was found in which the cost surely curves down ({known})."
 

@@ -15,7 +15,7 @@ from chainrule.insight.places import Place
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.propagation import Propagation, propagate, rms
 from chainrule.insight.subject import Subject
-from chainrule.insight.words import counted, examples_of, layer_name, percent
+from chainrule.insight.words import GONE_WRONG, counted, examples_of, layer_name, percent
 
 __all__ = ["LargestWeights", "LayerExplanation", "WeightLine", "explain_layer", "largest_weights"]
 
@@ -58,6 +58,8 @@ class LargestWeights(Insight):
     def sentences(self) -> list[str]:
         """The first, and how much of the whole gradient they are."""
         first = self.weights[0]
+        if not np.isfinite(first.rate):
+            return [f"∂C/∂w is no finite number at {first.place}: what it is largest at cannot be told. {GONE_WRONG}"]
         where = examples_of(self.examples, self.available)
         way = "Lowering" if first.rate > 0 else "Raising"
         return [
@@ -116,11 +118,14 @@ class LayerExplanation(Insight):
         forward = f"inputs {number(self.input_rms)}, weighted inputs z {number(self.z_rms)}, activations a"
         weights = f"∂C/∂w {number(self.dw_rms)} (weights are {number(self.w_rms)})"
         biases = f"∂C/∂b {number(self.db_rms)} (biases are {number(self.b_rms)})"
+        asleep = (
+            f"Neurons are saturated, where a change of z hardly changes a, {percent(self.saturated)} of the time; "
+            f"{self.dead} of {self.neurons} are dead: no error gets through them on any example."
+        )
         return [
             f"Forward over {where} (rms): {forward} {number(self.a_rms)}.",
             f"Back: errors δ = ∂C/∂z of single examples {number(self.delta_rms)}; of the mean, {weights}, {biases}.",
-            f"Neurons are saturated, where a change of z hardly changes a, {percent(self.saturated)} of the time; "
-            f"{self.dead} of {self.neurons} are dead: no error gets through them on any example.",
+            asleep if np.isfinite(self.z_rms) else f"Which neurons are saturated or dead cannot be told. {GONE_WRONG}",
             "Its weights with the largest derivatives:",
         ]
 

@@ -15,7 +15,7 @@ from chainrule.insight.places import Place
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.propagation import Propagation, propagate, rms
 from chainrule.insight.subject import Subject
-from chainrule.insight.words import examples_of, layer_name, percent
+from chainrule.insight.words import GONE_WRONG, examples_of, layer_name, percent
 from chainrule.nn.activations import ACTIVATIONS
 from chainrule.nn.network import Network
 from chainrule.transform import jvp
@@ -83,7 +83,10 @@ class NeuronExplanation(Insight):
         sizes = f"z {number(self.z_rms)}, activation a {number(self.a_rms)}, error δ = ∂C/∂z {number(self.delta_rms)}"
         bias = f"Its bias is {number(self.bias)}; the cost changes at {number(self.bias_rate)} per unit of it (∂C/∂b)."
         where = examples_of(self.examples, self.available)
-        return [f"Over {where} (rms): weighted input {sizes}.", self._steep(), bias, *self._selective()]
+        size = f"Over {where} (rms): weighted input {sizes}."
+        if not np.isfinite(self.z_rms):
+            return [size, f"Whether it is saturated, dead, or tells classes apart cannot be told. {GONE_WRONG}"]
+        return [size, self._steep(), bias, *self._selective()]
 
     def _steep(self) -> str:
         if self.dead:

@@ -77,6 +77,11 @@ class Saliency(Insight):
 
     def sentences(self) -> Sequence[str]:
         """What is measured, the weights at both ends, and how the saliencies are spread."""
+        if not any(np.any(scores) for scores in self.scores):
+            return [
+                f"The saliency is {self.meaning}.",
+                "It is 0 for every weight: none is more important than another.",
+            ]
         return [
             f"The saliency is {self.meaning}.",
             _told("The most important weight", self.highest[0]),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.checks import real_number, whole_number
-from chainrule.errors import OptionError
+from chainrule.errors import DataError, OptionError
 from chainrule.learning.configuration import Configuration
 from chainrule.learning.evaluate import Examples, prepared
 from chainrule.learning.run import Run
@@ -18,6 +18,7 @@ from chainrule.nn.costs import cost_function, targets
 from chainrule.nn.feedforward import Feedforward
 from chainrule.nn.network import Network
 from chainrule.trace import namespace as cnp
+from chainrule.trace.tree import flatten
 
 __all__ = ["Subject", "network_of", "subject_of"]
 
@@ -113,17 +114,24 @@ def subject_of(
     l2: float | None = None,
     *,
     layers: bool = True,
+    finite: bool = True,
 ) -> Subject:
     """The subject for a network or a run, and data that are a DataSet or a pair `(x, labels)`.
 
     A run knows its cost and its penalty λ. For a network the cost is, unless told, the cross-entropy that belongs to
     its outputs, quadratic where there is none; the penalty is none. Data are taken in the network's own dtype.
-    Without `layers` the network may have any connections.
+    Without `layers` the network may have any connections, without `finite` weights that are no finite numbers.
 
-    Raises OptionError for another kind of network or a cost that does not suit it, DataError for data that do not fit.
+    Raises OptionError for another kind of network or a cost that does not suit it, DataError for data that do not fit,
+    or weights of which no derivative says anything.
     """
     known = network.configuration if isinstance(network, Run) else Configuration()
     asked = network_of(network, layers=layers)
+    if finite and not all(np.isfinite(leaf).all() for leaf in flatten(asked)[0]):
+        cure = "Ask chainrule.insight.diagnose what went wrong."
+        raise DataError(
+            "some of the network's weights are no finite numbers, so that derivatives say nothing.", cure=cure
+        )
     chosen = cost or known.cost or _usual_cost(asked)
     cost_function(chosen, asked.output_activation)
     examples = prepared(data, asked, asked.dtype)

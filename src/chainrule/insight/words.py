@@ -10,10 +10,12 @@ from chainrule.display import number
 from chainrule.insight.places import Place
 
 __all__ = [
-    "beyond_rounding", "counted", "derivative", "examples_of", "layer_name", "moves_cost", "percent", "raising",
-    "second_derivative", "source_name",
+    "GONE_WRONG", "beyond_rounding", "counted", "derivative", "examples_of", "layer_name", "moves_cost", "percent",
+    "raising", "second_derivative", "source_name",
 ]  # fmt: skip
 
+#: After what cannot be told because numbers are nan or infinite.
+GONE_WRONG = "Numbers are not finite here: chainrule.insight.diagnose says where that begins."
 _ROUNDING = 4 * float(np.finfo(np.float64).eps)
 
 
@@ -42,6 +44,8 @@ def moves_cost(change: float) -> str:
     >>> moves_cost(-0.5)
     'lower the cost by 0.5'
     """
+    if not np.isfinite(change):
+        return "make the cost a number that is not finite"
     if change == 0:
         return "leave the cost as it is"
     return f"{'raise' if change > 0 else 'lower'} the cost by {number(abs(change))}"

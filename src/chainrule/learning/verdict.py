@@ -96,7 +96,7 @@ class _Measured:
 
     def of_cost(self, penalty: float) -> str:
         least, cost = self.constant_cost, self.cost - penalty
-        if not least or cost < (1 - HARDLY) * least:
+        if least is None or cost < (1 - HARDLY) * least or cost == 0:
             return ""
         how = "above" if cost > (1 + HARDLY) * least else "hardly below" if cost < least else "no lower than"
         told = f"The {self.part} cost{', without the penalty,' if penalty else ','} {cost:.4g}"

@@ -110,7 +110,7 @@ class Figures:
 def figures_of(run: Run, data: Any = None) -> Figures:
     """All that is shown of a run, and of examples if they are given; DataError if those do not fit."""
     flow = run.flow if run.flow is not None and len(run.flow) else None
-    pulls = None if data is None else pulls_of(subject_of(run, data))
+    pulls = None if data is None else pulls_of(subject_of(run, data, finite=False))
     shown = None if flow is None else chosen(flow, _evenly(len(flow), _most(run)))
     noise = () if flow is None or flow.batch < 2 else _noise(flow)
     diagnosis = None if data is None else diagnose(run, data)
