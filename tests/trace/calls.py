@@ -390,6 +390,8 @@ CREATION: dict[str, Cases] = {
                  (lambda np, a, b: np.linspace(a, b, 3, axis=-1), (V, 2.0)),
                  (lambda np, a, b: np.linspace(a, b, 1), (V, 2.0)),
                  (lambda np, a, b: np.stack(np.linspace(a, b, 2, True, True)[1:]), (V, 2.0))],
+    "eye": [(lambda np, n: np.eye(n), (np.array(4),)), (lambda np, n: np.eye(3, n, n - 6), (np.array(5),))],
+    "identity": [(lambda np, n: np.identity(n), (np.array(3),))],
     "arange": [(lambda np, n: np.arange(n), (np.array(4),)), (lambda np, n: np.arange(1, n, 2), (np.array(6),))],
     "meshgrid": each(listed("meshgrid"), (V, M[:, 0]), (V,))
         + each(listed("meshgrid", indexing="ij"), (V, M[:, 0], V)) + each(listed("meshgrid", sparse=True), (V, V)),

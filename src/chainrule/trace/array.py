@@ -1002,8 +1002,8 @@ _FLOAT = Request(
 )
 _NUMPY = Request(
     "NumPy itself",
-    "Use the function of the same name in chainrule.numpy, np.take(x, i, axis=0) in place of x[i] for a plain x, and "
-    "z = z.at[i].set(x) of a traced z in place of z[i] = x.",
+    "Use the function of the same name in chainrule.numpy, np.take(x, i, axis=0) or np.asarray(x)[i] in place of x[i] "
+    "for a plain x, and z = z.at[i].set(x) of a traced z in place of z[i] = x.",
 )
 _VALUE, _ITEM, _LIST, _PICKLE = (
     Request(who, "Go on with x itself, by the functions of chainrule.numpy.")

@@ -5,6 +5,7 @@ With plain arguments they are NumPy's own.
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 from typing import TYPE_CHECKING, Any
@@ -20,11 +21,23 @@ from chainrule.trace import array as core
 from chainrule.trace import elementwise as ew
 from chainrule.trace import shaping
 from chainrule.trace.array import Array, apply, as_array
-from chainrule.trace.plain import shown
+from chainrule.trace.plain import is_transforming, shown
 from chainrule.trace.recorded import Function, is_traced, known, offered, recorded
+from chainrule.trace.tables import Table
 
 
-@recorded(np.array)
+def _in_program(plain: Function) -> Function:
+    """NumPy's function; inside a transformation traced integers may index what it makes."""
+
+    @functools.wraps(plain)
+    def made(*arguments: Any, **options: Any) -> Any:
+        found = plain(*arguments, **options)
+        return found.view(Table) if type(found) is np.ndarray and is_transforming() else found
+
+    return made
+
+
+@recorded(_in_program(np.array))
 def array(object: Any, dtype: Any = None, *, copy: Any = True, order: Any = "C", ndmin: int = 0) -> Array:
     """An array of arrays and numbers, in lists or alone: `np.array([x, y])`.
 
@@ -39,7 +52,7 @@ def array(object: Any, dtype: Any = None, *, copy: Any = True, order: Any = "C",
     return core.reshape(found, (1,) * max(ndmin - found.ndim, 0) + found.shape)
 
 
-@recorded(np.asarray)
+@recorded(_in_program(np.asarray))
 def asarray(a: Any, dtype: Any = None, order: Any = None, *, device: Any = None, copy: bool | None = None) -> Array:
     """An array of arrays and numbers, in lists or alone; an Array itself. OptionError if `copy` is False."""
     return array(a, dtype, copy=copy)
@@ -50,7 +63,7 @@ def _itself(plain: Function) -> Any:
         return array(a, dtype)
 
     record.__name__, record.__doc__ = plain.__name__, "An array of arrays and numbers; an Array itself."
-    return recorded(plain)(record)
+    return recorded(_in_program(plain))(record)
 
 
 asanyarray = _itself(np.asanyarray)
@@ -111,7 +124,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None) 
     return core.broadcast(value if dtype is None else core.astype(value, dtype), extents)
 
 
-@recorded(np.linspace)
+@recorded(_in_program(np.linspace))
 def linspace(
     start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None,
     axis: int = 0, *, device: Any = None,
@@ -159,7 +172,22 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
     return found if dtype is None else core.astype(found, dtype)
 
 
-@recorded(np.arange)
+@recorded(_in_program(np.eye))
+def eye(
+    N: Any, M: Any = None, k: Any = 0, dtype: Any = float, order: str = "C", *, device: Any = None  # noqa: N803
+) -> Array:  # fmt: skip
+    """Ones on a diagonal, zeros elsewhere; the rows of `eye(n)` that labels name are their one-hot codes."""
+    rows, columns, offset = (None if n is None else operator.index(n) for n in (N, M, k))
+    return as_array(np.eye(rows, columns, offset, dtype))  # type: ignore[arg-type]
+
+
+@recorded(_in_program(np.identity))
+def identity(n: Any, dtype: Any = None) -> Array:
+    """Ones on the diagonal, zeros elsewhere."""
+    return as_array(np.identity(operator.index(n), dtype))
+
+
+@recorded(_in_program(np.arange))
 def arange(start_or_stop: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None) -> Array:
     """Numbers from a start to a stop, which must be known, as the shape depends on them; so many steps each."""
     start, stop = (0, start_or_stop) if stop is None else (start_or_stop, stop)

@@ -26,8 +26,8 @@ from chainrule.graph.interpret import value
 from chainrule.graph.node import Node
 
 __all__ = [
-    "Request", "acts_on", "differentiating", "is_differentiating", "plain_value", "shown", "transforming",
-    "without_derivatives",
+    "Request", "acts_on", "differentiating", "is_differentiating", "is_transforming", "plain_value", "shown",
+    "transforming", "without_derivatives",
 ]  # fmt: skip
 
 
@@ -60,6 +60,11 @@ class transforming:  # noqa: N801 - used as a word: with transforming() as outer
 
 
 _TRANSFORMATION: ContextVar[transforming | None] = ContextVar("transformation", default=None)
+
+
+def is_transforming() -> bool:
+    """Whether a transformation is active."""
+    return _TRANSFORMATION.get() is not None
 
 
 # which derivatives are being taken

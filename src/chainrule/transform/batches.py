@@ -13,6 +13,7 @@ from chainrule.errors import ChainruleError, OptionError, ShapeError
 from chainrule.trace.array import Array, as_array, broadcast, moved_axis, normalized_axis, reshape
 from chainrule.trace.control import placeholders
 from chainrule.trace.plain import transforming
+from chainrule.trace.tables import looked_at
 from chainrule.trace.tree import Structure, flatten, paths, unflatten
 from chainrule.transform.arguments import Function, arrays_of, name_of, outcome, positions
 from chainrule.transform.transformed import transformation
@@ -55,7 +56,7 @@ def vmap(function: Function, in_axes: Axes = 0, out_axes: Axes = 0) -> Function:
             single = iter(examples)
             given = [x if w is None else next(single) for x, w in zip(leaves, whole, strict=True)]
             again, named = unflatten(structure, given)
-            outputs, result = arrays_of(function(*again, **named), function)
+            outputs, result = arrays_of(looked_at(function, *again, **named), function)
             stand_for = dict(zip((e.node for e in examples), (w for w in whole if w is not None), strict=True))
             found = batch([y.node for y in outputs], stand_for, size)
             places = _axes(out_axes, unflatten(result, outputs), "out_axes")

@@ -10,6 +10,7 @@ from chainrule.errors import DTypeError, Hint, OptionError
 from chainrule.graph.graph import Graph
 from chainrule.trace.array import Array
 from chainrule.trace.plain import transforming
+from chainrule.trace.tables import looked_at
 from chainrule.trace.tracing import argument_types, trace
 from chainrule.trace.tree import Structure, flatten, statics, unflatten
 from chainrule.transform.arguments import Function, name_of
@@ -57,7 +58,7 @@ class Compiled(Transformed):
         """Run the program for these arguments; inside another transformation, the function itself."""
         with transforming() as outermost:
             if not outermost:  # the arrays that the function closes over may be traced, so the arguments do not tell
-                return self.function(*arguments, **options)
+                return looked_at(self.function, *arguments, **options)
         leaves, structure = flatten((arguments, options))
         program, result, dynamic = self._prepared(leaves, structure)
         outputs = program(*(leaves[n] for n in dynamic))
@@ -131,7 +132,7 @@ class Compiled(Transformed):
             for n, array in zip(dynamic, arrays, strict=True):
                 full_leaves[n] = array
             arguments, options = unflatten(structure, full_leaves)
-            return self.function(*arguments, **options)
+            return looked_at(self.function, *arguments, **options)
 
         flat = flatten(tuple(range(len(dynamic))))[1]
         with transforming():

@@ -13,6 +13,7 @@ from chainrule.graph.interpret import has_value
 from chainrule.trace.array import Array, Recorder, as_array, is_recording, recording
 from chainrule.trace.control import branched, repeated, scanned
 from chainrule.trace.plain import transforming
+from chainrule.trace.tables import looked_at
 from chainrule.trace.tree import Structure, flatten, unflatten
 from chainrule.transform.arguments import Function, arrays_of, name_of, outcome
 
@@ -48,7 +49,7 @@ def scan(
 
         def one_round(*arguments: Array) -> list[Array]:
             before = unflatten(structure, arguments[: len(start)])
-            result = function(before, unflatten(row_structure, arguments[len(start) :]))
+            result = looked_at(function, before, unflatten(row_structure, arguments[len(start) :]))
             if not isinstance(result, tuple) or len(result) != 2:
                 raise ShapeError(f"scan: {name_of(function)} must return a pair (carry, y).")
             after, same = arrays_of(result[0], function)
@@ -110,10 +111,10 @@ def while_loop(condition: Function, function: Function, initial: Any) -> Any:
         start, structure = flatten(initial)
 
         def tested(*arguments: Array) -> list[Array]:
-            return [as_array(condition(unflatten(structure, arguments)))]
+            return [as_array(looked_at(condition, unflatten(structure, arguments)))]
 
         def moved(*arguments: Array) -> list[Array]:
-            after, same = arrays_of(function(unflatten(structure, arguments)), function)
+            after, same = arrays_of(looked_at(function, unflatten(structure, arguments)), function)
             if same != structure:
                 raise ShapeError(f"while_loop: {name_of(function)} must return the tree that it was given.")
             return after
@@ -152,7 +153,7 @@ def cond(condition: Any, if_true: Function, if_false: Function, *operands: Any) 
 
         def branch(function: Function, number: int) -> Function:
             def taken(*arguments: Array) -> list[Array]:
-                outputs, found[number] = arrays_of(function(*unflatten(given, arguments)), function)
+                outputs, found[number] = arrays_of(looked_at(function, *unflatten(given, arguments)), function)
                 return outputs
 
             return taken

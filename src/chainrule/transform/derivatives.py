@@ -15,6 +15,7 @@ from chainrule.errors import DifferentiationError, OptionError, ShapeError
 from chainrule.graph.node import Node, full
 from chainrule.trace.array import Array, as_array
 from chainrule.trace.plain import differentiating, transforming
+from chainrule.trace.tables import looked_at
 from chainrule.trace.tree import Structure, flatten, matched, paths, unflatten
 from chainrule.transform.arguments import (
     Function,
@@ -70,7 +71,7 @@ def _value_and_grad(function: Function, argnums: int | Sequence[int], has_aux: b
             for n, mine, structure in zip(chosen, leaves, structures, strict=True):
                 moved[n] = unflatten(structure, mine)
             with differentiating([v.node for mine in leaves for v in mine]):
-                result = function(*moved, **options)
+                result = looked_at(function, *moved, **options)
             cost = one_number(_pair(result, function)[0] if has_aux else result, function)
             found = iter(_gradient(cost.node, [v.node for mine in leaves for v in mine], outermost))
             trees = tuple(unflatten(s, [next(found) for _ in mine]) for s, mine in zip(structures, leaves, strict=True))
@@ -220,7 +221,7 @@ def _each(primals: Sequence[Any]) -> tuple[list[list[Array]], list[Structure]]:
 def _result(function: Function, leaves: Sequence[Sequence[Array]], structures: Sequence[Structure]) -> Any:
     """What the function returns for these variables, one tree of them for each argument."""
     with differentiating([v.node for mine in leaves for v in mine]):
-        return function(*(unflatten(s, mine) for s, mine in zip(structures, leaves, strict=True)))
+        return looked_at(function, *(unflatten(s, mine) for s, mine in zip(structures, leaves, strict=True)))
 
 
 def _fitting(tree: Any, like: Sequence[Array], structure: Structure, name: str) -> list[Array | None]:

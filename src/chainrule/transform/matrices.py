@@ -20,6 +20,7 @@ from chainrule.graph.types import Type
 from chainrule.trace.array import Array, apply, astype, broadcast, moved_axis, reshape
 from chainrule.trace.control import placeholders
 from chainrule.trace.plain import differentiating, transforming
+from chainrule.trace.tables import looked_at
 from chainrule.trace.tree import Structure, unflatten
 from chainrule.transform.arguments import Function, arrays_of, name_of, outcome, place, positions, variables
 from chainrule.transform.derivatives import grad, jvp, vjp
@@ -186,7 +187,7 @@ def _matrix(function: Function, argnums: int | Sequence[int], blocks: Blocks) ->
             given = [unflatten(parts[n][1], parts[n][0]) if n in parts else x for n, x in enumerate(arguments)]
             inputs = [v for n in chosen for v in parts[n][0]]
             with differentiating([v.node for v in inputs]):
-                result = function(*given, **options)
+                result = looked_at(function, *given, **options)
             outputs, structure = arrays_of(result, function)
             rows = blocks(inputs, outputs)
             return unflatten(structure, [_tree(r, [parts[n] for n in chosen], single, outermost) for r in rows])

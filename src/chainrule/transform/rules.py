@@ -15,6 +15,7 @@ from chainrule.graph.node import full
 from chainrule.trace.array import Array, apply, as_array, broadcast, variable
 from chainrule.trace.control import captured, closed, instantiated, placeholders, results_of
 from chainrule.trace.plain import transforming, without_derivatives
+from chainrule.trace.tables import looked_at
 from chainrule.trace.tree import Structure, flatten, matched, unflatten
 from chainrule.transform.arguments import Function, arrays_of, name_of, outcome
 from chainrule.transform.batches import vmap
@@ -83,7 +84,7 @@ def _custom_derivative(function: Function, pull: Function | None, push: Function
             leaves, structure = flatten(arguments)
             inputs = [as_array(leaf) for leaf in leaves]
             with without_derivatives():
-                found = function(*unflatten(structure, inputs))
+                found = looked_at(function, *unflatten(structure, inputs))
             outputs, result = arrays_of(found, function)
             rule = _OwnRule(pull, push, structure, result, name_of(function))
             return outcome(result, _ruled(rule, outputs, inputs), outermost)
@@ -112,7 +113,7 @@ def checkpoint(function: Function) -> Function:
             given = [leaf if isinstance(leaf, bool | int | str) else as_array(leaf) for leaf in leaves]
             inputs = [variable(leaf) if isinstance(leaf, Array) else leaf for leaf in given]
             again, named = unflatten(structure, inputs)
-            outputs, result = arrays_of(function(*again, **named), function)
+            outputs, result = arrays_of(looked_at(function, *again, **named), function)
             marked = [x for x in inputs if isinstance(x, Array)]
             outside = [Array(node) for node in captured(outputs, marked)]
             program = closed(outputs, marked)
