@@ -36,7 +36,7 @@ ONLY: dict[str, set[str]] = {
     "numpy": {"trace"},
     "random": {"errors", "checks", "graph", "trace"},
     "special": {"errors", "checks", "graph", "trace"},
-    "tree": {"errors", "trace"},
+    "tree": {"errors", "graph", "trace"},
 }
 
 MODULES = {

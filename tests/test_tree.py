@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 
 import chainrule as cr
 from chainrule import numpy as cnp
-from chainrule.errors import ShapeError
+from chainrule.errors import DTypeError, ShapeError
 from chainrule.trace.array import Array, as_array
 
 
@@ -118,8 +118,15 @@ def test_a_vector_of_another_length_is_refused() -> None:
             unravel(wrong)
 
 
+def test_what_is_no_array_of_numbers_is_refused() -> None:
+    for wrong in (object(), 1j, np.array(["a"])):
+        with pytest.raises(DTypeError, match="chainrule computes with"):
+            cr.tree.ravel({"w": np.ones(2), "b": wrong})
+
+
 def test_what_makes_a_tree_is_a_value() -> None:
     _, unravel = cr.tree.ravel({"w": np.ones(2)})
     again = pickle.loads(pickle.dumps(unravel))
     assert again == unravel
+    assert repr(again) == "Unravel(2 numbers, 1 leaves)"
     assert again(np.zeros(2))["w"].tolist() == [0.0, 0.0]

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import ShapeError
+from chainrule.graph.types import checked_dtype
 from chainrule.trace import namespace
 from chainrule.trace.array import Array, as_float, plain_array
 from chainrule.trace.tree import Structure, flatten, unflatten
@@ -46,10 +47,17 @@ class Unravel:
         parts, structure = flatten(tree)
         return cls(structure, tuple(np.shape(part) for part in parts))
 
+    def __repr__(self) -> str:
+        return f"Unravel({sum(self._sizes)} numbers, {len(self.shapes)} leaves)"
+
+    @property
+    def _sizes(self) -> list[int]:
+        return [math.prod(shape) for shape in self.shapes]
+
     def __call__(self, vector: Any) -> Any:
         """The tree; ShapeError if there are not as many numbers."""
         numbers = vector if isinstance(vector, Array) else plain_array(vector)
-        sizes = [math.prod(shape) for shape in self.shapes]
+        sizes = self._sizes
         if numbers.shape != (sum(sizes),):
             raise ShapeError(f"unravel: an array of shape {numbers.shape} for a tree of {sum(sizes)} numbers.")
         ends = np.cumsum(sizes).tolist()
@@ -65,7 +73,8 @@ class Unravel:
 def ravel(tree: Any) -> tuple[Any, Unravel]:
     """All numbers of a tree as one vector, and the function that makes a tree like it of a vector.
 
-    Integers count as float64. Both have derivatives and may be compiled. For SciPy's optimisers:
+    Integers count as float64. Both have derivatives and may be compiled. DTypeError if a leaf is no array of numbers.
+    For SciPy's optimisers:
 
     >>> import chainrule as cr
     >>> from chainrule import numpy as np
@@ -78,10 +87,12 @@ def ravel(tree: Any) -> tuple[Any, Unravel]:
     >>> found["w"].round(4), round(float(found["b"]), 4)
     (array([3., 3.]), -1.0)
     """
-    parts = [leaf if isinstance(leaf, Array) else plain_array(leaf) for leaf in leaves(tree)]
-    flat = [namespace.reshape(_floating(part), -1) for part in parts]
+    flat = [namespace.reshape(_floating(leaf), -1) for leaf in leaves(tree)]
     return (namespace.concatenate(flat) if flat else np.zeros(0)), Unravel.like(tree)
 
 
-def _floating(x: Any) -> Any:
-    return as_float(x) if isinstance(x, Array) or x.dtype.kind == "f" else x.astype(np.float64)
+def _floating(leaf: Any) -> Any:
+    if isinstance(leaf, Array):
+        return as_float(leaf)
+    found = plain_array(leaf)
+    return found if checked_dtype(found.dtype).kind == "f" else found.astype(np.float64)

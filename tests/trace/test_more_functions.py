@@ -274,12 +274,10 @@ JOINED: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "columns": (lambda np, x, y: np.c_[x, y, 1:5], (V, V)),
     "columns beside a matrix": (lambda np, x, y: np.c_[x, y], (M, M[:, 0])),
     "columns of higher arrays": (lambda np, x: np.c_[x, x], (M[None],)),
-    "rows": (lambda np, x, y: np.row_stack([x, y]), (V, V)),
 }
 
 
 @pytest.mark.parametrize("name", JOINED)
-@pytest.mark.filterwarnings("ignore:.*row_stack.*:DeprecationWarning")
 def test_brackets_join_as_numpys_do(name: str) -> None:
     call, given = JOINED[name]
     expected, found = call(np, *given), call(cnp, *map(as_array, given))
@@ -290,6 +288,11 @@ def test_brackets_join_as_numpys_do(name: str) -> None:
     np.testing.assert_array_equal(cr.compile(lambda *xs: call(cnp, *xs))(*given), expected)
     if given[0].dtype == np.float64:
         cr.testing.check_gradient(lambda *xs: cnp.sum(call(cnp, *xs) ** 2), *given)
+
+
+def test_rows_are_stacked_under_their_older_name_too() -> None:
+    np.testing.assert_array_equal(cnp.row_stack([as_array(V), 2 * V]).value, np.vstack([V, 2 * V]))
+    np.testing.assert_array_equal(cnp.row_stack([V, 2 * V]), np.vstack([V, 2 * V]))
 
 
 def test_texts_in_brackets_are_refused_where_they_mean_matrices() -> None:
