@@ -58,6 +58,22 @@ class Lookup:
         return self.table[i]
 
 
+class Model:
+    """An ordinary object, which sees itself."""
+
+    def __init__(self) -> None:
+        self.table = TABLE
+        self.me = self
+
+    def of(self, i: Any) -> Any:
+        return self.me.table[i]
+
+    __call__ = of
+
+
+MODEL = Model()
+
+
 def closing_over() -> Call:
     table = TABLE + 1
     return lambda i: table[i]
@@ -80,6 +96,9 @@ SEEN: dict[str, Callable[[Any], Any]] = {
     "behind a decorator": behind_a_decorator,
     "of a method's object": Lookup(TABLE).of,
     "of an object": lambda i, look=Lookup(TABLE): look.of(i),
+    "of an ordinary object of the module": lambda i: MODEL.table[i] + MODEL.of(i),
+    "of an ordinary method's object": MODEL.of,
+    "of an object that is called": MODEL,
     "in a partial": functools.partial(lambda table, i: table[i], TABLE),
     "in a function within": within_a_function,
     "rows": lambda i: MATRIX[i],

@@ -1,17 +1,18 @@
 """Plain arrays that traced integers index: `table[i]`, where `i` has no value yet.
 
 It is NumPy's array that is asked, and NumPy asks `i` for its value. So a function in which that fails is looked at once
-more, with Tables in place of the plain arrays that it closes over, that it finds by name in its module, or that it has
-as defaults. A Table shares its memory with the array, and is one in every way but that a lookup by traced integers is
-recorded.
+more, with Tables in place of the plain arrays that it closes over, that it finds by name in its module, that it has as
+defaults, and that objects among these have as attributes. A Table shares its memory with the array, and is one in every
+way but that a lookup by traced integers is recorded.
 """
 
 from __future__ import annotations
 
+import copy
 import functools
 import sys
-from collections.abc import Callable, Iterator
-from types import CellType, CodeType, FunctionType, MethodType
+from collections.abc import Callable, Iterable, Iterator
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -76,8 +77,14 @@ class _Copies:
         if isinstance(thing, functools.partial):
             return functools.partial(self.of(thing.func), *map(self.of, thing.args), **self._of_each(thing.keywords))
         leaves, structure = flatten(thing)
-        arrays = any(type(leaf) is np.ndarray for leaf in leaves)
-        return unflatten(structure, map(self.of, leaves)) if arrays else thing
+        if _hold_an_array(leaves):
+            return unflatten(structure, map(self.of, leaves))
+        if not isinstance(thing, type | ModuleType) and _hold_an_array(getattr(thing, "__dict__", {}).values()):
+            made = copy.copy(thing)
+            self._made[id(thing)] = thing, made
+            made.__dict__.update(self._of_each(vars(thing)))
+            return made
+        return thing
 
     def _of_each(self, things: dict[str, Any]) -> dict[str, Any]:
         return {name: self.of(thing) for name, thing in things.items()}
@@ -85,21 +92,25 @@ class _Copies:
     def _of_function(self, function: FunctionType) -> FunctionType:
         cells = tuple(CellType() for _ in function.__closure__ or ())
         names = dict(function.__globals__)
-        copy = FunctionType(function.__code__, names, function.__name__, None, cells)
-        self._made[id(function)] = function, copy
+        made = FunctionType(function.__code__, names, function.__name__, None, cells)
+        self._made[id(function)] = function, made
         for mine, cell in zip(cells, function.__closure__ or (), strict=True):
             try:
                 mine.cell_contents = self.of(cell.cell_contents)
             except ValueError:  # nothing is in it yet
                 continue
         names.update(self._of_each({name: names[name] for name in _names(function.__code__) if name in names}))
-        copy.__defaults__ = None if function.__defaults__ is None else tuple(map(self.of, function.__defaults__))
-        copy.__kwdefaults__ = self._of_each(function.__kwdefaults__ or {})
-        functools.update_wrapper(copy, function)
-        return copy
+        made.__defaults__ = None if function.__defaults__ is None else tuple(map(self.of, function.__defaults__))
+        made.__kwdefaults__ = self._of_each(function.__kwdefaults__ or {})
+        functools.update_wrapper(made, function)
+        return made
 
 
 _LIBRARIES = frozenset({"chainrule", "numpy", *sys.stdlib_module_names})
+
+
+def _hold_an_array(things: Iterable[Any]) -> bool:
+    return any(type(thing) is np.ndarray for thing in things)
 
 
 def _names(code: CodeType) -> Iterator[str]:
