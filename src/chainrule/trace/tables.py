@@ -43,11 +43,11 @@ def looked_at(function: Callable[..., R], *arguments: Any, **options: Any) -> R:
         return function(*arguments, **options)
     except TracingError as problem:
         copies = _Copies()
-        again = copies.of(function)
+        again: Callable[..., R] = copies.of(function)
         if not copies.tables:
             raise
         try:
-            return again(*arguments, **options)  # type: ignore[no-any-return]
+            return again(*arguments, **options)
         except Exception:
             raise problem from None
 
