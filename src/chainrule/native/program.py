@@ -35,7 +35,7 @@ from chainrule.native.target import Target, host
 __all__ = ["Loop", "Program", "build", "kernels_of"]
 
 Array = np.ndarray[Any, Any]
-_MANY, _ROUNDS = 200, 4  # kernels of a program, and on average of each kind, that speak of a loop written out
+_MANY, _ROUNDS = 200, 8  # kernels of a program, and on average of each kind, that speak of a loop written out
 _LARGE = 1 << 20  # bytes from which new memory costs more than what is done in it
 
 
