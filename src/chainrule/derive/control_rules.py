@@ -6,7 +6,7 @@ loops need nothing more. The derivative of a loop is a loop:
     backward   the rounds in reverse order; carried are the errors of what was carried and of what all rounds use. The
                values carried forward are kept, one row a round; all else in a round is computed again.
     forward    the same loop, carrying each value with its change
-    batch      the same loop, carrying a batch
+    batch      the same loop, carrying a batch of what differs from member to member
 """
 
 from __future__ import annotations
@@ -203,27 +203,54 @@ def push_scan(tangents: Sequence[Maybe], y: Array, inputs: Sequence[Array], walk
 def batch_scan(y: Node, inputs: Sequence[Array], batched: Sequence[bool], size: int, walk: Walk) -> list[Array]:
     """The results of every member of the batch."""
     scan, wide = _scan(y, inputs), _scan(y, batched)
-    carry = [_repeated(c, w, size) for c, w in zip(scan.carry, wide.carry, strict=True)]
+    differs = _reached(scan.body, len(scan.carry), batched)
+    carry = [
+        _repeated(c, w, size) if n in differs else c
+        for n, (c, w) in enumerate(zip(scan.carry, wide.carry, strict=True))
+    ]
     stepped = [moved_axis(s, 0, 1) if w else s for s, w in zip(scan.stepped, wide.stepped, strict=True)]
-    is_wide: list[bool] = [*[True] * len(carry), *wide.stepped, *wide.constants]
+    is_wide = [n in differs for n in range(len(carry))] + [*wide.stepped, *wide.constants]
+    rows_wide: list[bool] = []
 
     def one_round(*arguments: Array) -> list[Array]:
-        given = [*arguments, *scan.constants]
-        return _batched_outputs(scan.body, given, is_wide, size, walk)
+        outputs = _batched_outputs(scan.body, [*arguments, *scan.constants], is_wide, size, walk)
+        rows_wide[:] = [w for _, w in outputs[len(carry) :]]
+        return [_repeated(x, w, size) if n in differs else x for n, (x, w) in enumerate(outputs)]
 
     final, rows = scanned(one_round, carry, stepped, scan.length, reverse=scan.reverse)
-    return [*final, *(moved_axis(r, 0, 1) for r in rows)]
+    rows = [moved_axis(r, 0, 1) if w else r for r, w in zip(rows, rows_wide, strict=True)]
+    return [_repeated(x, w, size) for x, w in zip([*final, *rows], [*is_wide[: len(carry)], *rows_wide], strict=True)]
+
+
+def _reached(
+    body: Graph, carried: int, sources: Sequence[bool], through: Callable[[Node], bool] = lambda n: True
+) -> set[int]:
+    """The places of what is carried on which the sources among the inputs act, in one round or in several."""
+    acting = {n for n, is_source in enumerate(sources) if is_source}
+    while True:
+        active = between([body.inputs[n] for n in acting], body.outputs, through)
+        found = {n for n, output in enumerate(body.outputs[:carried]) if output in active}
+        if found <= acting:
+            return {n for n in acting if n < carried}
+        acting |= found
 
 
 def _batched_outputs(
     program: Graph, arguments: Sequence[Array], batched: Sequence[bool], size: int, walk: Walk
-) -> list[Array]:
-    """The outputs of a program for a batch of those arguments that are batched, every one of them batched."""
+) -> list[tuple[Array, bool]]:
+    """The outputs of a program for a batch of those arguments that are batched, and which of them are."""
     members = iter(placeholders([_member(x) for x, w in zip(arguments, batched, strict=True) if w]))
     single = [next(members) if w else x for x, w in zip(arguments, batched, strict=True)]
     outputs = instantiated(program, single)
     given = {s.node: x for s, x, w in zip(single, arguments, batched, strict=True) if w}
-    return [_repeated(x, w, size) for x, w in walk([o.node for o in outputs], given, size)]
+    return list(walk([o.node for o in outputs], given, size))
+
+
+def _batch_of_outputs(
+    program: Graph, arguments: Sequence[Array], batched: Sequence[bool], size: int, walk: Walk
+) -> list[Array]:
+    """The same, every one of them batched."""
+    return [_repeated(x, w, size) for x, w in _batched_outputs(program, arguments, batched, size, walk)]
 
 
 def _member(x: Array) -> Type:
@@ -244,25 +271,13 @@ def pull_while(
 
     How many rounds were run, and so what must be kept, is not known beforehand.
     """
-    changing = _changing_carry(y.node, wanted)
+    changing = _reached(y.node.body, y.node.carried, wanted, lambda node: node.type.is_float)
     if changing.isdisjoint(_places(errors)):
         return [None] * len(inputs)
     raise DifferentiationError(
         "while_loop cannot be differentiated backward, as the number of its rounds is not known beforehand.",
         cure="Use cr.scan with a fixed length, cr.jvp (which goes forward), or Python's while without compiling.",
     )
-
-
-def _changing_carry(node: Node, wanted: Sequence[bool]) -> set[int]:
-    """The places of what is carried on which a wanted input acts, in one round or in several."""
-    body: Graph = node.body
-    sources = {n for n, is_wanted in enumerate(wanted) if is_wanted}
-    while True:
-        active = between([body.inputs[n] for n in sources], body.outputs, lambda node: node.type.is_float)
-        found = {n for n, output in enumerate(body.outputs) if output in active}
-        if found <= sources:
-            return {n for n in sources if n < node.carried}
-        sources |= found
 
 
 def push_while(tangents: Sequence[Maybe], y: Array, inputs: Sequence[Array], walk: Walk) -> list[Maybe]:
@@ -289,19 +304,42 @@ def push_while(tangents: Sequence[Maybe], y: Array, inputs: Sequence[Array], wal
 
 
 def batch_while(y: Node, inputs: Sequence[Array], batched: Sequence[bool], size: int, walk: Walk) -> list[Array]:
-    """Rounds as long as one member of the batch needs them; those that need no more stay as they are."""
+    """Rounds as long as one member of the batch needs them; those that need no more stay as they are.
+
+    Where all members have the same number of rounds, only what differs between them is a batch.
+    """
+    condition, body, carried = y.attributes
+    differs = _reached(body, carried, batched)
+    sources = [condition.inputs[n] for n, w in enumerate(batched) if w or n in differs]
+    if condition.outputs[0] in between(sources, condition.outputs):
+        return _each_its_rounds(y, inputs, batched, size, walk)
+    carry = [_repeated(x, batched[n], size) if n in differs else x for n, x in enumerate(inputs[:carried])]
+    constants, is_wide = inputs[carried:], [*(n in differs for n in range(carried)), *batched[carried:]]
+
+    def holds(*arguments: Array) -> list[Array]:
+        return instantiated(condition, [*arguments, *constants])
+
+    def one_round(*arguments: Array) -> list[Array]:
+        after = _batched_outputs(body, [*arguments, *constants], is_wide, size, walk)
+        return [_repeated(x, w, size) if n in differs else x for n, (x, w) in enumerate(after)]
+
+    final = repeated(holds, one_round, carry)
+    return [_repeated(x, w, size) for x, w in zip(final, is_wide, strict=False)]
+
+
+def _each_its_rounds(y: Node, inputs: Sequence[Array], batched: Sequence[bool], size: int, walk: Walk) -> list[Array]:
     condition, body, carried = y.attributes
     carry = [_repeated(x, w, size) for x, w in zip(inputs[:carried], batched[:carried], strict=True)]
     constants, is_wide = inputs[carried:], [*[True] * carried, *batched[carried:]]
 
     def going(arguments: Sequence[Array]) -> Array:
-        return _batched_outputs(condition, [*arguments, *constants], is_wide, size, walk)[0]
+        return _batch_of_outputs(condition, [*arguments, *constants], is_wide, size, walk)[0]
 
     def holds(*arguments: Array) -> list[Array]:
         return [reduced(ops.MAX, going(arguments), None, False)]
 
     def one_round(*arguments: Array) -> list[Array]:
-        after = _batched_outputs(body, [*arguments, *constants], is_wide, size, walk)
+        after = _batch_of_outputs(body, [*arguments, *constants], is_wide, size, walk)
         active = going(arguments)
         return [_selected(active, new, old) for new, old in zip(after, arguments, strict=True)]
 
@@ -363,7 +401,7 @@ def batch_cond(y: Node, inputs: Sequence[Array], batched: Sequence[bool], size: 
     operands, is_wide = inputs[1:], batched[1:]
 
     def widened(program: Graph) -> Callable[..., list[Array]]:
-        return lambda *arguments: _batched_outputs(program, arguments, is_wide, size, walk)
+        return lambda *arguments: _batch_of_outputs(program, arguments, is_wide, size, walk)
 
     if_true, if_false = map(widened, y.attributes)
     if not batched[0]:

@@ -54,22 +54,22 @@ _WORTH_ASKING = 64  # rounds of a reduction, in which memory has time to answer
 Place = tuple[Cell, ...]  # one cell for each axis
 
 
-def emit(module: Module, kernel: Kernel) -> None:
+def emit(module: Module, kernel: Kernel, *, inline: bool = False) -> None:
     """Write the kernel as a function of its buffers' addresses."""
-    _Writer(module, kernel).write()
+    _Writer(module, kernel, inline).write()
 
 
 class _Writer:
     """The function being written, and what is known at this point of it."""
 
-    def __init__(self, module: Module, kernel: Kernel) -> None:
+    def __init__(self, module: Module, kernel: Kernel, inline: bool) -> None:
         assert kernel.tiling is not None
         self.kernel = kernel
         self.tiling = kernel.tiling
         self.vector_axis = kernel.tiling.axis
         buffers = kernel.buffers
         names = [(f"b{n}", PTR) for n in range(len(buffers))]
-        self.function: Function = module.function(kernel.name, names, "internal")
+        self.function: Function = module.function(kernel.name, names, "internal", inline=inline)
         self.address = dict(zip(buffers, self.function.parameters, strict=True))
         self.scopes: list[dict[tuple[Any, ...], Value]] = [{}]  # what has been computed, innermost loop last
         self.base: list[Value | None] = [None] * len(kernel.sizes)  # first place of the tile along each axis

@@ -24,6 +24,7 @@ from chainrule.native.tile import tiled
 
 __all__ = ["Functions", "prepared"]
 
+_FEW_STEPS, _FEW_PLACES = 40, 32  # of a loop that is small
 _BYTE = I64.with_kind("i8")
 Addresses = Mapping[Buffer, Value]
 
@@ -60,25 +61,45 @@ class Functions:
         self._starts: dict[str, tuple[int, ...]] = {}  # of a kernel's buffers, by its name
         self._shared: dict[str, str] = {}
 
-    def write(self, steps: Sequence[Step]) -> None:
-        """A function for each step, after those of the steps inside it."""
+    def write(self, steps: Sequence[Step], *, inline: bool = False) -> None:
+        """A function for each step, after those of the steps inside it; `inline` those of a small loop."""
         for step in steps:
             if isinstance(step, Kernel):
-                self._write_kernel(step)
+                self._write_kernel(step, inline)
             elif isinstance(step, HostCall):
                 _write_host_call(self.module, step)
             else:
-                for program in step.programs:
-                    self.write(program.steps)
-                _write_inner(self, step)
+                self._write_inner(step, inline)
 
-    def _write_kernel(self, kernel: Kernel) -> None:
+    def _write_kernel(self, kernel: Kernel, inline: bool) -> None:
         moved, self._starts[kernel.name] = from_the_start(kernel)
-        kind = signature(moved)
+        kind = signature(moved), inline
         if kind not in self.kinds:
             self.kinds[kind] = kernel.name
-            emit(self.module, moved)
+            emit(self.module, moved, inline=inline)
         self._shared[kernel.name] = self.kinds[kind]
+
+    def _write_inner(self, step: Inner, inline: bool) -> None:
+        small = inline or _is_small(step)
+        for program in step.programs:
+            self.write(program.steps, inline=small)
+        function, address = _opened(self.module, step, inline)
+        write = {"scan": _scan, "while": _while, "cond": _cond}[step.kind]
+        if small:
+            step = replace(
+                step, scratch=None
+            )  # what it works on is the function's own, and so comes to lie in registers
+        if small and not inline:
+            self.module.loops.append(function.name)
+            carried = {b: _own(function, b) for b in step.outputs[: step.carried]}
+            for buffer, own in carried.items():
+                function.copy(address[buffer], own, buffer.type.bytes)
+            write(self, function, step, address | carried)
+            for buffer, own in carried.items():
+                function.copy(own, address[buffer], buffer.type.bytes)
+        else:
+            write(self, function, step, address)
+        function.ret()
 
     def call(self, function: Function, steps: Sequence[Step], addresses: Addresses) -> None:
         """Call the functions of the steps in order."""
@@ -96,9 +117,19 @@ def _further(function: Function, address: Value, buffer: Buffer, start: int) -> 
     return function.offset(address, element, Function.constant(I64, start)) if start else address
 
 
-def _opened(module: Module, step: HostCall | Inner) -> tuple[Function, dict[Buffer, Value]]:
+def _is_small(step: Inner) -> bool:
+    """Whether all that the step works on fits registers, so that calls and memory are most of what it costs."""
+    inner = [s for program in step.programs for s in program.steps]
+    kernels = [s for s in inner if isinstance(s, Kernel)]
+    others = [s for s in inner if isinstance(s, Inner)]
+    alone = len(kernels) + len(others) == len(inner) <= _FEW_STEPS
+    return alone and all(k.places <= _FEW_PLACES for k in kernels) and all(map(_is_small, others))
+
+
+def _opened(module: Module, step: HostCall | Inner, inline: bool = False) -> tuple[Function, dict[Buffer, Value]]:
     buffers = step.buffers
-    function = module.function(f'"{step.name}"', [(f"b{n}", PTR) for n in range(len(buffers))], "internal")
+    parameters = [(f"b{n}", PTR) for n in range(len(buffers))]
+    function = module.function(f'"{step.name}"', parameters, "internal", inline=inline)
     function.comment(step.heading)
     return function, dict(zip(buffers, function.parameters, strict=True))
 
@@ -110,12 +141,6 @@ def _write_host_call(module: Module, step: HostCall) -> None:
     for slot, buffer in enumerate(operands):
         function.store(address[buffer], function.offset(table, PTR, Function.constant(I64, slot)))
     function.call_address(address[HOST], [Function.constant(I64, step.number), table])
-    function.ret()
-
-
-def _write_inner(functions: Functions, step: Inner) -> None:
-    function, address = _opened(functions.module, step)
-    {"scan": _scan, "while": _while, "cond": _cond}[step.kind](functions, function, step, address)
     function.ret()
 
 
@@ -159,13 +184,20 @@ def _inside(function: Function, step: Inner, program: Schedule, address: Address
     """The addresses of an inner program's buffers: what is carried is where the step's results are."""
     given = step.inputs[1:] if step.kind == "cond" else (*step.outputs[: step.carried], *step.inputs[step.carried :])
     found = {HOST: address[HOST]} if HOST in address else {}
-    if step.scratch is not None:
-        for buffer, offset in _memory_of(program)[0].items():
+    for buffer, offset in _memory_of(program)[0].items():
+        if step.scratch is None:
+            found[buffer] = _own(function, buffer)
+        else:
             found[buffer] = function.offset(address[step.scratch], _BYTE, Function.constant(I64, offset))
     is_condition = step.kind == "while" and program is step.programs[0]  # whose truth is a temporary of its own
     if not is_condition:
         found |= {inner: address[outer] for inner, outer in zip(program.outputs, step.outputs, strict=True)}
     return found | {inner: address[outer] for inner, outer in zip(program.inputs, given, strict=True)}
+
+
+def _own(function: Function, buffer: Buffer) -> Value:
+    """Memory for a buffer that is a function's own."""
+    return function.allocate(elementwise.memory_type(buffer.type.dtype), max(buffer.type.size, 1))
 
 
 def _row(function: Function, address: Value, buffer: Buffer, row: Value) -> Value:

@@ -70,7 +70,14 @@ def _literal(type_: Type, value: float | int | bool) -> str:
 class Function:
     """One function being written. `entry` is open at the start; finish it with `ret`."""
 
-    def __init__(self, module: Module, name: str, parameters: Sequence[tuple[str, Type]], attributes: str = "") -> None:
+    def __init__(
+        self,
+        module: Module,
+        name: str,
+        parameters: Sequence[tuple[str, Type]],
+        attributes: str = "",
+        inline: bool = False,
+    ) -> None:
         self.module = module
         self.name = name
         self.parameters = [Value(f"%{n}", t) for n, t in parameters]
@@ -79,7 +86,7 @@ class Function:
         self._block = "entry"
         self._count = 0
         signature = ", ".join(f"{t}{' noalias' if t == PTR else ''} %{n}" for n, t in parameters)
-        self._head = f"define {attributes} void @{name}({signature}) #0 {{"
+        self._head = f"define {attributes} void @{name}({signature}) {'alwaysinline ' if inline else ''}#0 {{"
 
     # writing
 
@@ -272,6 +279,11 @@ class Function:
         how = "i32 1, i32 3" if soon else "i32 0, i32 2"
         self.line(f"call void @llvm.prefetch.p0(ptr {pointer.name}, {how}, i32 1)")
 
+    def copy(self, source: Value, target: Value, size: int) -> None:
+        """Copy so many bytes to where they do not overlap."""
+        self.module.declare("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
+        self.line(f"call void @llvm.memcpy.p0.p0.i64(ptr {target.name}, ptr {source.name}, i64 {size}, i1 false)")
+
     # control
 
     def loop(
@@ -355,14 +367,17 @@ class Module:
         self._declarations: dict[str, None] = {}
         self._functions: list[Function] = []
         self._attributes = attributes
+        self.loops: list[str] = []  # functions that are worth the compiler's passes
 
     def declare(self, text: str) -> None:
         """Declare an external function, once."""
         self._declarations[text] = None
 
-    def function(self, name: str, parameters: Sequence[tuple[str, Type]], attributes: str = "") -> Function:
-        """Open a new function without a result."""
-        function = Function(self, name, parameters, attributes)
+    def function(
+        self, name: str, parameters: Sequence[tuple[str, Type]], attributes: str = "", *, inline: bool = False
+    ) -> Function:
+        """Open a new function without a result; `inline` puts it in the place of every call."""
+        function = Function(self, name, parameters, attributes, inline)
         self._functions.append(function)
         return function
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -39,10 +40,25 @@ def _parsed(text: str, target: Target) -> tuple[Any, Any]:
     return module, machine
 
 
-def machine_code(text: str, target: Target) -> bytes:
-    """The object file of an LLVM module."""
+def machine_code(text: str, target: Target, loops: Sequence[str] = ()) -> bytes:
+    """The object file of an LLVM module, after LLVM's passes over the functions named in `loops`."""
     module, machine = _parsed(text, target)
+    if loops:
+        _run_passes(module, machine, loops)
     return bytes(machine.emit_object(module))
+
+
+def _run_passes(module: Any, machine: Any, loops: Sequence[str]) -> None:
+    """Put what is called in small loops in its place, and keep in registers what goes from one step to the next."""
+    llvm = _llvm()
+    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=_OPTIMISATION))
+    inlining = llvm.create_new_module_pass_manager()
+    inlining.add_always_inliner_pass()
+    inlining.add_global_dead_code_eliminate_pass()
+    inlining.run(module, builder)
+    passes = builder.getFunctionPassManager()
+    for name in loops:
+        passes.run(module.get_function(name.strip('"')), builder)
 
 
 def assemble(text: str, target: Target) -> str:

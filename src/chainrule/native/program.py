@@ -62,7 +62,7 @@ def flops(graph: Graph) -> int:
     return sum(step.flops for step in schedule(simplify(graph), {}).steps)
 
 
-def _module(made: Schedule, loop: Loop, target: Target, *, timed: bool = False) -> tuple[str, int, int]:
+def _module(made: Schedule, loop: Loop, target: Target, *, timed: bool = False) -> tuple[Module, int, int]:
     """The LLVM module of a program, the bytes of temporary memory that it needs, and how many kernels differ.
 
     `run(table, begin, end)` takes a table of addresses: inputs, captured arrays, outputs, temporary memory, `Host` and,
@@ -93,7 +93,7 @@ def _module(made: Schedule, loop: Loop, target: Target, *, timed: bool = False) 
 
     run.loop(begin, end, 1, [], one_round)
     run.ret()
-    return module.text(), size, len(functions.kinds)
+    return module, size, len(functions.kinds)
 
 
 def _next_round(run: Function, t: Value, end: Value) -> Value:
@@ -176,8 +176,8 @@ def _from_disk(name: str) -> Code | None:
 
 def _compiled(name: str, graph: Graph, loop: Loop, target: Target) -> Code:
     made = kernels_of(graph, loop, target)
-    text, temporary_bytes, kinds = _module(made, loop, target)
-    code = machine.machine_code(text, target)
+    module, temporary_bytes, kinds = _module(made, loop, target)
+    code = machine.machine_code(module.text(), target, module.loops)
     cache.store(name, code, temporary_bytes)
     return Code(machine.Loaded.from_object(code), temporary_bytes, len(made.kernels), kinds)
 
@@ -274,8 +274,8 @@ class Program:
         Without arguments it runs on made-up ones: halves for floating-point numbers, zeros for all others.
         """
         made = self.schedule
-        text, size, _ = _module(made, self.loop, self.target, timed=True)
-        code = machine.Loaded.from_object(machine.machine_code(text, self.target))
+        module, size, _ = _module(made, self.loop, self.target, timed=True)
+        code = machine.Loaded.from_object(machine.machine_code(module.text(), self.target, module.loops))
         run = code.function("run", ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
         made_up = (np.full(n.type.shape, 0.5 if n.type.is_float else 0, n.type.dtype) for n in self.graph.inputs)
         given = [_fitting(a, n) for a, n in zip(arguments or made_up, self.graph.inputs, strict=True)]

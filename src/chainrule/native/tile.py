@@ -235,7 +235,7 @@ def _split(kernel: Kernel, axis: int, block: int) -> Kernel:
 def _candidates(work: _Work) -> Iterator[_Choice]:
     axes = range(len(work.sizes))
     for axis in axes or [0]:
-        lanes = work.lanes if axes else 1
+        lanes = min(work.lanes, 1 << (work.sizes[axis] - 1).bit_length()) if axes else 1
         for cells in _cell_choices(work, axis, lanes):
             choice = _Choice(axis, lanes, cells, tuple(range(work.outputs)))
             yield from _orders(work, choice)
