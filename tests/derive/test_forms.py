@@ -417,3 +417,38 @@ def test_logaddexp2_knows_the_distance_of_large_numbers(run: Any) -> None:
     for x, y in ((math.inf, math.inf), (-math.inf, -math.inf)):
         assert run(cr.grad(cnp.logaddexp2, (0, 1)))(x, y) == (0.5, 0.5)
         assert run(lambda a, b: cnp.logaddexp2(a, b))(x, y) == x
+
+
+# through what lies between
+
+
+@RUNS
+def test_a_form_is_seen_through_views_and_formats(run: Any) -> None:
+    z = np.array([-800.0, 3.0])
+    wanted = np.array([0.0, float(slope(mpmath.mpf(3)))])
+    for function in (
+        lambda z: np.sum(1 / (1 + np.exp(-z[:, None]))),
+        lambda z: np.sum(np.ones((2, 3)) / (1 + np.exp(-z))[:, None]) / 3,
+        lambda z: np.sum((1 / (1 + np.exp(-z)).reshape(2, 1)).T),
+        lambda z: 1 / (1 + np.exp(-z[0])) + 1 / (1 + np.exp(-z))[1],
+        lambda z: np.sum(np.array(1.0) / (np.float64(1) + np.exp(-z))),
+    ):
+        np.testing.assert_allclose(run(cr.grad(function))(z), wanted, rtol=1e-14)
+    narrow = run(cr.grad(lambda z: np.float64(1) / (np.float64(1) + np.exp(-z))))(np.float32(-95))
+    np.testing.assert_allclose(narrow, float(slope(mpmath.mpf(-95))), rtol=1e-3)  # a denormal number
+
+
+def test_a_form_is_seen_in_equal_constants_and_not_in_arrays_that_change() -> None:
+    weights = np.array([[1.0, 2.0], [3.0, -1.0]])
+
+    def shares(x: Any) -> Any:
+        return np.exp(weights @ x) / np.sum(np.exp(weights @ x))
+
+    x = np.array([900.0, 1.0])
+    np.testing.assert_allclose(cr.vjp(shares, x)[0], [0.0, 1.0], atol=1e-300)
+    compiled, offset = cr.compile(shares), np.array([1.0])
+    shifted = cr.compile(lambda z: np.log(offset + np.exp(z)))
+    for _ in range(2):
+        np.testing.assert_allclose(compiled(x / 900), shares(x / 900), rtol=1e-14)
+        np.testing.assert_allclose(shifted(np.array([0.5])), np.log(offset + np.exp([0.5])), rtol=1e-14)
+        weights[0, 0], offset[0] = 5.0, 7.0
