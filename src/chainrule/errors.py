@@ -4,7 +4,7 @@
     ├── ShapeError        (ValueError)   shapes or ranks that an operation cannot combine
     ├── DTypeError        (TypeError)    an element type that chainrule does not compute with
     ├── TracingError      (TypeError)    Python needs a value that does not exist while compiling
-    ├── DifferentiationError (TypeError) a derivative that does not exist as asked
+    ├── DifferentiationError (TypeError) a derivative that does not exist as asked, or that would be lost
     ├── GradientMismatch  (AssertionError) a derivative that is not the slope of the values, found by a check
     ├── GraphError        (ValueError)   a graph that is not well formed, or text that is no graph
     ├── OptionError       (ValueError)   an option or argument outside its range
@@ -117,7 +117,7 @@ class TracingError(ChainruleError, TypeError):
 
 
 class DifferentiationError(ChainruleError, TypeError):
-    """A derivative that does not exist as asked."""
+    """A derivative that does not exist as asked, or that would be lost."""
 
 
 class GradientMismatch(ChainruleError, AssertionError):

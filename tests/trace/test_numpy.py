@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import math
+import operator
 import warnings
 from collections.abc import Callable, Sequence
 from types import ModuleType
@@ -578,3 +579,14 @@ def test_a_number_has_nothing_to_index(key: Any) -> None:
     for x in (np.array(1.0), as_array(1.0)):
         with pytest.raises(IndexError):
             x[key]
+
+
+@pytest.mark.parametrize("dtype", [d for d in DTYPES if d.kind in "iu"], ids=str)
+def test_an_integer_that_a_type_does_not_hold_is_larger_or_smaller_than_all(dtype: Any) -> None:
+    x = np.array([np.iinfo(dtype).min, 1, np.iinfo(dtype).max], dtype)
+    for n in (int(np.iinfo(dtype).min) - 1, int(np.iinfo(dtype).max) + 1, 2**80, -(2**80)):
+        for compare in (operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne):
+            for found, expected in ((compare(as_array(x), n), compare(x, n)), (compare(n, as_array(x)), compare(n, x))):
+                np.testing.assert_array_equal(found.value, expected)
+    with pytest.raises(OverflowError):
+        as_array(x) + 2**80

@@ -21,7 +21,10 @@ import pytest
 
 import chainrule as cr
 from chainrule import numpy as cnp
+from chainrule.derive.slopes import SLOPES
 from chainrule.errors import ChainruleError, DifferentiationError, DTypeError, OptionError, TracingError
+from chainrule.graph import ops
+from chainrule.graph.node import Node
 from chainrule.trace import plain
 from chainrule.trace.array import as_array
 
@@ -311,6 +314,14 @@ def test_what_is_asked_often_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) 
 
     assert cr.grad(cost)(X) == 1.0
     assert len(visited) == len(set(visited)) < 1000
+
+
+def test_steps_are_the_operations_whose_derivative_is_0_everywhere() -> None:
+    flat = {op for op, rules in SLOPES.items() if not any(rules) and not op.attributes}
+    x = as_array(X).node
+    takes = flat - {*ops.BITWISE, *ops.LOGICAL, ops.LOGICAL_NOT}
+    of_floats = {op for op in takes if Node(op, (x,) * (op.arity or 0)).type.is_float}
+    assert of_floats == ops.STEPS
 
 
 def test_a_value_may_be_read_but_not_written() -> None:

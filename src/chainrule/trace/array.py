@@ -309,9 +309,18 @@ def _is_weak(x: Any) -> bool:
 def _operands(op: Op, a: Any, b: Any) -> tuple[Array, Array]:
     try:
         return promoted(a, b)
+    except OverflowError:  # an integer of Python's that the other's type does not hold
+        if op not in ops.COMPARISONS:
+            raise
+        return promoted(_beyond(a), _beyond(b))
     except ValueError:
         broadcast_shape(op.name, a, b)
         raise
+
+
+def _beyond(x: Any) -> Any:
+    """An integer of Python's that is larger or smaller than any other as infinity, and integers as float64."""
+    return math.copysign(math.inf, x) if isinstance(x, int) else astype(as_array(x), np.float64)
 
 
 def bits(op: Op, a: Any, b: Any) -> Array:
