@@ -280,10 +280,10 @@ class Changes:
         array([[0., 0., 1.],
                [1., 0., 0.]])
         """
-        rank, index = self.array.ndim, as_array(indices)
+        rank, index = self.array.ndim, as_array(indices) if is_traced(indices) else np.asarray(indices)
         chosen = core.normalized_axis(axis, rank)
         if index.ndim != rank:
-            raise ShapeError(f"along: {index.node.type} must have as many axes as {self.array.node.type}.")
+            raise ShapeError(f"along: {as_array(index).node.type} must have as many axes as {self.array.node.type}.")
         extents = enumerate(self.array.shape)
         others = [np.arange(extent).reshape([-1 if n == m else 1 for m in range(rank)]) for n, extent in extents]
         return self[tuple(index if n == chosen else place for n, place in enumerate(others))]
