@@ -51,6 +51,8 @@ def _walked(errors: Iterable[tuple[Node, Any]], variables: Sequence[Node], pulle
     active = between(variables, list(delta), lambda node: node.type.is_float)
     noting = scope if is_recording() else _unnoted
     for node in reversed(active):
+        if not any(map(active.__contains__, node.inputs)):
+            continue  # a variable, where the walk ends
         if node in delta or any(error is not None for error in _of_results(node, delta)):
             with noting(backward_of=node):
                 found = pulled(node, delta, active)

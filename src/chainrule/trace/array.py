@@ -134,14 +134,19 @@ def apply(op: Op, *inputs: Node, attributes: tuple[Any, ...] = ()) -> Array:
     return Array(node)
 
 
-@contextmanager
-def immediately(*, really: bool = True) -> Iterator[None]:
+class immediately:  # noqa: N801 - used as a word: with immediately()
     """While the block runs, operations are computed as they are written, and nothing is recorded."""
-    token = _IMMEDIATELY.set(really)
-    try:
-        yield
-    finally:
-        _IMMEDIATELY.reset(token)
+
+    __slots__ = ("_really", "_token")
+
+    def __init__(self, *, really: bool = True) -> None:
+        self._really = really
+
+    def __enter__(self) -> None:
+        self._token = _IMMEDIATELY.set(self._really)
+
+    def __exit__(self, *problem: object) -> None:
+        _IMMEDIATELY.reset(self._token)
 
 
 _IMMEDIATELY: ContextVar[bool] = ContextVar("immediately", default=False)
@@ -471,7 +476,7 @@ def normalized_axes(axis: int | Sequence[int] | None, rank: int) -> tuple[int, .
     """The axes as sorted non-negative numbers; None is all of them."""
     if axis is None:
         return tuple(range(rank))
-    axes = (axis,) if isinstance(axis, int | np.integer) else tuple(axis)
+    axes = (axis,) if isinstance(axis, (int, np.integer)) else tuple(axis)
     if any(not -rank <= a < rank for a in axes) or len({a % max(rank, 1) for a in axes}) != len(axes):
         raise ShapeError(f"axis {axis} does not name distinct axes of an array with {rank} axes.")
     return tuple(sorted(int(a) % rank for a in axes))
@@ -532,7 +537,7 @@ def viewed(x: Array, dtype: Any) -> Array:
 
 def reshape(x: Array, shape: int | Sequence[int]) -> Array:
     """The same elements, in row-major order, in another shape; one extent may be −1."""
-    wanted = [shape] if isinstance(shape, int | np.integer) else list(shape)
+    wanted = [shape] if isinstance(shape, (int, np.integer)) else list(shape)
     if wanted.count(-1) == 1:
         others = math.prod(n for n in wanted if n != -1)
         if others == 0 or x.size % others:

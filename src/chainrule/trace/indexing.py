@@ -41,7 +41,7 @@ class _Advanced:
 def indexed(x: Array, key: Any) -> Array:
     """`x[key]`."""
     items = [_item(k) for k in (key if isinstance(key, tuple) else (key,))]
-    if not any(isinstance(k, Array | np.ndarray) for k in items):
+    if not any(isinstance(k, (Array, np.ndarray)) for k in items):
         return _basic(x, _expanded(x, items))
     items = _expanded(x, _without_masks(x, items))
     places = [n for n, k in enumerate(items) if _is_array(k) or isinstance(k, int)]
@@ -53,7 +53,7 @@ def indexed(x: Array, key: Any) -> Array:
 
 
 def _axes_before(items: Sequence[Any], position: int) -> int:
-    return sum(not isinstance(k, _Truth | _Gap) for k in items[:position])
+    return sum(not isinstance(k, (_Truth, _Gap)) for k in items[:position])
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class _Truth:
 
 
 def _is_array(k: Any) -> bool:
-    return isinstance(k, Array | np.ndarray | _Truth)
+    return isinstance(k, (Array, np.ndarray, _Truth))
 
 
 def _item(k: Any) -> Any:
@@ -73,9 +73,9 @@ def _item(k: Any) -> Any:
         return k
     if isinstance(k, slice):
         return slice(*(None if part is None else operator.index(part) for part in (k.start, k.stop, k.step)))
-    if isinstance(k, bool | np.bool_):
+    if isinstance(k, (bool, np.bool_)):
         return np.asarray(k)
-    if isinstance(k, list | tuple):
+    if isinstance(k, (list, tuple)):
         array = as_array(k)
         k = astype(array, np.int64) if not array.size else array
     if isinstance(k, Array):

@@ -448,7 +448,7 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Ar
     if edge_order not in (1, 2):
         raise OptionError(f"gradient has no edge_order {edge_order!r}.", cure="1 or 2")
     x = core.as_float(as_array(f))
-    named = range(x.ndim) if axis is None else [axis] if isinstance(axis, int | np.integer) else axis
+    named = range(x.ndim) if axis is None else [axis] if isinstance(axis, (int, np.integer)) else axis
     core.normalized_axes(axis, x.ndim)  # each of them once
     spacings = list(varargs) or [1.0]
     spacings = spacings * len(named) if len(spacings) == 1 and as_array(spacings[0]).ndim == 0 else spacings

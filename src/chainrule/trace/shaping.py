@@ -32,7 +32,7 @@ def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None
     """The same elements in another shape; one extent may be −1."""
     if _in_rows("reshape", order):
         return core.reshape(as_array(a), shape)
-    extents = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    extents = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
     return core.transpose(core.reshape(core.transpose(as_array(a)), extents[::-1]))
 
 
@@ -104,7 +104,7 @@ def _listed(x: Array, axes: Axes) -> list[int]:
 def expand_dims(a: Any, axis: Axes) -> Array:
     """New axes of size one, at these places of the result."""
     x = as_array(a)
-    rank = x.ndim + (1 if isinstance(axis, int | np.integer) else len(axis))
+    rank = x.ndim + (1 if isinstance(axis, (int, np.integer)) else len(axis))
     places = core.normalized_axes(axis, rank)
     extents = iter(x.shape)
     return core.reshape(x, [1 if n in places else next(extents) for n in range(rank)])

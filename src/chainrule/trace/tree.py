@@ -47,8 +47,11 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
     return leaves, _flatten(tree, leaves)
 
 
+_LEAVES = frozenset({np.ndarray, float, np.float64, np.float32})
+
+
 def _flatten(tree: Any, leaves: list[Any]) -> Structure:
-    if type(tree) is np.ndarray:  # the commonest leaf, at once
+    if type(tree) in _LEAVES:  # the commonest, at once
         leaves.append(tree)
         return _LEAF
     parts = None if isinstance(tree, _Static) else _parts(tree)
@@ -65,7 +68,7 @@ def _flatten(tree: Any, leaves: list[Any]) -> Structure:
 
 def _parts(tree: Any) -> tuple[tuple[Any, ...], Iterable[Any]] | None:
     """The keys and children of a container; None for anything else."""
-    if isinstance(tree, tuple | list):
+    if isinstance(tree, (tuple, list)):
         return tuple(range(len(tree))), tree
     if isinstance(tree, dict):
         return tuple(tree), tree.values()
@@ -83,7 +86,7 @@ class _Static(NamedTuple):
 
 
 def _is_static(value: Any) -> bool:
-    return value is None or isinstance(value, str | bytes | type | np.dtype) or callable(value)
+    return value is None or isinstance(value, (str, bytes, type, np.dtype)) or callable(value)
 
 
 def statics(structure: Structure) -> Iterator[Any]:

@@ -80,7 +80,7 @@ def arrays_of(result: Any, function: Function) -> tuple[list[Array], Structure]:
 
 def one_number(result: Any, function: Function) -> Array:
     """The result as a cost; DifferentiationError if it is not one real number."""
-    if not isinstance(result, Array | np.ndarray | np.generic | float | int):
+    if not isinstance(result, (Array, np.ndarray, np.generic, float, int)):
         raise DifferentiationError(
             f"{name_of(function)} must return one real number to have a gradient, not {type(result).__name__}."
         )
