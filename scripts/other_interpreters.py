@@ -23,7 +23,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / ".interpreters"
-CORE = ("tests/native", "tests/learning", "tests/test_transform.py")
+CORE = ("tests/native", "tests/learning", *(f"tests/test_{n}.py" for n in ("transform", "transformed", "interruption")))
 WHO = """import sys
 print("%d.%d" % sys.version_info[:2], sys.implementation.name, getattr(sys, "_is_gil_enabled", lambda: True)())
 """

@@ -11,6 +11,7 @@
     ├── DataError         (ValueError)   data that cannot be learned from
     │   └── FormatError                  a file that is not what it says it is
     ├── StorageError      (OSError)      a folder or file that cannot be read or written
+    ├── SizeError         (MemoryError)  more memory than there is
     └── NativeError       (RuntimeError) native code could not be made or run
 
 Every one derives from the built-in exception that a NumPy user would expect as well. A message says what was
@@ -36,6 +37,7 @@ __all__ = [
     "NativeError",
     "OptionError",
     "ShapeError",
+    "SizeError",
     "StorageError",
     "TracingError",
     "line_of",
@@ -142,6 +144,10 @@ class FormatError(DataError):
 
 class StorageError(ChainruleError, OSError):
     """A folder or file that cannot be read or written."""
+
+
+class SizeError(ChainruleError, MemoryError):
+    """More memory than there is."""
 
 
 class NativeError(ChainruleError, RuntimeError):

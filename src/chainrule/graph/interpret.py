@@ -15,12 +15,17 @@ from chainrule.graph import ops
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Node, in_order
 from chainrule.graph.ops import Op
+from chainrule.graph.room import FITS, check_room
 from chainrule.graph.types import Type, checked_dtype
 
 __all__ = ["INTEGERS", "NUMPY", "applied", "has_value", "interpret", "value"]
 
 Array = np.ndarray[Any, Any]
 Meaning = Callable[..., Any]
+_AT_ONCE = 1 << 23  # elements of a large array that one call of NumPy's computes
+_ENLARGING = frozenset({
+    ops.FULL, ops.IOTA, ops.BROADCAST, ops.CONTRACT, ops.PAD, ops.CONCATENATE, ops.GATHER,
+})  # fmt: skip
 
 
 def interpret(graph: Graph, arguments: Sequence[Array]) -> list[Array]:
@@ -82,14 +87,40 @@ def _evaluate(node: Node) -> None:
             if missing:
                 stack += missing
                 continue
+            if current.op in _ENLARGING and current.type.bytes > FITS:
+                _check_size(current)
             current.value = applied(current, [n.value for n in current.inputs])
         stack.pop()
 
 
+def _check_size(node: Node) -> None:
+    """SizeError if the value of a node is larger than the memory."""
+    check_room(
+        node.type.bytes,
+        f"a value of type {node.type}, by {node.op}, takes",
+        "Compile the function: what kernels hand on within them takes none. Or go through the rows in parts, with "
+        "cr.scan.",
+    )
+
+
 def applied(node: Node, inputs: Sequence[Any]) -> Any:
     """What the node's operation makes of these inputs: an array; a list of them if it has several results."""
+    if node.op in ops.ELEMENTWISE and inputs[0].size > 2 * _AT_ONCE:
+        return _in_parts(node, inputs)
     result = _MEANINGS[node.op](*inputs, *node.attributes)
     return result if node.op in _SEVERAL else np.asarray(result, node.type.dtype)
+
+
+def _in_parts(node: Node, inputs: Sequence[Array]) -> Array:
+    """An elementwise operation, a part of its longest axis after the other: between them Ctrl-C is answered."""
+    result = np.empty(node.type.shape, node.type.dtype)
+    axis = int(np.argmax(node.type.shape))
+    *operands, into = (np.moveaxis(x, axis, 0) for x in (*inputs, result))
+    step = max(_AT_ONCE * len(into) // node.type.size, 1)
+    for start in range(0, len(into), step):
+        part = slice(start, start + step)
+        into[part] = _MEANINGS[node.op](*(x[part] for x in operands), *node.attributes)
+    return result
 
 
 #: What to do where the shape of something depends on an argument.

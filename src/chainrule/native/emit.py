@@ -17,10 +17,12 @@ import numpy as np
 
 from chainrule.graph import ops
 from chainrule.native import elementwise, ir
+from chainrule.native.asking import Asking, axis_to_ask_at
 from chainrule.native.folds import Folds
 from chainrule.native.ir import I64, PTR, Function, Module, Value
 from chainrule.native.kernel import (
     FOLD_CELLS,
+    HOST,
     Apply,
     Buffer,
     Expression,
@@ -90,10 +92,15 @@ class _Writer:
 
     def write(self) -> None:
         self.function.comment(self.kernel.heading)
+        self._prepare_to_ask()
         self.folds.clear()
         self._hoist()
         self._output_loops(self.tiling.order)
         self.function.ret()
+
+    def _prepare_to_ask(self) -> None:
+        self.ask_at, self.rounds_between = axis_to_ask_at(self.kernel) if self.kernel.asks else (-1, 0)
+        self.asking = Asking(self.function, self.address[HOST]) if self.kernel.asks else None
 
     # loops over tiles
 
@@ -134,6 +141,8 @@ class _Writer:
         def scoped(base: Value, values: list[Value]) -> list[Value]:
             self.base[axis] = base
             self.scopes.append({})
+            if self.asking and axis == self.ask_at:
+                self.asking.every(self.rounds_between, base, step)
             self._hoist()
             after = body(values)
             self.scopes.pop()

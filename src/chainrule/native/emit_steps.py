@@ -14,6 +14,7 @@ import numpy as np
 from chainrule.graph.types import Type
 from chainrule.native import elementwise
 from chainrule.native.alike import from_the_start, signature
+from chainrule.native.asking import LONG, Asking, asks, spent_in_a_round, work
 from chainrule.native.emit import emit
 from chainrule.native.ir import I64, PTR, Function, Module, Value
 from chainrule.native.kernel import Buffer, Kernel
@@ -29,21 +30,24 @@ _BYTE = I64.with_kind("i8")
 Addresses = Mapping[Buffer, Value]
 
 
-def prepared(made: Schedule, target: Target, name: str = "k") -> Schedule:
-    """The schedule for a target: kernels with their tilings, every step with its name, inner programs with memory."""
-    steps = [_prepared(step, target, f"{name}{n}") for n, step in enumerate(made.steps)]
+def prepared(made: Schedule, target: Target, name: str = "k", *, may_end: bool = False) -> Schedule:
+    """The schedule for a target: kernels with their tilings, every step with its name, inner programs with memory.
+
+    If it `may_end` early, because nobody reads what it has written then, what is long asks whether it should.
+    """
+    steps = [_prepared(step, target, f"{name}{n}", may_end) for n, step in enumerate(made.steps)]
     return replace(made, steps=tuple(steps))
 
 
-def _prepared(step: Step, target: Target, name: str) -> Step:
+def _prepared(step: Step, target: Target, name: str, may_end: bool) -> Step:
     if isinstance(step, Kernel):
-        return replace(tiled(step, target), name=name)
+        return replace(tiled(step, target), name=name, asks=may_end and asks(step))
     if isinstance(step, HostCall):
         return replace(step, name=name)
-    programs = tuple(prepared(p, target, f"{name}.{'abc'[n]}") for n, p in enumerate(step.programs))
+    programs = tuple(prepared(p, target, f"{name}.{'abc'[n]}", may_end=may_end) for n, p in enumerate(step.programs))
     size = max(_memory_of(program)[1] for program in programs)
     scratch = Buffer("scratch", Type((size,), np.dtype(np.uint8))) if size else None
-    return replace(step, programs=programs, scratch=scratch, name=name)
+    return replace(step, programs=programs, scratch=scratch, name=name, asks=may_end and asks(step))
 
 
 def _memory_of(program: Schedule) -> tuple[dict[Buffer, int], int]:
@@ -101,9 +105,16 @@ class Functions:
             write(self, function, step, address)
         function.ret()
 
-    def call(self, function: Function, steps: Sequence[Step], addresses: Addresses) -> None:
-        """Call the functions of the steps in order."""
+    def call(
+        self, function: Function, steps: Sequence[Step], addresses: Addresses, asking: Asking | None = None
+    ) -> None:
+        """Call the functions of the steps in order; if they are long, ask in between whether to go on."""
+        spent = 0
         for step in steps:
+            if asking and spent > LONG:
+                asking.now()
+                spent = 0
+            spent += work(step)
             given = [addresses[b] for b in step.buffers]
             if isinstance(step, Kernel):
                 starts = zip(given, step.buffers, self._starts[step.name], strict=True)
@@ -137,22 +148,26 @@ def _opened(module: Module, step: HostCall | Inner, inline: bool = False) -> tup
 def _write_host_call(module: Module, step: HostCall) -> None:
     function, address = _opened(module, step)
     operands = [*step.inputs, step.output]
-    table = function.allocate(PTR, len(operands))
-    for slot, buffer in enumerate(operands):
+    table = function.allocate(PTR, 1 + len(operands))
+    function.store(Function.constant(I64, step.number), table)
+    for slot, buffer in enumerate(operands, 1):
         function.store(address[buffer], function.offset(table, PTR, Function.constant(I64, slot)))
-    function.call_address(address[HOST], [Function.constant(I64, step.number), table])
+    function.call_address(address[HOST], [table])
     function.ret()
 
 
 def _scan(functions: Functions, function: Function, step: Inner, address: Addresses) -> None:
     (body,) = step.programs
     fixed = _inside(function, step, body, address)
+    asking = Asking(function, address[HOST]) if step.asks else None
 
     def one_round(t: Value, _: list[Value]) -> list[Value]:
+        if asking:
+            asking.spend(spent_in_a_round(step))
         row = function.sub(Function.constant(I64, step.length - 1), t) if step.reverse else t
         moving = [*body.inputs[step.carried : step.carried + step.stepped], *body.outputs[step.carried :]]
         here = {b: _row(function, fixed[b], b, row) for b in moving}
-        functions.call(function, body.steps, fixed | here)
+        functions.call(function, body.steps, fixed | here, asking)
         return []
 
     if step.length:
@@ -162,12 +177,15 @@ def _scan(functions: Functions, function: Function, step: Inner, address: Addres
 def _while(functions: Functions, function: Function, step: Inner, address: Addresses) -> None:
     condition, body = step.programs
     while_inside, inside = (_inside(function, step, program, address) for program in step.programs)
+    asking = Asking(function, address[HOST]) if step.asks else None
 
     def holds() -> Value:
-        functions.call(function, condition.steps, while_inside)
+        if asking:
+            asking.spend(spent_in_a_round(step))
+        functions.call(function, condition.steps, while_inside, asking)
         return elementwise.load(function, np.dtype(bool), 1, while_inside[condition.outputs[0]])
 
-    function.repeat(holds, lambda: functions.call(function, body.steps, inside))
+    function.repeat(holds, lambda: functions.call(function, body.steps, inside, asking))
 
 
 def _cond(functions: Functions, function: Function, step: Inner, address: Addresses) -> None:

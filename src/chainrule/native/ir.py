@@ -270,6 +270,14 @@ class Function:
         """Write a scalar or vector."""
         self.line(f"store {value.type} {value.name}, ptr {pointer.name}, align {align or max(value.type.bits // 8, 1)}")
 
+    def load_shared(self, pointer: Value) -> Value:
+        """Read a whole number that other threads may be writing."""
+        return self.emit(I64, f"load atomic i64, ptr {pointer.name} monotonic, align 8")
+
+    def store_shared(self, value: Value, pointer: Value) -> None:
+        """Write a whole number that other threads may be reading."""
+        self.line(f"store atomic i64 {value.name}, ptr {pointer.name} monotonic, align 8")
+
     def prefetch(self, pointer: Value, *, soon: bool = True) -> None:
         """Ask for the cache line at an address: to be written to at once, or to be read only later.
 
@@ -351,9 +359,18 @@ class Function:
         self._allocations.append(f"  {result.name} = alloca {element}, i64 {count}")
         return result
 
-    def call_address(self, function: Value, operands: Sequence[Value]) -> None:
-        """Call a function without a result by its address."""
-        self.line(f"call void {function.name}({', '.join(f'{o.type} {o.name}' for o in operands)})")
+    def call_address(self, function: Value, operands: Sequence[Value], *, rare: bool = False) -> None:
+        """Call a function without a result by its address; a `rare` call takes no registers from what is around it."""
+        arguments = ", ".join(f"{o.type} {o.name}" for o in operands)
+        self.line(f"call void {function.name}({arguments})" + (" cold" if rare else ""))
+
+    def leave_if(self, condition: Value) -> None:
+        """Return from the function if the condition holds."""
+        label = self._fresh("leave")
+        self.line(f"br i1 {condition.name}, label %{label}, label %stay.{label}")
+        self._open(label)
+        self.ret()
+        self._open(f"stay.{label}")
 
     def ret(self) -> None:
         """Return from the function."""
@@ -366,6 +383,7 @@ class Module:
     def __init__(self, attributes: str = "nounwind") -> None:
         self._declarations: dict[str, None] = {}
         self._functions: list[Function] = []
+        self.asks = False  # whether a function of it calls Python to ask whether to end
         self._attributes = attributes
         self.loops: list[str] = []  # functions that are worth the compiler's passes
 

@@ -24,8 +24,8 @@ from chainrule.graph.ops import Op
 from chainrule.graph.types import Type
 
 __all__ = [
-    "FOLD_CELLS", "FOLD_LANES", "Apply", "Buffer", "Expression", "Kernel", "Load", "Number", "Position", "Reduction",
-    "Result", "Store", "Tiling", "View", "axes_of", "below", "rebuilt", "walk",
+    "FOLD_CELLS", "FOLD_LANES", "HOST", "Apply", "Buffer", "Expression", "Kernel", "Load", "Number", "Position",
+    "Reduction", "Result", "Store", "Tiling", "View", "axes_of", "below", "rebuilt", "walk",
 ]  # fmt: skip
 
 FOLD_LANES, FOLD_CELLS = 16, 2  # as many partial sums as a folding store keeps: of lanes, of every other cell
@@ -42,6 +42,10 @@ class Buffer:
 
     def __str__(self) -> str:
         return f"{self.name}: {self.type}"
+
+
+#: Stands for the address of the function by which a program calls Python.
+HOST = Buffer("host", Type((), np.dtype(np.int64)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +204,7 @@ class Kernel:
     name: str = ""
     tiling: Tiling | None = field(default=None)
     panel: Buffer | None = field(default=None)
+    asks: bool = False  # now and then, whether to end
 
     @property
     def expressions(self) -> tuple[Expression, ...]:
@@ -220,7 +225,7 @@ class Kernel:
     def buffers(self) -> list[Buffer]:
         """The buffers that the kernel's function takes, in order."""
         found = dict.fromkeys([*(load.buffer for load in self.loads()), *(s.buffer for s in self.stores)])
-        return [*found, *([self.panel] if self.panel else [])]
+        return [*found, *([self.panel] if self.panel else []), *([HOST] if self.asks else [])]
 
     @cached_property
     def reads(self) -> frozenset[Buffer]:

@@ -84,6 +84,10 @@ class Loaded:
         engine.finalize_object()
         return cls(engine)
 
+    def has(self, name: str) -> bool:
+        """Whether there is a function of that name."""
+        return bool(self.engine.get_function_address(name))
+
     def function(self, name: str, *arguments: Any) -> Any:
         """The function of that name, which returns nothing, to be called through ctypes."""
         address = self.engine.get_function_address(name)

@@ -8,6 +8,7 @@ replace arguments. Then the whole loop is native, and Python is entered again on
 from __future__ import annotations
 
 import ctypes
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,8 +20,10 @@ from chainrule.errors import ShapeError
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Node
+from chainrule.graph.room import check_room
 from chainrule.graph.types import Type
 from chainrule.native import ahead, cache, machine
+from chainrule.native.asking import LONG, Asking, work
 from chainrule.native.emit_steps import Functions, prepared
 from chainrule.native.host import Host, host_operations
 from chainrule.native.ir import I64, PTR, Function, Module, Value
@@ -54,7 +57,7 @@ class Loop:
 
 def kernels_of(graph: Graph, loop: Loop, target: Target) -> Schedule:
     """The schedule of a simplified graph for a target: its steps, each with its name, kernels with their tilings."""
-    return prepared(schedule(graph, loop.updates), target)
+    return prepared(schedule(graph, loop.updates), target, may_end=not loop.updates)
 
 
 def flops(graph: Graph) -> int:
@@ -66,7 +69,8 @@ def _module(made: Schedule, loop: Loop, target: Target, *, timed: bool = False) 
     """The LLVM module of a program, the bytes of temporary memory that it needs, and how many kernels differ.
 
     `run(table, begin, end)` takes a table of addresses: inputs, captured arrays, outputs, temporary memory, `Host` and,
-    if timed, one counter of processor cycles for each step.
+    if timed, one counter of processor cycles for each step. A module that asks now and then whether to end says so by a
+    function `asks`.
     """
     module = Module(target.attributes)
     functions = Functions(module)
@@ -79,10 +83,18 @@ def _module(made: Schedule, loop: Loop, target: Target, *, timed: bool = False) 
     found = ahead.lookups(made.steps, {made.inputs[n] for n in loop.stepped})
     asked = [ahead.shares(made.steps, lookup.index.type.size) for lookup in found]
 
+    spent = list(itertools.accumulate(map(work, made.steps), initial=0))
+    may_end = not loop.updates and (spent[-1] > LONG or bool(loop.stepped))
+    asking = Asking(run, fixed[HOST]) if may_end else None
+
     def one_round(t: Value, _: list[Value]) -> list[Value]:
         here = fixed | _moving(run, t, fixed, made, loop)
+        if asking and loop.stepped:
+            asking.every(max(LONG // (spent[-1] + 1), 1), t)
         following = _next_round(run, t, end) if found else t
         for n, step in enumerate(made.steps):
+            if asking and spent[n] // LONG < spent[n + 1] // LONG:
+                asking.now()
             start = _cycles(run) if timed else None
             for lookup, rows in zip(found, asked, strict=True):
                 ahead.ask(run, lookup, rows[n], following, fixed)
@@ -93,6 +105,8 @@ def _module(made: Schedule, loop: Loop, target: Target, *, timed: bool = False) 
 
     run.loop(begin, end, 1, [], one_round)
     run.ret()
+    if module.asks:
+        module.function("asks", []).ret()
     return module, size, len(functions.kinds)
 
 
@@ -210,6 +224,8 @@ class Program:
         self._run = self._code.loaded.function("run", ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
         self._constants = [n for n in self.graph.nodes() if n.op is ops.CONSTANT]
         self._host_operations = host_operations(self.graph)
+        self._calls_python = bool(self._host_operations) or self._code.loaded.has("asks")
+        self._needed = self.temporary_bytes + sum(n.type.bytes for n in self.graph.outputs)
         self._idle: list[Array] = []
         self._lent: dict[int, tuple[Array, ReferenceType[_Lease]]] = {}
 
@@ -226,6 +242,11 @@ class Program:
     def __call__(self, *arguments: Array) -> list[Array]:
         """The graph's outputs for these arguments, in arrays of their own. Not for loops."""
         given = [_fitting(a, n) for a, n in zip(arguments, self.graph.inputs, strict=True)]
+        check_room(
+            self._needed,
+            "besides its arguments the program takes",
+            "Go through the rows in parts, with cr.scan; of what the backward pass reads, cr.checkpoint keeps less.",
+        )
         results = [self._fresh(position, n.type) for position, n in enumerate(self.graph.outputs)]
         self.run(given, results, 0, 1)
         return results
@@ -251,12 +272,12 @@ class Program:
         if end <= begin:
             return
         memory = self._idle.pop() if self._idle else _aligned(self.temporary_bytes)  # each thread its own
-        host = Host(self._host_operations) if self._host_operations else None
         arrays = [*inputs, *self._captured, *outputs, memory]
+        host = Host(self._host_operations) if self._calls_python else None
         self._run(_table(arrays, host), begin, end)
         self._idle.append(memory)
-        if host is not None and host.problem is not None:
-            raise host.problem
+        if host is not None:
+            host.raise_problem()
 
     @property
     def schedule(self) -> Schedule:

@@ -9,16 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from chainrule.graph.node import Node
-from chainrule.graph.types import Type
-from chainrule.native.kernel import Buffer, Kernel
+from chainrule.native.kernel import HOST, Buffer, Kernel
 
 __all__ = ["HOST", "HostCall", "Inner", "Schedule", "Step", "touched"]
-
-#: Stands for the address of the function that hands an operation to NumPy.
-HOST = Buffer("host", Type((), np.dtype(np.int64)))
 
 Renaming = Callable[[Buffer], Buffer]
 
@@ -88,11 +82,13 @@ class Inner:
     scratch: Buffer | None = field(default=None)
     origin: str = ""
     name: str = ""
+    asks: bool = False  # now and then, whether to end
 
     @property
     def buffers(self) -> list[Buffer]:
         """The parameters of the step's function."""
-        host = [HOST] if any(HOST in step.buffers for p in self.programs for step in p.steps) else []
+        calls = self.asks or any(HOST in step.buffers for p in self.programs for step in p.steps)
+        host = [HOST] if calls else []
         scratch = [self.scratch] if self.scratch else []
         return list(dict.fromkeys([*self.inputs, *self.outputs, *scratch, *host]))
 

@@ -16,7 +16,7 @@ from chainrule.graph import ops
 from chainrule.native.kernel import Apply, Expression, Kernel, Load, Position, Tiling, View, axes_of, rebuilt, walk
 from chainrule.native.target import Target
 
-__all__ = ["merged", "tiled"]
+__all__ = ["EXPENSIVE", "merged", "tiled"]
 
 _FIRST_LEVEL = 32 * 1024  # bytes of the fastest cache, as good as everywhere
 _SECOND_LEVEL = 384 * 1024  # bytes of the next one, less some room
@@ -24,7 +24,7 @@ _SECOND_SPEED, _THIRD_SPEED = 48.0, 10.0  # bytes per cycle that come from the c
 _LARGE = 4_000_000  # places from which the operands outgrow the caches, and one of them is always packed
 _FEWEST = 6  # vectors in a tile, where the axes are long enough for more
 _LATENCY = 4  # cycles from an accumulation to the next on the same register
-_EXPENSIVE = frozenset({
+EXPENSIVE = frozenset({
     ops.EXP, ops.EXPM1, ops.LOG, ops.LOG1P, ops.TANH, ops.LOGISTIC, ops.EXPIT, ops.POWER, ops.SIN, ops.COS, ops.TAN,
     ops.ARCSIN, ops.ARCCOS, ops.ARCTAN, ops.SINH, ops.COSH, ops.ARCSINH, ops.ARCCOSH, ops.ARCTANH, ops.EXP2, ops.LOG2,
     ops.LOG10, ops.CBRT, ops.ERF, ops.ARCTAN2, ops.HYPOT, ops.LOGADDEXP, ops.NEXTAFTER,
@@ -100,7 +100,7 @@ def _streaming(kernel: Kernel, target: Target) -> Tiling:
         return Tiling(0, 1, (), ())
     axis = max(order, key=lambda a: (_smoothness(kernel, a), a))
     lanes = min(_lanes(kernel, target), kernel.sizes[axis])
-    heavy = sum(isinstance(e, Apply) and e.op in _EXPENSIVE for e in kernel.evaluated)
+    heavy = sum(isinstance(e, Apply) and e.op in EXPENSIVE for e in kernel.evaluated)
     vectors = min(1 if heavy > 1 else 2 if heavy else 4, max(kernel.sizes[axis] // lanes, 1))
     cells = tuple(vectors if a == axis else 1 for a in order)
     return Tiling(axis, lanes, cells, (*(a for a in order if a != axis), axis))
