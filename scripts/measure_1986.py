@@ -27,7 +27,7 @@ from chainrule.classics.problems import PROBLEMS, problem
 from chainrule.classics.problems.base import Problem, Settings
 from chainrule.classics.racing import race
 from chainrule.classics.rules import RULES, rule
-from chainrule.insight.presentation import plain
+from chainrule.display import plain
 from chainrule.native.target import host
 
 PAGE = Path(__file__).parents[1] / "docs" / "1986.md"

@@ -201,6 +201,108 @@ def test_every_insight_shows_its_prose_at_the_prompt() -> None:
         assert kind.__repr__ is Insight.__repr__, kind
 
 
+X = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+DATA = cr.data.DataSet(X, np.arange(40) % 2, name="made up")
+NETWORK = cr.nn.Network([3, 4, 2], activation="tanh", output="softmax", seed=0)
+UNITS = [cr.nn.Units("hidden", 4, "tanh"), cr.nn.Units("output", 2, "softmax")]
+CONNECTED = cr.nn.Connected(3, UNITS, [("input", "hidden"), ("input", "output"), ("hidden", "output")], seed=0)
+
+
+def learnt(network: Any = NETWORK, **options: Any) -> cr.Run:
+    asked = {"cost": "cross_entropy", "epochs": 30, "batch": 10, "optimizer": cr.optim.SGD(0.1), "progress": False}
+    return cr.learn(network, DATA, **{**asked, **options})
+
+
+#: What is shown, the whole or the beginning of its name at the prompt, and words that its page has.
+NAMED: dict[str, tuple[Any, str, list[str]]] = {
+    "run": (learnt, "Run(3-4-2, 30 epochs: ", ["Run of 3-4-2", "SGD(rate=0.1)", "epoch", "training cost"]),
+    "network": (
+        lambda: NETWORK,
+        "Network(3-4-2, tanh, softmax, float32)",
+        ["26 weights and biases", "softmax", "w (rms)"],
+    ),
+    "connected": (lambda: CONNECTED, "Connected(input 3, hidden 4, output 2; ", ["input, hidden"]),
+    "data": (lambda: DATA, "DataSet('made up', 40 examples of 3 features", ["Data 'made up'", "class", "lowest x"]),
+    "targets": (lambda: cr.data.as_dataset((X, X)), "DataSet(40 examples of 3", ["target", "standard deviation"]),
+    "flow": (
+        lambda: learnt(watch=5).flow,
+        "Flow(steps=int64[24], batch=10, ",
+        ["24 looks at steps 0 to 115", "Δw / w"],
+    ),
+    "backprop": (
+        lambda: cr.backprop(NETWORK, "quadratic", X, np.arange(40) % 2),
+        "Backpropagation(cost=",
+        ["40 examples"],
+    ),
+    "problem": (lambda: cr.classics.problem("xor"), "Problem('xor', 4 patterns, 2-2-1)", ["exclusive or", "ε = 0.25"]),
+}
+#: What is named in a line and has no page.
+IN_A_LINE: dict[str, tuple[Any, str]] = {
+    "layer": (lambda: NETWORK.layers[0], "Dense(w=float32[4, 3], b=float32[4], activation='tanh')"),
+    "record": (lambda: learnt().history[0], "Record(epoch 1: training "),
+    "wiring": (lambda: CONNECTED.wiring, "Wiring(input 3, hidden 4, output 2; 3 connections, 32 parameters)"),
+    "layer's derivatives": (
+        lambda: cr.backprop(NETWORK, "quadratic", X, np.arange(40) % 2).layers[1],
+        "LayerDerivatives(a=float32[40, 2], z=float32[40, 2], delta=float32[40, 2], dw=float32[2, 4], db=float32[2])",
+    ),
+    "long unrolled": (
+        lambda: cr.nn.unrolled(50, 2, [cr.nn.Units("h", 4)], [("input", "h")], [("h", "h")]),
+        "Wiring(input@1 2, input@2 2, input@3 2, input@4 2, input@5 2, input@6 2, … 93 more …, h@50 4; ",
+    ),
+    "trials": (
+        lambda: cr.classics.trials(cr.classics.problem("xor"), cr.classics.rule("backpropagation"), 4, budget=10),
+        "Trials(xor by backpropagation: 0 of 4 solved within 10 sweeps)",
+    ),
+    "program": (lambda: cr.compile(np.sin).program(np.ones(3)), "<program of 1 kernel: f64[3] to f64[3]>"),
+    "optimiser": (cr.optim.Adam, "Adam(rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08)"),
+    "demonstration": (lambda: cr.classics.demonstration("toy-neuron"), "<demonstration toy-neuron: "),
+}
+
+
+@pytest.mark.parametrize("what", NAMED)
+def test_what_has_a_page_is_named_in_a_line_and_printed_in_a_few(what: str) -> None:
+    make, named, words = NAMED[what]
+    thing = make()
+    assert repr(thing).startswith(named)
+    assert len(repr(thing)) < 300
+    assert "\n" not in repr(thing)
+    said = str(thing)
+    assert 3 < len(said.split("\n")) < 40
+    for word in (*words, *([] if what != "run" else [thing.verdict])):
+        assert word in said
+    html = thing._repr_html_()
+    assert Tags(html).text
+    assert "<table " in html
+
+
+@pytest.mark.parametrize("what", IN_A_LINE)
+def test_what_has_no_page_is_named_in_a_line(what: str) -> None:
+    make, named = IN_A_LINE[what]
+    thing = make()
+    assert repr(thing).startswith(named)
+    assert len(repr(thing)) < 300
+
+
+def test_a_network_that_is_traced_is_shown_without_numbers() -> None:
+    said: list[str] = []
+
+    def outputs(network: Any) -> Any:
+        said.extend([str(network), repr(network), repr(network.layers[0])])
+        return network(X)
+
+    cr.compile(outputs)(NETWORK)
+    assert "—" in said[0]
+    assert said[1] == repr(NETWORK)
+    assert said[2] == "Dense(w=float32[4, 3], b=float32[4], activation='tanh')"
+
+
+def test_a_long_history_is_printed_in_some_of_its_epochs() -> None:
+    run = learnt(epochs=200)
+    rows = [line.split()[0] for line in str(run).split("\n") if re.match(r" *\d+ ", line)]
+    assert (rows[0], rows[-1]) == ("1", "200")
+    assert len(rows) == 12
+
+
 def test_a_diagnosis_sets_its_findings_apart() -> None:
     network = cr.nn.Network.from_weights([(np.ones((3, 2)), np.zeros(3)), (np.ones((2, 3)), np.zeros(2))])
     found = cr.insight.diagnose(network, ([[0.0, 1.0], [1.0, 0.0]], [0, 1]))

@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import re
 import shutil
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from html import escape
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Block", "Entry", "Facts", "Lines", "Page", "Picture", "Shown", "Table", "aligned", "number", "printable"]
+__all__ = [
+    "Block", "Brief", "Entry", "Facts", "Lines", "Page", "Picture", "Shown", "Table", "aligned", "brief", "counted",
+    "number", "plain", "printable", "rms", "text",
+]  # fmt: skip
 
 
 def number(value: Any) -> str:
@@ -38,6 +42,76 @@ def number(value: Any) -> str:
 def printable(text: str) -> str:
     """The text with everything spelled out that could command a terminal."""
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+def counted(count: int, thing: str) -> str:
+    """`1 example`, `1,000 examples`."""
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
+def plain(value: Any) -> Any:
+    """A value as plain lists, numbers and strings, as JSON has them; what is not a finite number is None.
+
+    >>> plain({"w": np.array([0.5, np.inf], np.float32), "n": np.int64(3), "of": ("a", None)})
+    {'w': [0.5, None], 'n': 3, 'of': ['a', None]}
+    """
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, bool | int | str) or value is None:
+        return value
+    return value.item() if isinstance(value, np.integer | np.bool_) else str(value)
+
+
+def rms(array: Any) -> float | None:
+    """The root of the mean of the squares of the numbers; None where they are not known, or there are none."""
+    return float(np.sqrt(np.mean(np.square(array, dtype=np.float64)))) if _is_known(array) and array.size else None
+
+
+def _is_known(array: Any) -> bool:
+    return isinstance(array, np.ndarray | np.generic)
+
+
+# in one line
+
+
+class Brief:
+    """A dataclass that is named in one line, whatever arrays it holds."""
+
+    def __repr__(self) -> str:
+        told = (f"{f.name}={brief(getattr(self, f.name))}" for f in fields(self))  # type: ignore[arg-type]
+        return f"{type(self).__name__}({', '.join(told)})"
+
+
+def brief(value: Any) -> str:
+    """A value in a few words: of an array its dtype and shape, of many things the first.
+
+    >>> brief(np.zeros((30, 784), np.float32)), brief(list(range(10)))
+    ('float32[30, 784]', '[0, 1, 2, … 10 in all]')
+    """
+    if hasattr(value, "dtype") and getattr(value, "shape", None):
+        return f"{value.dtype}{list(value.shape)}"
+    if type(value) is dict:
+        return f"{{{_first([f'{brief(key)}: {brief(item)}' for key, item in value.items()])}}}"
+    if type(value) in (list, tuple):
+        inside = _first([brief(item) for item in value[:_FIRST]] + [""] * (len(value) - _FIRST))
+        return f"[{inside}]" if type(value) is list else f"({inside}{',' * (len(value) == 1)})"
+    text = repr(value)
+    return text if len(text) <= _LONGEST or isinstance(value, Brief) else f"{text[:_LONGEST]}…"
+
+
+_FIRST, _LONGEST = 3, 80
+
+
+def _first(told: Sequence[str]) -> str:
+    return ", ".join([*told[:_FIRST], f"… {len(told)} in all"] if len(told) > _FIRST else told)
 
 
 # what is on a page
@@ -89,6 +163,10 @@ class Page:
     title: str
     blocks: Sequence[Block] = ()
 
+    def __rich__(self) -> Any:
+        """For rich: the page."""
+        return _rich(self)
+
     def in_words(self) -> Page:
         """The page without its pictures, and those of the pages on it."""
         kept = (b.in_words() if isinstance(b, Page) else b for b in self.blocks if not isinstance(b, Picture))
@@ -107,17 +185,22 @@ class Shown(ABC):
 
     def __rich__(self) -> Any:
         """For rich: the page."""
-        return _rich(self.page())
+        return self.page()
 
     def __str__(self) -> str:
-        from rich.console import Console
-
-        text = io.StringIO()
-        Console(file=text, width=_width(), highlight=False, markup=False, emoji=False, no_color=True).print(self)
-        return "\n".join(line.rstrip() for line in text.getvalue().rstrip().split("\n"))
+        return text(self, _width())
 
     def _repr_html_(self) -> str:
         return f'<div style="max-width: 60em">{_html(self.page())}</div>'
+
+
+def text(shown: Any, width: int) -> str:
+    """What rich makes of something, as lines of at most so many characters, without colours or blanks at their ends."""
+    from rich.console import Console
+
+    lines = io.StringIO()
+    Console(file=lines, width=width, highlight=False, markup=False, emoji=False, no_color=True).print(shown)
+    return "\n".join(line.rstrip() for line in lines.getvalue().rstrip().split("\n"))
 
 
 _USUAL_WIDTH, _LEAST_WIDTH = 120, 40

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.display import Lines, Page, Picture, Table, number
+from chainrule.display import Brief, Lines, Page, Picture, Table, number
 from chainrule.insight.presentation import Insight, figure
 from chainrule.nn.connected import Connected, Connection, Units
 
@@ -27,16 +27,16 @@ _ROWS = 24  # units of a group on a terminal, at most
 _BLUE, _ORANGE = "#0072b2", "#e69f00"
 
 
-@dataclass(frozen=True, eq=False)
-class Incoming:
+@dataclass(frozen=True, eq=False, repr=False)
+class Incoming(Brief):
     """The weights from one source, or the biases: shape (units, from); nan where there is no connection."""
 
     source: str
     weights: Values
 
 
-@dataclass(frozen=True, eq=False)
-class UnitWeights:
+@dataclass(frozen=True, eq=False, repr=False)
+class UnitWeights(Brief):
     """All weights to the units of a group, by source, the bias last; `shared` where all units have the same."""
 
     target: str

@@ -18,6 +18,7 @@ from chainrule import random
 from chainrule.checks import whole_number
 from chainrule.classics.problems.base import Problem
 from chainrule.classics.rules.base import Rule, Spending
+from chainrule.display import counted
 from chainrule.errors import OptionError
 from chainrule.trace import namespace as cnp
 from chainrule.trace.tree import flatten, tree_map, unflatten
@@ -38,7 +39,7 @@ _MOST = 2**31 - 2  # sweeps that are counted
 _RUNNING = -1
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Trials:
     """What came of a rule on a problem from many seeds.
 
@@ -59,6 +60,10 @@ class Trials:
     spending: Spending
     computed: int
     seconds: float
+
+    def __repr__(self) -> str:
+        told = f"{int(self.solved.sum())} of {int(self.finished.sum())} solved within {counted(self.budget, 'sweep')}"
+        return f"Trials({self.problem.name} by {self.rule.name}: {told})"
 
     @property
     def solved(self) -> Values:

@@ -12,6 +12,7 @@ from chainrule import random
 from chainrule.classics.problems.base import Problem
 from chainrule.classics.rules.backpropagation import error
 from chainrule.classics.rules.base import Rule
+from chainrule.display import Brief
 from chainrule.trace import namespace as cnp
 from chainrule.transform import compile, scan
 
@@ -22,8 +23,8 @@ _STRETCH = 64  # sweeps between two looks at the network
 _POINTS = 400  # of a curve that is kept
 
 
-@dataclass(frozen=True, eq=False)
-class LearningCurve:
+@dataclass(frozen=True, eq=False, repr=False)
+class LearningCurve(Brief):
     """The error E and the number of patterns that are right, before the sweeps `at`.
 
     `solved` is the number of sweeps after which all outputs were right for the first time, None if they never were.

@@ -138,7 +138,8 @@ def fingerprint(asked: Problem) -> str:
     >>> fingerprint(problem("parity", bits=3)) == fingerprint(problem("parity", bits=4))
     False
     """
-    parts = [repr((asked.settings, asked.wiring, asked.budget)).encode(), asked.x.tobytes(), asked.y.tobytes()]
+    told = json.dumps([asdict(asked.settings), asked.wiring.to_dict(), asked.budget])
+    parts = [told.encode(), asked.x.tobytes(), asked.y.tobytes()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.display import Brief
 from chainrule.errors import OptionError, ShapeError
 
 __all__ = ["Separability", "inseparable", "separability"]
@@ -22,8 +23,8 @@ _CLOSE = 1e-14  # of the squared length of the longest point: what counts as rou
 _NOTHING = 1e-12  # a weight as small as this is none
 
 
-@dataclass(frozen=True, eq=False)
-class Separability:
+@dataclass(frozen=True, eq=False, repr=False)
+class Separability(Brief):
     """Whether a layer of weights separates two classes, with what shows it.
 
     `vector` is the separating direction (weights, bias) of length 1, and `margin` the least of all t·(v·x̃); both are

@@ -28,9 +28,9 @@ from chainrule.classics.workings import (
     hidden_units,
     weight_dependence,
 )
-from chainrule.display import Table, number
+from chainrule.display import Table, number, plain
 from chainrule.errors import OptionError
-from chainrule.insight.presentation import Composed, Insight, plain, two_axes
+from chainrule.insight.presentation import Composed, Insight, two_axes
 from chainrule.insight.words import counted
 from chainrule.nn.connected import Connected
 from chainrule.nn.network import Network

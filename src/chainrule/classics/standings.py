@@ -10,8 +10,8 @@ import numpy as np
 
 from chainrule.checks import one_of
 from chainrule.classics.rules.base import Spending
-from chainrule.display import Page, Picture, Table
-from chainrule.insight.presentation import Insight, figure, plain
+from chainrule.display import Brief, Page, Picture, Table, plain
+from chainrule.insight.presentation import Insight, figure
 
 __all__ = ["Entry", "Measure", "Outcome", "Race"]
 
@@ -27,8 +27,8 @@ _SPENT = ("presentations", "forward passes", "backward passes", "unit updates", 
 _NOTHING = Spending(0, 0, 0, 0, 0)
 
 
-@dataclass(frozen=True, eq=False)
-class Entry:
+@dataclass(frozen=True, eq=False, repr=False)
+class Entry(Brief):
     """What came of one rule in a race.
 
     `outcome` is "ran", or what the rule cannot do, with `why`; a rule that cannot represent the solution is shown

@@ -10,6 +10,7 @@ import chainrule
 from chainrule.cli.classics import classics
 from chainrule.cli.diagnose import diagnose
 from chainrule.cli.explain import explain
+from chainrule.cli.help import Command, Group
 from chainrule.cli.learn import learn
 from chainrule.cli.race import race
 from chainrule.cli.report_page import report
@@ -18,23 +19,20 @@ from chainrule.cli.show import show
 __all__ = ["app"]
 
 app = typer.Typer(
-    add_completion=False,
+    cls=Group,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(learn)
-app.command()(show)
-app.command()(explain)
-app.command()(diagnose)
-app.command()(report)
+for command in (learn, show, explain, diagnose, report):
+    app.command(cls=Command)(command)
 app.add_typer(classics, name="classics")
-app.command()(race)
+app.command(cls=Command)(race)
 
 
 @app.callback(invoke_without_command=True)
 def start(
     context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", metavar="", help="Print the version.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """Backpropagation, compiled: small and medium networks learn fast."""
     if version:

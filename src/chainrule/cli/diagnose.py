@@ -16,14 +16,16 @@ def diagnose(
     run: RunFolder,
     data: Annotated[Path | None, examples_argument()] = None,
     confirm: Annotated[
-        bool, typer.Option("--confirm", metavar="", help="Make each finding's experiment, and say what it gave.")
+        bool, typer.Option("--confirm", help="Make each finding's experiment, and say what it gave.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Decides which examples are asked, and the experiments.")] = 0,
+    seed: Annotated[
+        int, typer.Option(metavar="NUMBER", help="Decides which examples are asked, and the experiments.")
+    ] = 0,
     json: FiguresFile = None,
 ) -> None:
     """Say what keeps a run from learning: at most five findings, with the derivatives that show them."""
     from chainrule.cli.examples import examples_of
-    from chainrule.cli.insights import check_files, deliver
+    from chainrule.cli.output import check_files, deliver
     from chainrule.insight.diagnosis import diagnose
     from chainrule.insight.subject import network_of
     from chainrule.learning.run import Run
@@ -32,4 +34,4 @@ def diagnose(
     loaded = Run.load(run)
     network_of(loaded)  # before its examples are looked for
     found = diagnose(loaded, examples_of(loaded, data, "diagnose", run), confirm=confirm, seed=seed)
-    deliver(found, json)
+    deliver("diagnose", found, found.to_dict(), json)

@@ -33,7 +33,7 @@ def explain(
     Name one of --weight, --neuron, --layer and --largest; without any of them: --largest 10.
     """
     from chainrule.cli.examples import examples_of
-    from chainrule.cli.insights import check_files, deliver
+    from chainrule.cli.output import check_files, deliver
     from chainrule.insight.explanation import explain
     from chainrule.insight.subject import network_of
     from chainrule.learning.run import Run
@@ -45,4 +45,4 @@ def explain(
     loaded = Run.load(run)
     network_of(loaded)  # before its examples are looked for
     found = explain(loaded, examples_of(loaded, data, "explain", run), **asked, examples=examples)
-    deliver(found, json)
+    deliver("explain", found, found.to_dict(), json)

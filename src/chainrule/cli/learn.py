@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
+from chainrule.cli.arguments import FIGURES
 from chainrule.cli.main import STOPPED
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ DType = Literal["float32", "float64"]
 _network = partial(typer.Option, rich_help_panel="Network")
 _learning = partial(typer.Option, rich_help_panel="Learning")
 _result = partial(typer.Option, rich_help_panel="Result")
+FiguresInResult = Annotated[Path | None, _result(**FIGURES)]
 
 
 def _among(names: Any) -> str:
@@ -71,14 +73,15 @@ def learn(
         ),
     ] = None,
     cost: Annotated[Cost, _learning(metavar="NAME", help=f"What is minimised: {_among(Cost)}.")] = "quadratic",
-    epochs: Annotated[int, _learning(help="How often to go through the training examples.")] = 30,
-    batch: Annotated[int, _learning(help="How many examples make one step.")] = 10,
+    epochs: Annotated[int, _learning(metavar="NUMBER", help="How often to go through the training examples.")] = 30,
+    batch: Annotated[int, _learning(metavar="NUMBER", help="How many examples make one step.")] = 10,
     optimizer: Annotated[
         Method, _learning(metavar="NAME", help=f"How the gradient changes the weights: {_among(Method)}.")
     ] = "sgd",
     rate: Annotated[
         float | None,
         _learning(
+            metavar="NUMBER",
             help="The learning rate.",
             show_default="0.001 with adam; else 3.0, or 0.5 with cross_entropy, or 0.1 if not all neurons are sigmoid; "
             "with momentum, that times 1 - momentum",
@@ -86,16 +89,23 @@ def learn(
     ] = None,
     momentum: Annotated[
         float | None,
-        _learning(help="How much of the last change goes on, with the optimizer momentum.", show_default="0.9"),
+        _learning(
+            metavar="NUMBER",
+            help="How much of the last change goes on, with the optimizer momentum.",
+            show_default="0.9",
+        ),
     ] = None,
-    l2: Annotated[float, _learning(help="How strongly weights are held small: λ in λ/(2n) Σ w².")] = 0.0,
-    seed: Annotated[int, _learning(help="Decides the first weights and the order of the examples.")] = 0,
+    l2: Annotated[
+        float, _learning(metavar="NUMBER", help="How strongly weights are held small: λ in λ/(2n) Σ w².")
+    ] = 0.0,
+    seed: Annotated[
+        int, _learning(metavar="NUMBER", help="Decides the first weights and the order of the examples.")
+    ] = 0,
     dtype: Annotated[DType, _learning(metavar="NAME", help=f"The numbers: {_among(DType)}.")] = "float32",
     evaluate_training: Annotated[
         bool,
         _learning(
             "--evaluate-training",
-            metavar="",
             help="After each epoch measure all training examples, instead of averaging over its steps.",
         ),
     ] = False,
@@ -109,10 +119,9 @@ def learn(
             show_default="a new one in runs",
         ),
     ] = None,
-    no_save: Annotated[bool, _result("--no-save", metavar="", help="Do not save the run.")] = False,
-    quiet: Annotated[
-        bool, _result("--quiet", "-q", metavar="", help="Print nothing but the folder of the saved run.")
-    ] = False,
+    no_save: Annotated[bool, _result("--no-save", help="Do not save the run.")] = False,
+    quiet: Annotated[bool, _result("--quiet", "-q", help="Print nothing but the folder of the saved run.")] = False,
+    json: FiguresInResult = None,
 ) -> int:
     """Train a network by backpropagation and save the run.
 
@@ -123,7 +132,9 @@ def learn(
     with _stoppable():
         import chainrule as cr
         from chainrule.cli import folders, plan, report
+        from chainrule.cli.output import check_files, says, show, write_figures
 
+        check_files(json)
         if not no_save:
             folders.check(output)
         data = cr.data.digits() if folder is None else cr.data.mnist(folder)
@@ -151,9 +162,11 @@ def learn(
         try:
             saved = None if no_save else folders.save(run, output, f"{data.name}-{'-'.join(map(str, sizes))}")
         finally:  # what was learnt is told even if it could not be kept
-            if not quiet:
-                report.print_result(run, saved)
-    if saved is not None:
+            if not quiet and says(json):
+                show(report.result(run, saved))
+    if json is not None:
+        write_figures("learn", {**report.contents(run), "saved": None if saved is None else str(saved)}, json)
+    if saved is not None and says(json):
         print(saved if quiet else f"Saved in {saved}")
     return STOPPED if run.interrupted else 0
 

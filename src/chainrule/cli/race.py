@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chainrule.cli.arguments import FiguresFile
+from chainrule.cli.arguments import FiguresFile, problem_names, rule_names
 from chainrule.cli.main import STOPPED
 
 if TYPE_CHECKING:
@@ -21,10 +21,19 @@ _THOUSANDS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 
 def race(
     problem: Annotated[
-        str, typer.Argument(metavar="PROBLEM", help="xor, parity, encoder, symmetry, …", show_default=False)
+        str,
+        typer.Argument(
+            metavar="PROBLEM",
+            help="xor, parity, encoder, symmetry, …",
+            show_default=False,
+            autocompletion=problem_names,
+        ),
     ],
     rules: Annotated[
-        str | None, typer.Option(metavar="NAMES", help="Only these rules, like backpropagation,reinforce.")
+        str | None,
+        typer.Option(
+            metavar="NAMES", help="Only these rules, like backpropagation,reinforce.", autocompletion=rule_names
+        ),
     ] = None,
     trials: Annotated[
         int | None,
@@ -44,7 +53,7 @@ def race(
         int | None,
         typer.Option(metavar="NUMBER", help="How large the problem is: the bits of parity, the units of an encoder."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Decides the first weights, and all chance.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="NUMBER", help="Decides the first weights, and all chance.")] = 0,
     json: FiguresFile = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also draw how many were solved by when, to a picture.")
@@ -55,14 +64,14 @@ def race(
     Ctrl-C ends the race and shows what was found by then.
     """
     from chainrule.classics import racing
-    from chainrule.cli.insights import check_files, deliver, write_picture
+    from chainrule.cli.output import check_files, deliver, write_picture
     from chainrule.cli.race_table import shown
 
     asked, given, allowed = _problem(problem, size), _rules(rules), None if budget is None else operations(budget)
     check_files(json, plot)
     with shown() as report:
         found = racing.race(asked, given, trials, allowed, seed, report)
-    deliver(found, json)
+    deliver("race", found, found.to_dict(), json)
     if plot is not None:
         write_picture(found.plot(), plot)
     return STOPPED if found.stopped else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -11,6 +12,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from chainrule.classics.standings import Entry, Race, digits
+from chainrule.display import counted
+from chainrule.learning.progress import Seldom
 
 __all__ = ["shown", "so_far"]
 
@@ -18,11 +21,12 @@ _BAR = 12
 
 
 @contextmanager
-def shown() -> Iterator[Callable[[Race], None] | None]:
-    """What is to be told of a race while the block runs; None where there is no terminal."""
+def shown() -> Iterator[Callable[[Race], None]]:
+    """What is to be told of a race while the block runs: on a terminal at once, elsewhere now and then."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield None
+        seldom = Seldom()
+        yield lambda race: print(_line(race), file=sys.stderr, flush=True) if seldom.is_due() else None
         return
     with Live(console=console, transient=True) as live:
         yield lambda race: live.update(so_far(race))
@@ -36,6 +40,12 @@ def so_far(race: Race) -> Table:
     for entry in race.entries:
         table.add_row(*_row(entry))
     return table
+
+
+def _line(race: Race) -> str:
+    """How far the rule is that races now."""
+    entry = race.entries[-1]
+    return f"{entry.rule}: {entry.finished} of {counted(entry.trials, 'trial')}, {entry.solved} solved"
 
 
 def _row(entry: Entry) -> tuple[str | ProgressBar, ...]:

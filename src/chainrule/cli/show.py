@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from chainrule.cli.arguments import RunFolder
+from chainrule.cli.arguments import FiguresFile, RunFolder
 
 __all__ = ["show"]
 
 
 def show(
     run: RunFolder,
+    json: FiguresFile = None,
 ) -> None:
     """Print the configuration of a saved run, its epochs and its verdict."""
-    from chainrule.cli.report import print_history
+    from chainrule.cli.output import check_files, deliver
+    from chainrule.cli.report import contents, history
     from chainrule.learning.run import Run
 
-    print_history(Run.load(run))
+    check_files(json)
+    loaded = Run.load(run)
+    deliver("show", history(loaded), contents(loaded), json)

@@ -12,13 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from chainrule.display import Page, Shown, Table
 from chainrule.errors import DataError
 
 __all__ = ["DataSet", "as_dataset"]
 
+_CLASSES = 20  # that are shown
+
 
 @dataclass(frozen=True, eq=False, repr=False)
-class DataSet:
+class DataSet(Shown):
     """Examples and what they should give: `x`, one row per example, and `labels`.
 
     `x` is float32 or float64 of shape (n, features…), at least one feature, all finite. `labels` is either
@@ -70,6 +73,29 @@ class DataSet:
         words += [f"{self.classes} classes" if self.classes else f"{self.labels.shape[1]} targets"]
         words += [f"{len(part)} {role}" for role, part in self._parts()]
         return f"DataSet({', '.join(words)})"
+
+    def page(self) -> Page:
+        """What is shown of it: its parts, and how many examples of each class there are, or how targets are spread."""
+        parts = [("training", self), *self._parts()]
+        rows = tuple((role, len(part), float(part.x.min()), float(part.x.max())) for role, part in parts)
+        said = f"{_by(self.x.shape[1:])} features, {self.x.dtype}; " + (
+            f"{self.classes} classes." if self.classes else f"{self.labels.shape[1]} targets."
+        )
+        title = f"Data {self.name!r}" if self.name else "Data"
+        spread = self._classes(parts) if self.classes else self._targets()
+        return Page(title, (said, Table(("part", "examples", "lowest x", "highest x"), rows), spread))
+
+    def _classes(self, parts: list[tuple[str, DataSet]]) -> Table:
+        counts = [np.bincount(part.labels, minlength=self.classes)[:_CLASSES].tolist() for _, part in parts]
+        names = [self.class_names[n] if self.class_names else n for n in range(min(self.classes, _CLASSES))]
+        more = [("…", *("" for _ in parts))] if self.classes > _CLASSES else []
+        return Table(("class", *(role for role, _ in parts)), (*zip(names, *counts, strict=True), *more))
+
+    def _targets(self) -> Table:
+        shown = self.labels[:, :_CLASSES].astype(np.float64)
+        figures = zip(shown.mean(axis=0), shown.std(axis=0), shown.min(axis=0), shown.max(axis=0), strict=True)
+        rows = [(n, *map(float, row)) for n, row in enumerate(figures)]
+        return Table(("target", "mean", "standard deviation", "lowest", "highest"), tuple(rows))
 
     @property
     def features(self) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule import random
 from chainrule.checks import one_of, real_number, whole_number
-from chainrule.display import Table, number
+from chainrule.display import Brief, Table, number
 from chainrule.errors import DataError, OptionError
 from chainrule.insight.passes import native
 from chainrule.insight.presentation import Insight, figure
@@ -39,8 +39,8 @@ _SHOWN = 10  # inputs in the table
 _LEAST_PICTURE = 16  # inputs
 
 
-@dataclass(frozen=True, eq=False)
-class SlopeCheck:
+@dataclass(frozen=True, eq=False, repr=False)
+class SlopeCheck(Brief):
     """What raising the `inputs`, one of each example, by `shift` does to F: predicted by its slope, and measured."""
 
     inputs: Values

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.display import Brief
 from chainrule.errors import DataError
 
 __all__ = ["Ritz", "lanczos", "settled", "trace"]
@@ -19,8 +20,8 @@ _SHORT = 0.1  # what is left of a vector, below which taking parts away once has
 _NOTHING = 100  # rounding errors
 
 
-@dataclass(frozen=True, eq=False)
-class Ritz:
+@dataclass(frozen=True, eq=False, repr=False)
+class Ritz(Brief):
     """The eigenvalues of H on a subspace, the largest first, and how far each is from one of H.
 
     `basis` has orthonormal rows; the vector of eigenvalue n is `coefficients[:, n] @ basis`. An eigenvalue of H lies

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from chainrule.display import Page, Picture, Shown, Table
+from chainrule.display import Page, Picture, Shown, Table, plain
 from chainrule.errors import OptionError
 
-__all__ = ["Composed", "Insight", "figure", "plain", "two_axes"]
+__all__ = ["Composed", "Insight", "figure", "two_axes"]
 
 
 class Insight(Shown):
@@ -96,20 +93,3 @@ def two_axes(axes: Any, width: float, height: float) -> tuple[Any, Any]:
     picture.set_size_inches(width, height)
     left, right = picture.subplots(1, 2)
     return left, right
-
-
-def plain(value: Any) -> Any:
-    """A value as plain lists, numbers and strings, as JSON has them; what is not a finite number is None."""
-    if isinstance(value, np.ndarray):
-        return plain(value.tolist())
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): plain(v) for key, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    if isinstance(value, float | np.floating):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, bool | int | str) or value is None:
-        return value
-    return int(value) if isinstance(value, np.integer) else str(value)

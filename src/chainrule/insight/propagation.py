@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.checks import whole_number
+from chainrule.display import Brief
 from chainrule.insight.places import Place
 from chainrule.insight.subject import Subject
 from chainrule.nn.costs import cost_function, targets
@@ -27,8 +28,8 @@ EXAMPLES = 10_000  # more of them are asked only if one says so
 _WORTH_COMPILING = 2**18  # products
 
 
-@dataclass(frozen=True, eq=False)
-class PassedLayer:
+@dataclass(frozen=True, eq=False, repr=False)
+class PassedLayer(Brief):
     """What went through a layer: `inputs` of shape (n, inputs); `z`, `a`, `delta` of (n, neurons); `dw`, `db` as w, b.
 
     `delta` is ∂C_x/∂z, the error of a single example; `dw` and `db` are derivatives of the mean cost, penalty included.
@@ -42,8 +43,8 @@ class PassedLayer:
     db: Values
 
 
-@dataclass(frozen=True, eq=False)
-class Propagation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Propagation(Brief):
     """The pass of a subject's examples: `rows` says where they stand in the data, `costs` holds C_x of each."""
 
     subject: Subject

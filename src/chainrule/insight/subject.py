@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.checks import real_number, whole_number
+from chainrule.display import Brief
 from chainrule.errors import DataError, OptionError
 from chainrule.learning.configuration import Configuration
 from chainrule.learning.evaluate import Examples, prepared
@@ -25,8 +26,8 @@ __all__ = ["Subject", "network_of", "subject_of"]
 Values = np.ndarray[Any, Any]
 
 
-@dataclass(frozen=True, eq=False)
-class Subject:
+@dataclass(frozen=True, eq=False, repr=False)
+class Subject(Brief):
     """A network, its objective and examples: `x` of shape (n, inputs), labels of (n,) or targets of (n, outputs).
 
     The functions below are written in the array language: on traced arrays they can be differentiated, batched and

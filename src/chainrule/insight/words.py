@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.display import number
+from chainrule.display import counted, number
 from chainrule.insight.places import Place
 
 __all__ = [
@@ -17,11 +17,6 @@ __all__ = [
 #: After what cannot be told because numbers are nan or infinite.
 GONE_WRONG = "Numbers are not finite here: chainrule.insight.diagnose says where that begins."
 _ROUNDING = 4 * float(np.finfo(np.float64).eps)
-
-
-def counted(count: int, thing: str) -> str:
-    """`1 example`, `1,000 examples`."""
-    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
 
 
 def percent(share: float) -> str:

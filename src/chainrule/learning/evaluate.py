@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.data.dataset import DataSet, as_dataset
+from chainrule.display import Brief
 from chainrule.errors import DataError
 from chainrule.learning.step import ROW, Evaluation, Objective
 from chainrule.nn.costs import cost_function
@@ -43,8 +44,8 @@ def evaluate(
     return totals.mean_cost, totals.accuracy(examples.classes)
 
 
-@dataclass(frozen=True)
-class Examples:
+@dataclass(frozen=True, repr=False)
+class Examples(Brief):
     """Data as the native loop reads them: x of shape (n, inputs), labels of (n,) or targets of (n, outputs)."""
 
     x: Values

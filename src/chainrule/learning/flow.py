@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.derive.backpropagation import backpropagate
+from chainrule.display import Brief, Page, Shown, Table, counted
 from chainrule.graph import ops
 from chainrule.graph.node import Node, full, number
 from chainrule.learning.objective import Objective
@@ -41,6 +42,7 @@ LAYER_QUANTITIES = (
     "activation", "weighted_input", "error", "gradient", "bias_gradient", "update_ratio", "dead", "saturated",
     "example_norm", "batch_norm",
 )  # fmt: skip
+_SHOWN = ("activation", "weighted_input", "error", "gradient", "update_ratio", "dead", "saturated")
 STEP_QUANTITIES = ("cost", "predicted", "measured")
 _LARGEST_SLOPE = {"sigmoid": 0.25, "tanh": 1.0}
 _FLAT = 0.05  # of the largest slope, below which a unit hardly learns
@@ -220,8 +222,8 @@ def _class_shares(norms: Array, labels: Array, classes: int) -> Any:
     return of_classes / cnp.maximum(cnp.sum(lengths), 1e-30)
 
 
-@dataclass(frozen=True, eq=False)
-class Flow:
+@dataclass(frozen=True, eq=False, repr=False)
+class Flow(Brief, Shown):
     """The recorded steps: `steps` says which, from 0; `batch` is how many examples each saw.
 
     `layers[name]` has the shape (records, layers) for each of LAYER_QUANTITIES, `totals[name]` the shape (records,) for
@@ -237,6 +239,21 @@ class Flow:
 
     def __len__(self) -> int:
         return len(self.steps)
+
+    def page(self) -> Page:
+        """What is shown of it: which steps were looked at, the cost, and each layer at the last look."""
+        if not len(self):
+            return Page("What flowed through the layers", ("Nothing was looked at.",))
+        cost, steps = self.totals["cost"], f"steps {self.steps[0]:,} to {self.steps[-1]:,}"
+        said = (
+            f"{counted(len(self), 'look')} at {steps}, each of {counted(self.batch, 'example')}; their cost went from "
+            f"{cost[0]:.4g} to {cost[-1]:.4g}. At the last look:"
+        )
+        rows = tuple(
+            (n, *(float(self.layers[name][-1, n]) for name in _SHOWN)) for n in range(self.layers["error"].shape[1])
+        )
+        columns = ("layer", "a (rms)", "z (rms)", "δ (rms)", "∂C/∂w (rms)", "Δw / w", "dead", "saturated")
+        return Page("What flowed through the layers", (said, Table(columns, rows)))
 
     def to_tensors(self) -> dict[str, Values]:
         """Everything as named arrays, as they are saved."""

@@ -1,20 +1,46 @@
-"""What a person sees while a network learns: one line that moves, and one that stays for each epoch."""
+"""What a person sees while a network learns: on a terminal a line that moves, and one that stays for each epoch.
+
+Elsewhere, as in a log, a line only every so often, and none while it takes no time.
+"""
 
 from __future__ import annotations
 
+import sys
+import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from chainrule.learning.run import Record
+from chainrule.learning.record import Record
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "Seldom"]
+
+_FIRST, _THEN = 10.0, 30.0  # seconds until the first line, and from one to the next
+
+
+class Seldom:
+    """Says when it is time for another line: after ten seconds, then every half minute."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._next = clock() + _FIRST
+
+    def is_due(self) -> bool:
+        """Whether it is time; then it is not for a while."""
+        now = self._clock()
+        if now < self._next:
+            return False
+        self._next = now + _THEN
+        return True
 
 
 class Progress:
-    """A bar on a terminal while the block runs; nothing where there is no terminal, or if not `shown`."""
+    """A bar on a terminal while the block runs, seldom a line elsewhere; nothing if not `shown`."""
 
-    def __init__(self, epochs: int, examples: int, *, shown: bool) -> None:
+    def __init__(self, epochs: int, examples: int, *, shown: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self._bar: Any = None
+        self._seldom: Seldom | None = None
+        self._epochs, self._examples = epochs, examples
         if shown:
             from rich.console import Console
 
@@ -22,8 +48,8 @@ class Progress:
             if console.is_terminal:
                 self._bar = _bar(console)
                 self._task = self._bar.add_task("learning", total=epochs * examples, told="compiling")
-        self._epochs = epochs
-        self._examples = examples
+            else:
+                self._seldom = Seldom(clock)
 
     def __enter__(self) -> Progress:
         if self._bar is not None:
@@ -36,14 +62,24 @@ class Progress:
 
     def moved(self, epoch: int, examples: int, cost: float, right: float | None) -> None:
         """So many examples of this epoch are done, with these figures so far."""
+        if self._bar is None and self._seldom is None:
+            return
+        told = f"epoch {epoch + 1}/{self._epochs}  cost {cost:.4f}" + _accuracy("  right", right)
         if self._bar is not None:
-            told = f"epoch {epoch + 1}/{self._epochs}  cost {cost:.4f}" + _accuracy("  right", right)
             self._bar.update(self._task, completed=epoch * self._examples + examples, told=told)
+        elif examples < self._examples:
+            self._log(told)
 
     def ended(self, record: Record) -> None:
         """An epoch is over."""
         if self._bar is not None:
-            self._bar.console.print(_line(record), highlight=False)
+            self._bar.console.print(f"epoch {record.epoch:3}   {record.told()}", highlight=False, markup=False)
+        else:
+            self._log(f"epoch {record.epoch}/{self._epochs}   {record.told()}")
+
+    def _log(self, line: str) -> None:
+        if self._seldom is not None and self._seldom.is_due():
+            print(line, file=sys.stderr, flush=True)
 
 
 def _bar(console: Any) -> Any:
@@ -59,12 +95,3 @@ def _bar(console: Any) -> Any:
 
 def _accuracy(name: str, fraction: float | None) -> str:
     return "" if fraction is None else f"{name} {fraction:7.2%}"
-
-
-def _line(record: Record) -> str:
-    """Costs and accuracies, short enough for 80 columns."""
-    training = f"training {record.training_cost:.4f}" + _accuracy("", record.training_accuracy)
-    validation = ""
-    if record.validation_cost is not None:
-        validation = f"   validation {record.validation_cost:.4f}" + _accuracy("", record.validation_accuracy)
-    return f"epoch {record.epoch:3}   {training}{validation}   [dim]{record.seconds:.2f} s[/dim]"

@@ -11,17 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from chainrule import storage
+from chainrule.display import Page, Shown, counted
 from chainrule.learning import run_files
 from chainrule.learning.configuration import Configuration
 from chainrule.learning.flow import Flow
 from chainrule.learning.record import Record
+from chainrule.learning.summary import figures, some_epochs, summary
 from chainrule.learning.verdict import doubt, verdict
 
 __all__ = ["Record", "Run", "check_folder"]
 
 
-@dataclass(frozen=True)
-class Run:
+@dataclass(frozen=True, repr=False)
+class Run(Shown):
     """The result of `learn`: the network, its history, how it was made, whether it was stopped early, what flowed.
 
     The configuration may be given as a mapping of what is known; OptionError if it is none.
@@ -37,6 +39,18 @@ class Run:
         given: Mapping[str, Any] = self.configuration
         if not isinstance(given, Configuration):
             object.__setattr__(self, "configuration", Configuration.of(given))
+
+    def page(self) -> Page:
+        """What is shown of it: what was learnt from what, some of its epochs, what came of it."""
+        sizes = "-".join(map(str, self.network.sizes))
+        title = f"Run of {sizes}{', stopped early' if self.interrupted else ''}"
+        told = summary(self.network, self.history, self.configuration)
+        end = [figures(self.history[-1], self.configuration)] if "test_cost" in self.configuration else []
+        return Page(title, (told, some_epochs(self.history), *end, Page(self.verdict)))
+
+    def __repr__(self) -> str:
+        sizes, epochs = "-".join(map(str, self.network.sizes)), counted(len(self.history), "epoch")
+        return f"Run({sizes}, {epochs}{', stopped early' if self.interrupted else ''}: {self.verdict})"
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write the run to a folder, which is made if it is not there.

@@ -23,12 +23,15 @@ class KernelTime:
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Profile:
     """The kernels of a program with their times, in the order in which they run; `seconds` is one round of all."""
 
     kernels: tuple[KernelTime, ...]
     seconds: float
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def __str__(self) -> str:
         head = f"{'kernel':<6} {'µs':>9} {'share':>6} {'GFLOP/s':>8} {'bytes':>10}  loops"

@@ -16,6 +16,7 @@ from weakref import ReferenceType, WeakValueDictionary, ref
 
 import numpy as np
 
+from chainrule.display import counted
 from chainrule.errors import ShapeError
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph
@@ -283,6 +284,12 @@ class Program:
     def schedule(self) -> Schedule:
         """The kernels, with their loops and buffers."""
         return kernels_of(self.graph, self.loop, self.target)
+
+    def __repr__(self) -> str:
+        arguments, results = (
+            ", ".join(str(n.type) for n in nodes) or "nothing" for nodes in (self.graph.inputs, self.graph.outputs)
+        )
+        return f"<program of {counted(self._code.kernels, 'kernel')}: {arguments} to {results}>"
 
     def __str__(self) -> str:
         made = self.schedule

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.derive.backpropagation import backpropagate
+from chainrule.display import Brief, Page, Shown, Table, counted, number, rms
 from chainrule.errors import DataError, ShapeError
 from chainrule.graph.node import full
 from chainrule.nn.connected import Connected
@@ -33,8 +34,8 @@ __all__ = ["Backpropagation", "LayerDerivatives", "backprop"]
 Values = np.ndarray[Any, Any]
 
 
-@dataclass(frozen=True)
-class LayerDerivatives:
+@dataclass(frozen=True, repr=False)
+class LayerDerivatives(Brief):
     """One layer: `a` and `z` of shape (examples, neurons), `delta` = ∂C/∂z of the same shape, `dw`, `db` as w and b.
 
     In a Connected network, `dw` is a dict with each array of weights that reaches the units, `db` the biases or None;
@@ -47,9 +48,15 @@ class LayerDerivatives:
     dw: Any
     db: Any
 
+    def sizes(self) -> tuple[float | None, ...]:
+        """The rms of a, z, δ, ∂C/∂w, ∂C/∂b."""
+        several = list(self.dw.values()) if isinstance(self.dw, dict) else [self.dw]
+        dw = np.concatenate([np.ravel(part) for part in several]) if several else None
+        return tuple(map(rms, (self.a, self.z, self.delta, dw, self.db)))
 
-@dataclass(frozen=True)
-class Backpropagation:
+
+@dataclass(frozen=True, repr=False)
+class Backpropagation(Brief, Shown):
     """The cost C, a mean over examples, and the derivatives of each layer, the first hidden one first."""
 
     cost: float
@@ -59,6 +66,14 @@ class Backpropagation:
     def gradient(self) -> list[tuple[Any, Any]]:
         """`(∂C/∂w, ∂C/∂b)` of each layer."""
         return [(layer.dw, layer.db) for layer in self.layers]
+
+    def page(self) -> Page:
+        """What is shown of it: the cost, and the size of everything in each layer (rms)."""
+        examples = counted(len(self.layers[0].a), "example")
+        columns = ("layer", "neurons", "a", "z", "δ = ∂C/∂z", "∂C/∂w", "∂C/∂b")
+        rows = tuple((n, layer.a.shape[1], *layer.sizes()) for n, layer in enumerate(self.layers))
+        said = f"C = {number(self.cost)}, the mean over {examples}; of each layer the rms of all numbers."
+        return Page("Backpropagation", (said, Table(columns, rows)))
 
 
 def backprop(network: Feedforward, cost: str, x: Any, y: Any) -> Backpropagation:

@@ -21,6 +21,7 @@ import numpy
 
 from chainrule import random
 from chainrule.checks import one_of, real_number, whole_number
+from chainrule.display import Brief, Table, counted, rms
 from chainrule.errors import OptionError, ShapeError
 from chainrule.nn.activations import ACTIVATIONS
 from chainrule.nn.feedforward import Feedforward, Stage
@@ -31,6 +32,7 @@ from chainrule.trace.array import scope
 __all__ = ["Connected", "Connection", "Units", "Wiring"]
 
 INPUT = "input"
+_NAMED = 8  # groups, in one line
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,8 @@ class Units:
         return self.name if self.bias is True else self.bias or None
 
 
-@dataclass(frozen=True)
-class Connection:
+@dataclass(frozen=True, repr=False)
+class Connection(Brief):
     """Weights to every unit of a group from every unit of an earlier one, or of several.
 
     `weights` names them, "source->target" unless told; connections whose weights have the same name are tied: they have
@@ -83,7 +85,7 @@ class Connection:
         return self.weights or f"{'+'.join(self.sources)}->{self.target}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Wiring:
     """What is connected to what: the inputs by name, groups of units in the order in which they work, the outputs."""
 
@@ -96,6 +98,10 @@ class Wiring:
         inputs = tuple((name, whole_number(f"the size of {name!r}", size, 1)) for name, size in self.inputs)
         object.__setattr__(self, "inputs", inputs)
         _check(self)
+
+    def __repr__(self) -> str:
+        groups = _several([f"{name} {size}" for name, size in self.sizes.items()])
+        return f"Wiring({groups}; {counted(len(self.connections), 'connection')}, {self.parameters} parameters)"
 
     @cached_property
     def sizes(self) -> dict[str, int]:
@@ -363,14 +369,33 @@ class Connected(Feedforward):
     def _shares_no_bias(self, units: Units) -> bool:
         return units.bias_name is None or sum(u.bias_name == units.bias_name for u in self.units) == 1
 
+    def stage_table(self) -> Table:
+        """Its groups of units, a row for each, with the size of the weights that reach them and of their biases."""
+        rows = []
+        for units in self.units:
+            into = self.wiring.into(units)
+            weights = [np.ravel(self.weights[c.name]) for c in into]
+            known = all(isinstance(w, numpy.ndarray) for w in weights) and weights
+            sources = ", ".join(dict.fromkeys(name for c in into for name in c.sources))
+            bias = None if units.bias_name is None else self.biases[units.bias_name]
+            size = rms(numpy.concatenate(weights)) if known else None
+            rows.append((units.name, units.size, units.activation, sources, size, rms(bias)))
+        return Table(("group", "units", "activation", "reached from", "w (rms)", "b (rms)"), tuple(rows))
+
     def __repr__(self) -> str:
-        groups = ", ".join(f"{name} {size}" for name, size in self.wiring.sizes.items())
+        groups = _several([f"{name} {size}" for name, size in self.wiring.sizes.items()])
         return f"Connected({groups}; {self.parameters} parameters, {self.dtype})"
 
 
 def _frozen(value: Any) -> Any:
     """Lists as tuples, all the way down."""
     return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
+
+
+def _several(names: Sequence[str]) -> str:
+    """The names; of many the first and the last."""
+    shown = names if len(names) <= _NAMED else [*names[: _NAMED - 2], f"… {len(names) - _NAMED + 1} more …", names[-1]]
+    return ", ".join(shown)
 
 
 def _product(factors: Sequence[Any]) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from chainrule.display import Page, Shown, Table
 
 __all__ = ["Feedforward", "Stage"]
 
@@ -30,7 +32,7 @@ class Stage:
     reaching: Any
 
 
-class Feedforward(ABC):
+class Feedforward(Shown):
     """A network without cycles: a tree of weights and biases that takes examples to outputs."""
 
     @property
@@ -83,6 +85,15 @@ class Feedforward(ABC):
     @abstractmethod
     def output(self, x: Any) -> tuple[Any, Any]:
         """`(z, a)` of the outputs for examples of shape (examples, inputs)."""
+
+    @abstractmethod
+    def stage_table(self) -> Table:
+        """Its stages, a row for each, with the size of their weights and biases (rms)."""
+
+    def page(self) -> Page:
+        """What is shown of it: how large it is, and its stages."""
+        title = f"{type(self).__name__} {'-'.join(map(str, self.sizes))}"
+        return Page(title, (f"{self.parameters:,} weights and biases, {self.dtype}.", self.stage_table()))
 
     def __call__(self, x: Any) -> Any:
         """The outputs for examples of shape (examples, inputs)."""

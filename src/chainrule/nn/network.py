@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.checks import one_of, whole_number, whole_numbers
+from chainrule.display import Brief, Table, rms
 from chainrule.errors import DTypeError, OptionError, ShapeError
 from chainrule.nn.activations import ACTIVATIONS
 from chainrule.nn.feedforward import Feedforward, Stage
@@ -24,8 +25,8 @@ __all__ = ["Dense", "Network", "float_dtype"]
 _DEFAULT_INITIALIZER = {"sigmoid": "normal", "tanh": "glorot", "relu": "he", "softmax": "glorot", "identity": "glorot"}
 
 
-@dataclass(frozen=True, eq=False)
-class Dense:
+@dataclass(frozen=True, eq=False, repr=False)
+class Dense(Brief):
     """A layer in which every neuron is connected to every input: `a = σ(w a_prev + b)`.
 
     `w` has the shape (outputs, inputs), `b` (outputs,), `activation` is a name from ACTIVATIONS.
@@ -207,6 +208,14 @@ class Network(Feedforward):
             Stage(f"layers[{n}]", layer.activation, z, a, (2 * n,), (2 * n + 1,), reaching[n])
             for n, (layer, (z, a)) in enumerate(zip(self.layers, passed, strict=True))
         ]
+
+    def stage_table(self) -> Table:
+        """Its layers, a row for each, with the size of their weights and biases (rms)."""
+        rows = [
+            (n, layer.inputs, layer.outputs, layer.activation, rms(layer.w), rms(layer.b))
+            for n, layer in enumerate(self.layers)
+        ]
+        return Table(("layer", "inputs", "neurons", "activation", "w (rms)", "b (rms)"), tuple(rows))
 
     def __repr__(self) -> str:
         return f"Network({'-'.join(map(str, self.sizes))}, {', '.join(self.activations)}, {self.dtype})"

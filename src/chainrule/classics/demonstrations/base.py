@@ -32,6 +32,9 @@ class Demonstration(ABC):
             one_of(f"the options of {self.name}", option, known)
         return self.result(seed, **options)
 
+    def __repr__(self) -> str:
+        return f"<demonstration {self.name}: {self.title}>"
+
     @abstractmethod
     def result(self, *arguments: Any, **options: Any) -> Insight:
         """What `run` returns: the seed comes first, then the options by name."""

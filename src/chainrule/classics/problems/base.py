@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from chainrule.checks import whole_number
+from chainrule.display import Facts, Page, Shown, Table, counted
 from chainrule.errors import ShapeError
 from chainrule.nn.connected import Connected, Connection, Units, Wiring
 
@@ -53,8 +54,8 @@ class Published:
     reading: str = ""
 
 
-@dataclass(frozen=True, eq=False)
-class Problem:
+@dataclass(frozen=True, eq=False, repr=False)
+class Problem(Shown):
     """Patterns to be learnt, the network that learnt them, its settings, and the result as it was published.
 
     `x` has the shape (patterns, inputs), `y` (patterns, outputs) with 0 for off and 1 for on (or real targets); the
@@ -83,6 +84,25 @@ class Problem:
                 f"{self.name}: patterns of shapes {self.x.shape} and {self.y.shape} do not fit a network of {inputs} "
                 f"inputs and {outputs} outputs."
             )
+
+    def page(self) -> Page:
+        """What is shown of it: what is asked, the network, the settings, what was published."""
+        s = self.settings
+        facts = {
+            "source": self.source,
+            "patterns": str(self.patterns),
+            "units": ", ".join(f"{name} {size}" for name, size in self.wiring.sizes.items()),
+            "learning": f"ε = {s.rate:g}, α = {s.momentum:g}, weights from −{s.initial:g} to {s.initial:g}, targets "
+            f"{s.off:g} and {s.on:g}, changed after each {s.change_after}",
+            "budget": counted(self.budget, "sweep"),
+        }
+        published = tuple((one.what, one.figure, one.source) for one in self.published)
+        table = Table(("published", "figure", "where"), published)
+        return Page(f"{self.name}: {self.title}", (self.description, Facts(facts), table))
+
+    def __repr__(self) -> str:
+        sizes = "-".join(map(str, self.wiring.sizes.values()))
+        return f"Problem({self.name!r}, {counted(self.patterns, 'pattern')}, {sizes})"
 
     @property
     def patterns(self) -> int:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.data.dataset import DataSet
+from chainrule.display import plain
 from chainrule.insight.diagnosis import Diagnosis, diagnose
-from chainrule.insight.presentation import plain
 from chainrule.insight.report_page.pulls import Pulls, pulls_of
 from chainrule.insight.subject import subject_of
 from chainrule.learning.flow import LAYER_QUANTITIES, STEP_QUANTITIES, Flow

@@ -1,19 +1,21 @@
-"""What commands with results of insight share: what is printed, what is written."""
+"""What commands share: what is printed, what is written."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+import chainrule
+from chainrule.display import plain, text
 from chainrule.errors import OptionError
-from chainrule.insight.presentation import Insight
 from chainrule.storage import check_file, is_standard_output, write_file
 
-__all__ = ["check_files", "deliver", "write_picture"]
+__all__ = ["check_files", "deliver", "says", "show", "write_figures", "write_picture"]
 
 _WIDTH = 10_000  # of what is read from a pipe: lines as long as they need to be
 
@@ -40,12 +42,32 @@ def _check_kind(picture: Path) -> None:
         raise OptionError(f"--plot {picture} does not name a kind of picture.", cure=cure)
 
 
-def deliver(found: Insight, figures: Path | None) -> None:
-    """Print it, and write all its figures to a file if one is named; only those, if that is standard output."""
+def show(shown: Any) -> None:
+    """Print on the terminal; or lines as long as they need to be, for whatever reads them."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    if console.is_terminal:
+        console.print(shown)
+    else:
+        print(text(shown, _WIDTH))
+
+
+def deliver(command: str, found: Any, contents: Mapping[str, Any], figures: Path | None) -> None:
+    """Print what was found, and write all its figures to a file if one is named; only those, if that is stdout."""
     if figures is not None:
-        write_file(figures, json.dumps(found.to_dict(), ensure_ascii=False, indent=2) + "\n")
-    if figures is None or not is_standard_output(figures):
-        _print(found)
+        write_figures(command, contents, figures)
+    if says(figures):
+        show(found)
+
+
+def says(figures: Path | None) -> bool:
+    """Whether a command prints words: not where its figures go to standard output."""
+    return figures is None or not is_standard_output(figures)
+
+
+def write_figures(command: str, contents: Mapping[str, Any], file: Path) -> None:
+    """Write what a command found as JSON: the version, the command, and its contents with their title."""
+    envelope = {"chainrule": chainrule.__version__, "command": command, **plain(contents)}
+    write_file(file, json.dumps(envelope, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
 
 
 def write_picture(axes: Any, file: Path, **options: Any) -> None:
@@ -53,11 +75,3 @@ def write_picture(axes: Any, file: Path, **options: Any) -> None:
     drawn = BytesIO()
     axes.figure.savefig(drawn, format=file.suffix.lower().removeprefix("."), **options)
     write_file(file, drawn.getvalue())
-
-
-def _print(found: Insight) -> None:
-    """Print it on the terminal, or as plain lines for whatever reads them."""
-    console = Console(highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:
-        console.width = _WIDTH
-    console.print(found)
