@@ -428,3 +428,39 @@ def test_axes_hold_their_values_in_order_and_have_ticks(axis: Any, values: list[
     assert ticks == sorted(set(ticks))
     assert all(-1e-9 <= axis.place(tick) <= 1 + 1e-9 for tick in ticks)
     assert np.isnan(axis.place(float("nan")))
+
+
+# words that are true
+
+
+def test_of_numbers_that_are_not_finite_nothing_is_claimed() -> None:
+    run, data = regression(optimizer=cr.optim.SGD(1e12))
+    with np.errstate(all="ignore"):
+        text = " ".join(parsed(run, data).all_of("p"))
+    assert "which pull hardest cannot be told" in text
+    assert "in any recorded step" not in text
+    assert "None of them shows" not in text
+
+
+def test_what_was_in_no_recorded_step_was_looked_for_in_all_of_them_and_not_in_those_drawn() -> None:
+    run, _ = xor(epochs=400, watch=1)
+    flow = run.flow
+    assert flow is not None
+    drawn = figures_of(run).flow
+    assert drawn is not None
+    assert len(drawn) < len(flow)
+    hidden = next(n for n in range(len(flow)) if flow.steps[n] not in drawn.steps)
+    layers = {name: np.zeros_like(a) if name in ("saturated", "dead") else a for name, a in flow.layers.items()}
+    clean = replace(run, flow=replace(flow, layers=layers))
+    assert "No saturated units and no dead units in any recorded step." in parsed(clean).all_of("p")
+    layers["dead"][hidden] = 1.0
+    once = replace(run, flow=replace(flow, layers=layers))
+    assert "No saturated units in any recorded step." in parsed(once).all_of("p")
+
+
+def test_a_page_of_a_network_that_learned_nothing_does_not_reassure() -> None:
+    run, data = xor(optimizer=cr.optim.SGD(0.0))
+    text = " ".join(parsed(run, data).all_of("p"))
+    assert "that of the best constant answer" in text
+    assert run.doubt
+    assert run.verdict in parsed(run, data).all_of("p")

@@ -79,10 +79,11 @@ class Diagnosis(Insight):
 
     def sentences(self) -> Sequence[str]:
         """Each finding with its numbers, its reason and what to do; and what derivatives cannot see."""
-        return [*self._little, *(s for finding in self.findings for s in finding.sentences()), self._looked, _BLIND]
+        return [*self.little, *(s for finding in self.findings for s in finding.sentences()), self.looked, _BLIND]
 
     @property
-    def _little(self) -> tuple[str, ...]:
+    def little(self) -> tuple[str, ...]:
+        """A sentence if hardly more was learnt than a constant answer knows."""
         if not self.learned_little:
             return ()
         how = "above" if self.cost > self.constant_cost else "hardly below"
@@ -90,7 +91,8 @@ class Diagnosis(Insight):
         return (f"The cost, {costs[0]}, is {how} that of the best constant answer, {costs[1]}.",)
 
     @property
-    def _looked(self) -> str:
+    def looked(self) -> str:
+        """How many pathologies were looked for, on how many examples."""
         share = "All" if self.rows == self.known else f"{self.rows} of the"
         rest = "" if self.rows == self.known else "; the others need what is not there"
         return f"{share} {self.known} pathologies were looked for, on {counted(self.examples, 'example')}{rest}."
@@ -99,7 +101,7 @@ class Diagnosis(Insight):
         """What is shown of it: the findings set apart, the worst first; and what derivatives cannot see."""
         entries = (finding.entry(f"{n}. ") for n, finding in enumerate(self.findings, 1))
         picture = [Picture(self.plot)] if len(self.findings) > 1 else []
-        return Page(self.title, (*self._little, *entries, self._looked, _BLIND, *picture))
+        return Page(self.title, (*self.little, *entries, self.looked, _BLIND, *picture))
 
     def table(self) -> Table:
         """One row a finding."""

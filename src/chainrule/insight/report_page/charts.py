@@ -66,7 +66,8 @@ def linear(name: str, values: Sequence[float], *, zero: bool = False) -> Axis:
     known = [v for v in values if isfinite(v)] or [0.0, 1.0]
     low, high = min(known + [0.0] * zero), max(known + [0.0] * zero)
     room = 0.04 * (high - low) or max(abs(high), 1.0) / 2
-    return Axis(name, low if zero and low == 0 else low - room, high if zero and high == 0 else high + room)
+    at_zero = zero and low < high
+    return Axis(name, low if at_zero and low == 0 else low - room, high if at_zero and high == 0 else high + room)
 
 
 def logarithmic(name: str, values: Sequence[float]) -> Axis:

@@ -18,7 +18,7 @@ from chainrule.insight.report_page.pictures import grey_picture
 from chainrule.insight.report_page.pulls import Pulls
 from chainrule.insight.report_page.readable import readable
 from chainrule.insight.report_page.strips import Strips, strips
-from chainrule.insight.words import counted, examples_of, percent
+from chainrule.insight.words import examples_of, percent
 from chainrule.learning.flow import Flow
 
 __all__ = ["SECTIONS", "facts"]
@@ -58,10 +58,9 @@ def _findings(figures: Figures) -> Markup | None:
     if figures.diagnosis is None:
         return None
     found = [_finding(finding) for finding in figures.diagnosis.findings]
-    rows, count = figures.diagnosis.rows, counted(figures.diagnosis.examples, "example")
-    looked = f"Looked for: {rows} things that keep networks from learning, on {count}."
-    said = looked if found else f"{looked} None of them shows."
-    return joined(*found, element("p", f"{said} {figures.diagnosis.sentences()[-1]}", class_="how after"))
+    little, looked, blind = figures.diagnosis.little, figures.diagnosis.looked, figures.diagnosis.sentences()[-1]
+    said = " ".join((*little, looked, *([] if found else ["None of them shows."]), blind))
+    return joined(*found, element("p", said, class_="how after"))
 
 
 def _finding(finding: Finding) -> Markup:
@@ -218,9 +217,16 @@ def _over_time(figures: Figures) -> Markup:
     if flow is None:
         return element("p", _NOT_RECORDED)
     drawn = [_strips_of(flow, name) for name in _OVER_TIME if np.any(flow.layers[name])]
-    none = [_OVER_TIME[name].title.lower() for name in ("saturated", "dead") if not np.any(flow.layers[name])]
-    absent = element("p", f"No {' and no '.join(none)} in any recorded step.", class_="good") if none else None
-    return joined(_told_records(figures, flow), element("div", *drawn, class_="figures"), absent)
+    return joined(_told_records(figures, flow), element("div", *drawn, class_="figures"), _asleep(figures))
+
+
+def _asleep(figures: Figures) -> Markup | None:
+    """What was seen in no recorded step, drawn or not; nothing is said of numbers that are not finite."""
+    recorded = figures.run.flow
+    if recorded is None or not np.isfinite(recorded.layers["weighted_input"]).all():
+        return None
+    none = [_OVER_TIME[name].title.lower() for name in ("saturated", "dead") if not np.any(recorded.layers[name])]
+    return element("p", f"No {' and no '.join(none)} in any recorded step.", class_="good") if none else None
 
 
 def _told_records(figures: Figures, flow: Flow) -> Markup:
@@ -265,6 +271,9 @@ def _examples(figures: Figures) -> Markup | None:
     if figures.pulls is None:
         return None
     pulls = figures.pulls
+    if not np.isfinite(pulls.norms).all():
+        said = "The lengths of the examples' gradients are not finite numbers: which pull hardest cannot be told."
+        return element("p", said, class_="how")
     rows = [int(row) for row in pulls.hardest(EXAMPLES)]
     how = (
         f"The {len(rows)} of {pulls.subject.count:,} examples with the longest gradients ‖∂Cₓ/∂(w, b)‖, the first the "
