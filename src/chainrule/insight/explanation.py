@@ -61,7 +61,7 @@ class WeightExplanation(Composed):
         neuron = f"neuron {place.neuron} of {layer_name(place.layer, self.layers)} ({self.activation})"
         source = f" from {source_name(place)} to {neuron}" if kind == "weight" else f" of {neuron}"
         said = [f"This is the {kind}{source}.", self._rate(kind)]
-        if self.penalty_rate:
+        if self.penalty_rate and np.isfinite(self.penalty_rate):
             said.append(
                 f"{number(self.penalty_rate)} of it comes from the penalty on large weights, not from examples."
             )
