@@ -208,6 +208,22 @@ def test_other_formulas_of_exponentials_are_right_where_these_overflow(name: str
 
 
 @RUNS
+def test_growth_of_any_parameters_is_right_where_its_exponential_overflows(run: Any) -> None:
+    def growth(t: Any, most: Any, first: Any, rate: Any) -> Any:
+        return most / (1 + first * np.exp(-rate * t))
+
+    slopes = run(cr.grad(growth, (0, 1, 2, 3)))
+    np.testing.assert_array_equal(slopes(-900.0, 10.0, 3.0, 1.0), np.zeros(4))
+    narrow = run(cr.grad(growth))(np.float32(-95.0), *np.float32([10.0, 3.0, 1.0]))
+    np.testing.assert_allclose(narrow, 0.0, atol=float(np.finfo(np.float32).tiny))
+    assert run(lambda *given: cr.vjp(growth, *given)[0])(-900.0, 10.0, 3.0, 1.0) == 0.0
+    e = math.exp(-1.0)  # rate · t
+    below = 1 + 3 * e
+    wanted = [10 * 3 * e * 2.0 / below**2, 1 / below, -10 * e / below**2, 10 * 3 * e * 0.5 / below**2]
+    np.testing.assert_allclose(slopes(0.5, 10.0, 3.0, 2.0), wanted, rtol=1e-14)
+
+
+@RUNS
 def test_the_logarithm_of_a_density_does_not_underflow(run: Any) -> None:
     def cost(x: Any, width: Any) -> Any:
         return -np.sum(np.log(np.exp(-0.5 * (x / width) ** 2) / (width * math.sqrt(2 * math.pi))))
@@ -231,7 +247,8 @@ def near_misses(e: Any, u: Any, v: Any) -> list[Any]:
     s = e(u) + e(v) + 2.0
     return [
         1 / (2 - e(u)), e(u) / (1 + e(v)), (e(u) - e(v)) / (e(u) + s), (e(u) - 1) / (1 + e(v)), 2 - 1 / (1 + e(u)),
-        e(-u) * (1 / (1 + e(-v))), np.log(1 - e(-abs(u))), np.log(v * v + e(u)), (1 + e(u)) ** 2, (1 + e(u)) ** -0.5,
+        e(-u) * (1 / (1 + e(-v))), np.log(1 - e(-abs(u))), np.log(v * v + e(u)), v / (u - v * e(u)),
+        (1 + e(u)) ** 2, (1 + e(u)) ** -0.5,
         1 / (3 + e(u)) ** 2, u / (0.5 + e(-v)), np.log(3 * e(u) + 0.25), np.log(e(u) / (1 + e(v))),
         np.log(e(u) * v * v), np.log1p(2 * e(u)), e(u) / np.sum(e(u)) + e(v), np.log(np.sum(e(u)) / s),
         e(u) / np.sum(e(v)), e(u)[::-1] / np.sum(e(u)), np.sqrt(u * u + v * v * v * v), np.sqrt(u * u * v * v),

@@ -12,15 +12,19 @@ with the same value, to rounding, that stays right where the written one does no
     ln(p · eᶻ)                            ln p + z
     exp(v), v of exponentials             0 without them where v is below −800
     1/(eᶻ − 1), 1/cosh z, ln cosh z       the same, by e⁻ᶻ where z is large
+    a/(p + k·eᶻ)                          0 where eᶻ is ∞
     r · r of a root, a distance, |x|      what it is the root of
     √s of a sum of squares                a distance, with the derivative 0 at 0
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
+
+import numpy as np
 
 from chainrule.graph import ops
 from chainrule.graph.choices import with_safe_branches
@@ -104,7 +108,7 @@ def _quotient(x: Node) -> Maybe:
     above, below = x.inputs
     if not has_exponentials(below):
         return None
-    return _softmax(x) or _hyperbolic_tangent(x) or _divided(above, below)
+    return _softmax(x) or _hyperbolic_tangent(x) or _divided(above, below) or _vanishing(x)
 
 
 def _softmax(x: Node) -> Maybe:
@@ -163,6 +167,31 @@ def _divided(above: Node, below: Node, deep: int = DEEP) -> Maybe:
     if inverse is None:
         return None
     return inverse if is_number(above, 1) else _written(ops.MULTIPLY, above, inverse)
+
+
+def _vanishing(x: Node) -> Maybe:
+    """a/(p + k·eᶻ) of any k: 0 where eᶻ is ∞, unless k is 0 or a is ∞ too."""
+    above, below = x.inputs
+    if below.op not in (ops.ADD, ops.SUBTRACT) or has_exponentials(above):
+        return None
+    parts = [(term, e) for term in below.inputs for e in _factors(term) if e.op is ops.EXP]
+    if not parts:
+        return None
+    gone = functools.reduce(_either, (_is_infinite(term, e) for term, e in parts))
+    finite = Node(ops.LESS, (Node(ops.ABSOLUTE, (above,)), filled(math.inf, above)))
+    gone = Node(ops.LOGICAL_AND, (gone, finite))
+    return Node(ops.SELECT, (gone, *with_safe_branches(gone, filled(0, x), x)))
+
+
+def _is_infinite(term: Node, power: Node) -> Node:
+    """Where eᶻ is ∞, and what it is multiplied with is not 0."""
+    (z,), rest = power.inputs, _with(term, power, filled(1, power))
+    large = Node(ops.LESS, (filled(math.log(np.finfo(z.type.dtype).max), z), z))
+    return Node(ops.LOGICAL_AND, (large, Node(ops.NOT_EQUAL, (rest, filled(0, rest))))) if rest else large
+
+
+def _either(a: Node, b: Node) -> Node:
+    return Node(ops.LOGICAL_OR, (a, b))
 
 
 def _inverse(x: Node) -> Maybe:
