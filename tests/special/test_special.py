@@ -168,7 +168,7 @@ def test_functions_of_known_numbers_are_scipys() -> None:
     np.testing.assert_allclose(special.polygamma(orders, EDGES[1:5]), scipy_special.polygamma(orders, EDGES[1:5]))
     np.testing.assert_allclose(special.multigammaln(5.0, 3), scipy_special.multigammaln(5.0, 3))
     np.testing.assert_allclose(special.multigammaln(EDGES[4:7], 2), scipy_special.multigammaln(EDGES[4:7], 2))
-    np.testing.assert_allclose(special.zeta(EDGES[3:5]), scipy_special.zeta(EDGES[3:5]))
+    np.testing.assert_allclose(special.zeta(EDGES[2:5]), scipy_special.zeta(EDGES[2:5]))
 
 
 # derivatives
@@ -309,6 +309,18 @@ def test_names_and_arguments_are_scipys() -> None:
         assert hasattr(scipy_special, name)
     assert list(inspect.signature(special.logsumexp).parameters) == ["a", "axis", "b", "keepdims", "return_sign"]
     assert list(inspect.signature(special.gammaln).parameters) == ["x"]
+
+
+UNIVERSAL = [name for name in special.__all__ if isinstance(getattr(scipy_special, name), np.ufunc)]
+
+
+@pytest.mark.parametrize("name", UNIVERSAL)
+def test_scipys_own_function_given_a_traced_array_hands_it_over(name: str) -> None:
+    mine, theirs = getattr(special, name), getattr(scipy_special, name)
+    arguments = [0.3, 0.6][: theirs.nin]
+    found = cr.grad(lambda x: theirs(x, *arguments[1:]))(0.3)
+    assert found == cr.grad(lambda x: mine(x, *arguments[1:]))(0.3)
+    assert theirs(as_array(0.3), *arguments[1:]).value == mine(*arguments)
 
 
 def test_what_does_not_fit_is_refused() -> None:

@@ -2,8 +2,9 @@
 
 Names, argument orders and values are those of `scipy.special`, which is not needed. On plain arrays and numbers they
 return plain arrays and numbers; under derivatives of any order, `vmap` and `compile` they are recorded, like the
-functions of `chainrule.numpy`. Single-precision numbers are computed in double precision and rounded once. Each
-docstring says by how many units in the last place (ULP) a result in double precision was off at most, against mpmath.
+functions of `chainrule.numpy`, and SciPy's own universal functions hand over what is traced. Single-precision numbers
+are computed in double precision and rounded once. Each docstring says by how many units in the last place (ULP) a
+result in double precision was off at most, against mpmath.
 """
 
 from __future__ import annotations

@@ -38,15 +38,17 @@ _BERNOULLI = (
 
 @formula()
 def zeta(x: Any, q: Any = 1.0, /) -> Array:
-    """Hurwitz's ζ function `Σₖ (k + q)⁻ˣ` from k = 0 on, for `x > 1` and `q > 0`; Riemann's for `q = 1`. nan elsewhere.
+    """Hurwitz's ζ function `Σₖ (k + q)⁻ˣ` from k = 0 on, for `x > 1` and `q > 0`; Riemann's for `q = 1`.
 
-    Ten terms, and the others by the formula of Euler and Maclaurin. It has derivatives by both. At most 12 ULP.
+    ∞ for `x = 1`, nan elsewhere. Ten terms, and the others by the formula of Euler and Maclaurin. It has derivatives by
+    both. At most 12 ULP.
 
     >>> from chainrule import special
     >>> float(special.zeta(2.0))  # π²/6
     1.6449340668482264
     """
-    return _hurwitz(ew.where(x > 1, x, math.nan), ew.where(q > 0, q, math.nan))
+    found = _hurwitz(ew.where(x > 1, x, math.nan), ew.where(q > 0, q, math.nan))
+    return ew.where((x == 1) & (as_array(q) > 0), math.inf, found)
 
 
 def _hurwitz(s: Any, q: Array) -> Array:

@@ -424,7 +424,7 @@ def _handed_over(
 ) -> Any:
     """What chainrule.numpy's function of that name makes of it; without one, NumPy's own, if all is plain."""
     place = getattr(namespace(), module.removeprefix("numpy.")) if module in _MODULES else namespace()
-    function = getattr(place, name, None) if name in place.__all__ else None
+    function = getattr(place, name, None) if name in place.__all__ else _of_scipy(name)
     if function is not None:
         return getattr(function, method)(*inputs, **options)
     if name in _TEXTS:
@@ -438,6 +438,12 @@ def _handed_over(
             "it is NumPy's own.",
         ) from None
     return original(*inputs, **options)
+
+
+def _of_scipy(name: str) -> Any:
+    """What SciPy's universal function of that name hands over to: that it is SciPy's, it does not say."""
+    special = import_module("chainrule.special")
+    return getattr(special, name, None) if name in special.__all__ else None
 
 
 _TEXTS = frozenset({"array2string", "array_repr", "array_str"})
@@ -763,7 +769,7 @@ class Array:
         found: float | int | bool = self._only("item", plain_value(self.node, _ITEM))
         return found
 
-    # NumPy's own functions, given an Array, hand over to those of chainrule.numpy
+    # NumPy's own functions and SciPy's special ones, given an Array, hand over to chainrule's
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         return _handed_over(ufunc.__name__, getattr(ufunc, method), inputs, options, method=method)
