@@ -142,6 +142,8 @@ OPTIONS: dict[str, Callable[[Any, Any], Any]] = {
     "several axes": lambda np, x: np.hypot.reduce(x, axis=(1, 0), keepdims=True),
     "nothing": lambda np, x: np.logaddexp.reduce(x[:0], axis=0),
     "nothing accumulated": lambda np, x: np.subtract.accumulate(x[:0], axis=0),
+    "the largest of nothing so far": lambda np, x: np.maximum.accumulate(x[:0], axis=0),
+    "the smallest of nothing so far": lambda np, x: np.minimum.accumulate(x[:, :0], axis=1),
 }
 
 

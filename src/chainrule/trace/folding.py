@@ -119,6 +119,8 @@ def _running(function: Universal, x: Array, axis: int) -> Array:
 def _running_largest(a: Any, axis: int, dtype: Any) -> Array:
     """The derivative goes to where each value is first."""
     x = _as(as_array(a), dtype)
+    if not x.size:
+        return x
     along = _running(ew.maximum, apply(ops.STOP_GRADIENT, x.node), axis)
     front = (slice(None),) * axis
     before, after = along[(*front, slice(None, -1))], along[(*front, slice(1, None))]
