@@ -434,8 +434,8 @@ def _handed_over(
     except ChainruleError:
         raise TracingError(
             f"{module}.{name} has no derivative in chainrule.",
-            cure="See chainrule.numpy for what has, and z = z.at[i].set(x) to change elements; of cr.stop_gradient(x) "
-            "it is NumPy's own.",
+            cure="See chainrule.numpy and chainrule.special for what has, and z = z.at[i].set(x) to change elements; "
+            "of cr.stop_gradient(x) it is NumPy's own.",
         ) from None
     return original(*inputs, **options)
 
