@@ -308,6 +308,7 @@ def test_every_exception_is_also_the_one_that_numpy_users_expect() -> None:
         "ShapeError": ValueError, "DTypeError": TypeError, "TracingError": TypeError, "DifferentiationError": TypeError,
         "GraphError": ValueError, "OptionError": ValueError, "DataError": ValueError, "FormatError": ValueError,
         "StorageError": OSError, "NativeError": RuntimeError, "GradientMismatch": AssertionError,
+        "SizeError": MemoryError,
     }  # fmt: skip
     kinds = {n: t for n, t in vars(errors).items() if isinstance(t, type) and issubclass(t, ChainruleError)}
     assert set(kinds) == {*expected, "ChainruleError"}
