@@ -69,3 +69,27 @@ def test_learn_says_so_if_nothing_stands_out(work: Path, images: Path, chainrule
     *_, standing_out, following = done.stdout.splitlines()
     assert standing_out == "Nothing that was recorded while it learned stands out."
     assert following.startswith("Next: save a run")
+
+
+@pytest.mark.parametrize("rate", ["1000", "1e30", "0", "1e-9", "100"])
+def test_learn_never_reassures_where_a_constant_answer_does_as_well(
+    rate: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert execute(["learn", "--rate", rate, "--epochs", "2", "--no-save"]) == 0
+    *_, verdict, standing_out, _ = capsys.readouterr().out.splitlines()
+    assert "better than always answering the most common class, 10.70%." in verdict
+    assert "The validation cost, " in verdict
+    assert "that of the best constant answer, 0.4498." in verdict
+    assert "stands out" not in standing_out
+    assert "rate is too high" not in standing_out or float(rate) > 1
+
+
+def test_diagnose_never_reassures_there_either(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for rate in ("1000", "0"):
+        assert execute(["learn", "--rate", rate, "--epochs", "1", "--quiet", "-o", "run"]) == 0
+        capsys.readouterr()
+        assert execute(["diagnose", "run"]) == 0
+        printed = capsys.readouterr().out
+        assert "The cost, " in printed
+        assert "is above that of the best constant answer" in printed
+        assert "nothing stands out" not in printed
