@@ -373,6 +373,16 @@ def test_a_kernel_is_smooth_inside_a_loop_and_a_branch(run: Any) -> None:
 
 
 @RUNS
+def test_what_goes_forward_only_still_goes_forward_twice(run: Any) -> None:
+    def looped(x: Any) -> Any:
+        return cr.while_loop(lambda c: c[0] < 3.0, lambda c: (c[0] + 1.0, c[1] * x), (0.0, x))[1] * abs(x)
+
+    cubed = cr.custom_derivative(lambda x: x**3, pull=lambda e, y, x: 0 * e, push=lambda t, y, x: 3 * t[0] * x**2)
+    for function, wanted in ((looped, 160.0), (lambda x: cubed(x) * abs(x), 48.0)):
+        assert run(cr.jacfwd(cr.jacfwd(function)))(2.0) == wanted
+
+
+@RUNS
 def test_roots_and_powers_that_undo_each_other_leave_nothing_behind(run: Any) -> None:
     for function, slope_at_0 in (
         (lambda x: np.sqrt(x) ** 2, 1.0), (lambda x: np.power(x, 0.5) ** 2, 1.0), (lambda x: x**0.5 * x**0.5, 1.0),
