@@ -173,6 +173,14 @@ def test_the_function_is_looked_at_once_more_and_its_arrays_stay_as_they_are() -
     assert looked == [2]
 
 
+def test_a_table_is_seen_as_it_is_at_each_call() -> None:
+    table = np.arange(4.0)
+    compiled = cr.compile(lambda i: table[i])
+    assert compiled(INDEX).tolist() == [3.0, 0.0, 2.0]
+    table[0] = 7.0
+    assert compiled(INDEX).tolist() == [3.0, 7.0, 2.0]
+
+
 def test_what_a_function_does_not_see_by_name_is_refused_with_the_cure() -> None:
     with pytest.raises(TracingError, match=r"np.take\(x, i, axis=0\) or np.asarray\(x\)\[i\]"):
         cr.compile(lambda i: np.ones(3)[i])(INDEX)
