@@ -94,12 +94,13 @@ def _evaluate(node: Node) -> None:
 
 
 def _check_size(node: Node) -> None:
-    """SizeError if the value of a node is larger than the memory."""
+    """SizeError if the value of a node is larger than the memory that is free."""
     check_room(
         node.type.bytes,
         f"a value of type {node.type}, by {node.op}, takes",
         "Compile the function: what kernels hand on within them takes none. Or go through the rows in parts, with "
         "cr.scan.",
+        now=True,
     )
 
 
@@ -113,6 +114,7 @@ def applied(node: Node, inputs: Sequence[Any]) -> Any:
 
 def _in_parts(node: Node, inputs: Sequence[Array]) -> Array:
     """An elementwise operation, a part of its longest axis after the other: between them Ctrl-C is answered."""
+    _check_size(node)
     result = np.empty(node.type.shape, node.type.dtype)
     axis = int(np.argmax(node.type.shape))
     *operands, into = (np.moveaxis(x, axis, 0) for x in (*inputs, result))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chainrule.errors import SizeError
 
-__all__ = ["FITS", "check_room", "memory"]
+__all__ = ["FITS", "check_room", "free", "memory"]
 
 FITS = 1 << 28  # bytes that are there wherever this runs
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # of a container
@@ -29,7 +29,25 @@ def memory() -> int | None:
     return min(found)
 
 
-def check_room(needed: int, what: str, cure: str) -> None:
-    """SizeError if so many bytes are more than there are: asked for, they would come to a halt, or to be killed."""
-    if needed > FITS and (most := memory()) is not None and needed > most:
-        raise SizeError(f"{what} {needed / 1e9:.1f} GB of memory, and this machine has {most / 1e9:.1f} GB.", cure=cure)
+def free() -> int | None:
+    """The bytes of it that are free now, as far as the system says; None where nobody says."""
+    most = memory()
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        free_ = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, ValueError, StopIteration):
+        return most
+    return free_ if most is None else min(most, free_)
+
+
+def check_room(needed: int, what: str, cure: str, *, now: bool = False) -> None:
+    """SizeError if so many bytes are more than there are, or, of what is asked for `now`, than are free.
+
+    Asked for all the same, they would bring the machine to a halt, or the process would be killed.
+    """
+    if needed <= FITS:
+        return
+    most = free() if now else memory()
+    if most is not None and needed > most:
+        has = f"{most / 1e9:.1f} GB are free" if now else f"this machine has {most / 1e9:.1f} GB"
+        raise SizeError(f"{what} {needed / 1e9:.1f} GB of memory, and {has}.", cure=cure)

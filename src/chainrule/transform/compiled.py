@@ -148,7 +148,8 @@ def _check_hashable(structure: Structure) -> None:
             raise OptionError(
                 f"an argument holds {value!r}, which is no array, and is not hashable: a compiled function cannot know "
                 "for which others its program holds.",
-                cure=f"Give {type(value).__name__} a __hash__ that goes with its __eq__, or close over it.",
+                cure="Make it hashable: a tuple in place of a list, a class with a __hash__ that goes with its __eq__; "
+                "or close over it.",
             ) from None
 
 
