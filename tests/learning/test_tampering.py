@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import math
 import os
@@ -34,10 +35,12 @@ OPTIONS: dict[str, Any] = {
 }  # fmt: skip
 
 
+@functools.cache
 def layered() -> cr.Run:
     return cr.learn(cr.nn.Network([3, 4, 2]), (X, LABELS), validation=(X[:4], LABELS[:4]), **OPTIONS)
 
 
+@functools.cache
 def connected() -> cr.Run:
     units = [cr.nn.Units("hidden", 3, "tanh"), cr.nn.Units("output", 2)]
     links = [("input", "hidden"), cr.nn.Connection("hidden", "output", places=((0, 1, -1), (1, 0, 2)))]
