@@ -163,7 +163,7 @@ def learn(
             saved = None if no_save else folders.save(run, output, f"{data.name}-{'-'.join(map(str, sizes))}")
         finally:  # what was learnt is told even if it could not be kept
             if not quiet and says(json):
-                show(report.result(run, saved))
+                show(report.result(run, saved), after_progress=True)
     if json is not None:
         write_figures("learn", {**report.contents(run), "saved": None if saved is None else str(saved)}, json)
     if saved is not None and says(json):

@@ -42,11 +42,11 @@ def _check_kind(picture: Path) -> None:
         raise OptionError(f"--plot {picture} does not name a kind of picture.", cure=cure)
 
 
-def show(shown: Any) -> None:
-    """Print on the terminal; or lines as long as they need to be, for whatever reads them."""
+def show(shown: Any, *, after_progress: bool = False) -> None:
+    """Print on the terminal, set apart from what was shown before; or lines as long as they need to be, elsewhere."""
     console = Console(highlight=False, markup=False, emoji=False)
     if console.is_terminal:
-        console.print(shown)
+        console.print(*([""] if after_progress else []), shown, sep="\n")
     else:
         print(text(shown, _WIDTH))
 

@@ -64,4 +64,6 @@ def _next(saved: Path | None) -> str:
 
 
 def _plain(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
     return value if isinstance(value, str) else json.dumps(value)

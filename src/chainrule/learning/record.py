@@ -22,7 +22,7 @@ class Record:
     seconds: float
 
     def __repr__(self) -> str:
-        return f"Record(epoch {self.epoch}: {self.told(', ')})"
+        return f"Record(epoch {self.epoch}: {self.told(', ').replace('  ', ' ')})"
 
     def told(self, gap: str = "   ") -> str:
         """Its figures in a few words: `training 0.1038  87.94%   validation 0.1309  82.60%   0.22 s`."""
