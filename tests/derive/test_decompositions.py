@@ -256,7 +256,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "eig": (lambda: cnp.linalg.eig(A), DTypeError, "write linalg.eigh(a)"),
     "eigvals by NumPy's name": (lambda: np.linalg.eigvals(A), DTypeError, "write linalg.eigvalsh(a)"),
     "eigh of no square": (lambda: cnp.linalg.eigh(TALL), ShapeError, "eigh needs square matrices, not f64[3,2]"),
-    "eigh, UPLO": (lambda: cnp.linalg.eigh(A, "X"), OptionError, "UPLO is 'L' or 'U', not 'X'"),
+    "eigh, UPLO": (lambda: cnp.linalg.eigh(A, "X"), OptionError, "UPLO must be one of 'L', 'U', not 'X'"),
     "svd in full": (lambda: cnp.linalg.svd(TALL), OptionError, "full_matrices=False"),
     "svd, hermitian": (lambda: cnp.linalg.svd(A, hermitian=True), OptionError, "linalg.eigh(a)"),
     "svd of a vector": (lambda: cnp.linalg.svd(A[0]), ShapeError, "svd needs matrices, not f64[3]"),

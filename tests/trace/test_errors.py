@@ -79,7 +79,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[ChainruleError], str, str]] = {
         lambda: cnp.concatenate([M, M[:, :2]]), ShapeError, "cannot concatenate f64[3,4] and f64[3,2] along", ""),
     "stack": (lambda: cnp.stack([V, V[:2]]), ShapeError, "stack needs arrays of one shape, not f64[5] and f64[2]", ""),
     "pad": (lambda: cnp.pad(V, (-1, 0)), ShapeError, "is no padding of f64[5]", ""),
-    "pad, a mean": (lambda: cnp.pad(V, 1, "mean"), OptionError, "does not take the mode 'mean'", "reflect"),
+    "pad, a mean": (lambda: cnp.pad(V, 1, "mean"), OptionError, "'symmetric', 'wrap', not 'mean'", ""),
     "where=": (
         derived(lambda x: cnp.exp(x, where=x > 0)), OptionError, "exp of a traced array does not take where", ""),
     "out=": (

@@ -172,15 +172,15 @@ def test_correlation_with_oneself_is_flat() -> None:
 
 
 REFUSED: dict[str, tuple[Callable[[], Any], type[ChainruleError], str]] = {
-    "gradient, order": (lambda: cnp.gradient(as_array(V), edge_order=3), OptionError, "no edge_order 3"),
+    "gradient, order": (lambda: cnp.gradient(as_array(V), edge_order=3), OptionError, "from 1 to 2, not 3"),
     "gradient, spacings": (lambda: cnp.gradient(as_array(M), 1.0, 2.0, 3.0), OptionError, "3 spacings for 2 axes"),
     "gradient, too few": (lambda: cnp.gradient(as_array(V[:1])), ShapeError, "fewer than 2 elements"),
     "gradient, coordinates": (lambda: cnp.gradient(as_array(V), V[:2]), ShapeError, "for 4 elements"),
     "partition": (lambda: cnp.partition(as_array(V), 4), OptionError, "the place 4 is outside an axis of 4"),
     "choose": (lambda: cnp.choose(as_array(I), [1.0, 2.0]), OptionError, "not all among 0…1"),
-    "choose, mode": (lambda: cnp.choose(as_array(I), [1.0], mode="odd"), OptionError, "no mode 'odd'"),
+    "choose, mode": (lambda: cnp.choose(as_array(I), [1.0], mode="odd"), OptionError, "one of .*not 'odd'"),
     "unravel_index": (lambda: cnp.unravel_index(as_array(9), (3, 3)), OptionError, "not all among 0…8"),
-    "unravel_index, order": (lambda: cnp.unravel_index(as_array(0), 3, "A"), OptionError, "'C' or 'F'"),
+    "unravel_index, order": (lambda: cnp.unravel_index(as_array(0), 3, "A"), OptionError, "'C', 'F', not 'A'"),
     "ravel_multi_index": (lambda: cnp.ravel_multi_index((as_array(0),), (3, 3)), ShapeError, "1 indices for 2 axes"),
     "bincount, negative": (lambda: cnp.bincount(as_array([-1])), OptionError, "no negative numbers"),
     "bincount, floats": (lambda: cnp.bincount(as_array(V)), ShapeError, "a vector of integers"),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.checks import one_of
 from chainrule.errors import OptionError, ShapeError
 from chainrule.graph import ops
 from chainrule.graph.interpret import INTEGERS, has_value
@@ -204,8 +205,7 @@ _SIZE = f"Scale np.arange(n), of a number of elements that is known. {INTEGERS}"
 @recorded(np.meshgrid)
 def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Array, ...]:
     """Each vector along an axis of its own, repeated along the others'; the first two exchanged unless "ij"."""
-    if indexing not in ("xy", "ij"):
-        raise OptionError(f"meshgrid's indexing is 'xy' or 'ij', not {indexing!r}.")
+    one_of("meshgrid: indexing", indexing, ("xy", "ij"))
     vectors = [core.reshape(as_array(x), -1) for x in xi]
     order = list(range(len(vectors)))
     if indexing == "xy" and len(order) > 1:

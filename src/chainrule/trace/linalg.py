@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import numpy as np
 from numpy.linalg import LinAlgError as LinAlgError
 
-from chainrule.checks import whole_number
+from chainrule.checks import one_of, whole_number
 from chainrule.errors import DTypeError, OptionError, ShapeError
 from chainrule.graph import ops
 from chainrule.graph.interpret import has_value
@@ -168,9 +168,8 @@ def eigh(a: Any, UPLO: str = "L") -> EighResult:  # noqa: N803 - NumPy's name
     The derivative is that for symmetric `a`, and symmetric itself. Source: Giles, An extended collection of matrix
     derivative results for forward and reverse mode algorithmic differentiation, 2008.
     """
-    if UPLO.upper() not in ("L", "U"):
-        raise OptionError(f"eigh: UPLO is 'L' or 'U', not {UPLO!r}.")
-    pairs = apply(ops.EIGH, _square("eigh", a).node, attributes=(UPLO.upper(),))
+    half = one_of("eigh: UPLO", UPLO.upper() if isinstance(UPLO, str) else UPLO, ("L", "U"))
+    pairs = apply(ops.EIGH, _square("eigh", a).node, attributes=(half,))
     return EighResult(pairs[..., 0], shaping.matrix_transpose(pairs[..., 1:]))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.checks import one_of
 from chainrule.errors import OptionError, ShapeError
 from chainrule.graph import ops
 from chainrule.graph.interpret import has_value
@@ -110,8 +111,8 @@ def take(a: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") 
         index = ew.remainder(index, x.shape[along])
     elif mode == "clip":
         index = ew.clip(index, 0, x.shape[along] - 1)
-    elif mode != "raise":
-        raise OptionError(f"take has no mode {mode!r}.", cure="raise, wrap, clip")
+    else:
+        one_of("take: mode", mode, ("raise", "wrap", "clip"))
     if has_value(index.node) and index.ndim == 0:
         return x[(*(slice(None),) * along, int(index))]
     return core.taken(x, index, along)
@@ -145,8 +146,7 @@ def _place(x: Array, axis: int) -> Array:
 @recorded(np.searchsorted)
 def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Array:
     """Where values belong in a vector that is in order: how many elements are less, or not greater. No derivative."""
-    if side not in ("left", "right"):
-        raise OptionError(f"side must be 'left' or 'right', not {side!r}.")
+    one_of("searchsorted: side", side, ("left", "right"))
     ordered = as_array(a)
     if ordered.ndim != 1:
         raise ShapeError(f"searchsorted needs a vector in order, not {ordered.node.type}.")
@@ -287,8 +287,7 @@ def _slid(x: Array, weights: Array, mode: str) -> Array:
     """The sums of `x`, which is the longer, with the weights at every place."""
     if x.ndim != 1 or weights.ndim != 1 or not weights.size:
         raise ShapeError(f"a convolution needs two vectors, not {x.node.type} and {weights.node.type}.")
-    if mode not in ("full", "same", "valid"):
-        raise OptionError(f"a convolution has no mode {mode!r}.", cure="full, same, valid")
+    one_of("the mode of a convolution", mode, ("full", "same", "valid"))
     margin = weights.size - 1
     low, high = {"full": (margin, margin), "same": (weights.size // 2, margin - weights.size // 2), "valid": (0, 0)}[
         mode

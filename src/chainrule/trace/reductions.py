@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.checks import whole_number
 from chainrule.errors import OptionError, ShapeError
 from chainrule.graph import ops
 from chainrule.graph.interpret import has_value
@@ -445,8 +446,7 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Ar
     Points are 1 apart, or by one distance, or one for each axis, or at the coordinates given for each. At both ends
     the slope is that to the only neighbour, with `edge_order=2` that of the nearest parabola.
     """
-    if edge_order not in (1, 2):
-        raise OptionError(f"gradient has no edge_order {edge_order!r}.", cure="1 or 2")
+    edge_order = whole_number("gradient: edge_order", edge_order, 1, 2)
     x = core.as_float(as_array(f))
     named = range(x.ndim) if axis is None else [axis] if isinstance(axis, (int, np.integer)) else axis
     core.normalized_axes(axis, x.ndim)  # each of them once

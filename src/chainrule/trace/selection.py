@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from chainrule.checks import one_of
 from chainrule.errors import OptionError, ShapeError
 from chainrule.graph import ops
 from chainrule.graph.interpret import has_value
@@ -161,8 +162,7 @@ def _bounded(name: str, index: Array, extent: int, mode: str) -> Array:
         return ew.remainder(index, extent)
     if mode == "clip":
         return ew.clip(index, 0, extent - 1)
-    if mode != "raise":
-        raise OptionError(f"{name} has no mode {mode!r}.", cure="raise, wrap, clip")
+    one_of(f"{name}: mode", mode, ("raise", "wrap", "clip"))
     if has_value(index.node) and (((found := shown(index.node)) < 0) | (found >= extent)).any():
         raise OptionError(f"{name}: {found.min()}…{found.max()} are not all among 0…{extent - 1}.")
     return index
@@ -194,8 +194,7 @@ def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: s
 
 
 def _from_the_fastest(rank: int, order: str) -> Sequence[int]:
-    if order not in ("C", "F"):
-        raise OptionError(f"the order is 'C' or 'F', not {order!r}.")
+    one_of("order", order, ("C", "F"))
     return range(rank)[::-1] if order == "C" else range(rank)
 
 

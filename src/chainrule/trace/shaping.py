@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.errors import OptionError, ShapeError
+from chainrule.checks import one_of
+from chainrule.errors import ShapeError
 from chainrule.graph import ops
 from chainrule.graph.node import full
 from chainrule.graph.types import Type
@@ -22,8 +23,8 @@ Axes = int | Sequence[int]
 
 def _in_rows(name: str, order: Any) -> bool:
     """Whether elements are counted along rows, as they lie, or along columns."""
-    if order not in ("C", "F", "K", "A", None):
-        raise OptionError(f"{name}: the order is 'C', 'F', 'A' or 'K', not {order!r}.")
+    if order is not None:
+        one_of(f"{name}: order", order, ("C", "F", "A", "K"))
     return bool(order != "F")
 
 
@@ -426,10 +427,7 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: 
     widths = _widths(x, pad_width)
     if mode == "constant":
         return _padded(x, widths, constant_values)
-    if mode not in ("edge", "reflect", "symmetric", "wrap"):
-        raise OptionError(
-            f"pad of a traced array does not take the mode {mode!r}.", cure="constant, edge, reflect, symmetric, wrap"
-        )
+    one_of("pad of a traced array: mode", mode, ("constant", "edge", "reflect", "symmetric", "wrap"))
     for axis, (low, high) in enumerate(widths):
         if low or high:
             x = core.taken(x, np.pad(np.arange(x.shape[axis]), (low, high), mode), axis)  # type: ignore[call-overload]
