@@ -208,3 +208,17 @@ def test_arrays_made_inside_a_transformation_are_numpys_in_every_other_way() -> 
     assert cr.compile(cr.grad(cost))(np.ones(3)).tolist() == [1.0, 4.0, 4.0]
     assert cr.grad(cost)(np.ones(3)).tolist() == [1.0, 4.0, 4.0]
     assert type(cnp.asarray([1.0])) is np.ndarray
+
+
+class Uncopied:
+    def __init__(self) -> None:
+        self.table = np.arange(4.0)
+
+    def __copy__(self) -> Uncopied:
+        raise RuntimeError("there is one of these")
+
+
+def test_of_an_object_that_cannot_be_copied_the_first_problem_is_told() -> None:
+    owner = Uncopied()
+    with pytest.raises(TracingError, match="np.take"):
+        cr.compile(lambda i: owner.table[i])(np.array([1, 2]))

@@ -43,13 +43,13 @@ def looked_at(function: Callable[..., R], *arguments: Any, **options: Any) -> R:
         return function(*arguments, **options)
     except TracingError as problem:
         copies = _Copies()
-        again: Callable[..., R] = copies.of(function)
-        if not copies.tables:
-            raise
         try:
-            return again(*arguments, **options)
-        except Exception:
+            again: Callable[..., R] = copies.of(function)
+            if copies.tables:
+                return again(*arguments, **options)
+        except Exception:  # what cannot be copied, or fails with Tables too: the first problem is the one to tell
             raise problem from None
+        raise
 
 
 class _Copies:
