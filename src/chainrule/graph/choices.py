@@ -16,7 +16,7 @@ from chainrule.graph.ops import Op
 
 __all__ = ["with_safe_branches"]
 
-_DEEP = 6  # operations, from the choice on, that are looked at
+_DEEP = 8  # operations, from the choice on, that are looked at
 _BARRIERS = frozenset((ops.MARK, ops.STOP_GRADIENT, ops.BITCAST, ops.CAST))
 
 #: Which input of an operation may make its slope infinite, and a number at which it is not.
