@@ -75,9 +75,12 @@ def built(folder: Path) -> Path | None:
 
 
 def pip(python: Path, *arguments: str) -> bool:
-    """Whether pip did as told; what it said if not."""
-    command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--python", str(python)]
-    done = subprocess.run([*command, *arguments], capture_output=True, text=True)
+    """Whether the newest pip, run by that Python, did as told; what it said if not. Older ones may not run on it."""
+    newest = KEPT / "pip"
+    if not newest.is_dir():
+        subprocess.run([sys.executable, "-m", "pip", "--quiet", "install", "--target", newest, "pip"])
+    command = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(newest)})
     if done.returncode:
         print((done.stderr or done.stdout).strip())
     return done.returncode == 0
