@@ -146,7 +146,7 @@ def test_a_loop_that_stops_on_a_value(a: float) -> None:
 
     def root(a: Any) -> Any:
         x, rounds = a, 0
-        while abs(x * x - a) > 1e-13 * a and rounds < 60:
+        while rounds == 0 or (abs(x * x - a) > 1e-13 * a and rounds < 60):
             x, rounds = (x + a / x) / 2, rounds + 1
         return x
 
