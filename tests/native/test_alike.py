@@ -159,5 +159,5 @@ def test_a_product_whose_operand_is_packed_may_begin_inside_a_buffer() -> None:
     moved, starts = from_the_start(kernel)
     assert any(starts)
     assert moved.tiling is not None
-    assert set(moved.tiling.packed) <= set(moved.loads())
+    assert set(moved.tiling.packed) <= set(moved.loads)
     np.testing.assert_allclose(product(v), np.tanh(x @ v[:16].reshape(8, 2).T + v[16:]), rtol=1e-14)

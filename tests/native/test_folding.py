@@ -76,7 +76,7 @@ def test_sums_beside_an_elementwise_operation(shape: str, dtype: Any) -> None:
     graph = elementwise(shape, dtype)
     first, *others = scheduled(graph).kernels
     assert folds(first) == 3
-    assert len(first.loads()) == 1
+    assert len(first.loads) == 1
     assert all(k.sizes == (PARTS,) for k in others)
     assert_native_agrees(graph, given(graph))
 
@@ -179,7 +179,7 @@ def test_a_step_downhill_goes_over_the_weights_once_whatever_is_added_up() -> No
     alone, step = kernels_over(made, 6400)
     assert (folds(alone), folds(step)) == (0, 3)
     assert [s.buffer for s in step.stores if not s.folding] == [made.inputs[0]]
-    assert sum(load.buffer is made.inputs[0] for load in step.loads()) == 1
+    assert sum(load.buffer is made.inputs[0] for load in step.loads) == 1
     assert all(b.type.size <= PARTS for b in made.temporaries)
 
 

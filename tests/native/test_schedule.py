@@ -30,7 +30,7 @@ def stored(made: Schedule) -> list[list[Buffer]]:
 
 
 def read(kernel: Kernel) -> set[Buffer]:
-    return {load.buffer for load in kernel.loads()}
+    return {load.buffer for load in kernel.loads}
 
 
 # fusion
@@ -85,7 +85,7 @@ def test_elementwise_operations_are_one_kernel_and_nothing_between_them_is_kept(
     """)
     assert len(made.kernels) == 1
     assert made.temporaries == []
-    assert len(made.kernels[0].loads()) == 2
+    assert len(made.kernels[0].loads) == 2
 
 
 def test_layout_costs_no_kernel() -> None:
@@ -208,7 +208,7 @@ def test_a_reshaped_value_is_not_read_by_the_kernel_that_is_about_to_write_it() 
     """)
     for kernel in made.kernels:
         written = {store.buffer: store.view for store in kernel.stores}
-        assert all(load.view == written.get(load.buffer, load.view) for load in kernel.loads())
+        assert all(load.view == written.get(load.buffer, load.view) for load in kernel.loads)
 
 
 def test_nothing_is_computed_for_a_result_without_elements() -> None:
@@ -338,7 +338,7 @@ def test_kernels_run_after_what_they_read_and_none_in_vain(program: Program) -> 
 def test_no_kernel_reads_what_it_writes_at_another_place(program: Program) -> None:
     for kernel in schedule(simplify(program.graph)).kernels:
         for store in kernel.stores:
-            assert all(load.view == store.view for load in kernel.loads() if load.buffer is store.buffer)
+            assert all(load.view == store.view for load in kernel.loads if load.buffer is store.buffer)
 
 
 @examples(2)

@@ -36,7 +36,7 @@ def lookups(steps: Sequence[Step], stepped: Collection[Buffer]) -> list[Lookup]:
         lookup
         for step in steps
         if isinstance(step, Kernel)
-        for load in step.loads()
+        for load in step.loads
         for lookup in _lookups(load, stepped)
     )
     return list(dict.fromkeys(lookup for lookup in found if lookup.bytes >= _SHORTEST))

@@ -28,7 +28,7 @@ __all__ = ["from_the_start", "signature"]
 def from_the_start(kernel: Kernel) -> tuple[Kernel, tuple[int, ...]]:
     """The kernel with buffers that begin where it first touches them, and how many elements further that is."""
     starts: dict[Buffer, int] = {}
-    for buffer, view in (*((e.buffer, e.view) for e in kernel.loads()), *((s.buffer, s.view) for s in kernel.stores)):
+    for buffer, view in (*((e.buffer, e.view) for e in kernel.loads), *((s.buffer, s.view) for s in kernel.stores)):
         starts[buffer] = min(view.offset, starts.get(buffer, view.offset))
     moved = tuple(starts.get(buffer, 0) for buffer in kernel.buffers)
     return (rebuilt(kernel, start=lambda buffer: starts[buffer]) if any(moved) else kernel), moved

@@ -217,20 +217,21 @@ class Kernel:
         roots = [*self.expressions, *(e for s in self.stores for e, _ in s.view.indirect)]
         return tuple(walk(roots))
 
-    def loads(self) -> list[Load]:
+    @cached_property
+    def loads(self) -> tuple[Load, ...]:
         """Every load of the kernel."""
-        return [e for e in self.evaluated if isinstance(e, Load)]
+        return tuple(e for e in self.evaluated if isinstance(e, Load))
 
-    @property
-    def buffers(self) -> list[Buffer]:
+    @cached_property
+    def buffers(self) -> tuple[Buffer, ...]:
         """The buffers that the kernel's function takes, in order."""
-        found = dict.fromkeys([*(load.buffer for load in self.loads()), *(s.buffer for s in self.stores)])
-        return [*found, *([self.panel] if self.panel else []), *([HOST] if self.asks else [])]
+        found = dict.fromkeys([*(load.buffer for load in self.loads), *(s.buffer for s in self.stores)])
+        return (*found, *([self.panel] if self.panel else []), *([HOST] if self.asks else []))
 
     @cached_property
     def reads(self) -> frozenset[Buffer]:
         """The buffers that are read."""
-        return frozenset(load.buffer for load in self.loads())
+        return frozenset(load.buffer for load in self.loads)
 
     @cached_property
     def writes(self) -> frozenset[Buffer]:

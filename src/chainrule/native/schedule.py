@@ -546,7 +546,7 @@ def _only_at_its_place(steps: Sequence[Step], writers: Sequence[int], old: Buffe
     if len(writers) > 1 or not isinstance(writer, Kernel):
         return False
     place = next(s.view for s in writer.stores if s.buffer is new)
-    return all(load.view == place for load in writer.loads() if load.buffer is old)
+    return all(load.view == place for load in writer.loads if load.buffer is old)
 
 
 def _depends(kernels: set[int], others: Sequence[int], before: Mapping[int, set[int]]) -> bool:

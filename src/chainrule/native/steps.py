@@ -31,9 +31,9 @@ class HostCall:
     flops = 0
 
     @property
-    def buffers(self) -> list[Buffer]:
+    def buffers(self) -> tuple[Buffer, ...]:
         """The parameters of the step's function."""
-        return list(dict.fromkeys([*self.inputs, self.output, HOST]))
+        return tuple(dict.fromkeys([*self.inputs, self.output, HOST]))
 
     @property
     def reads(self) -> frozenset[Buffer]:
@@ -85,12 +85,12 @@ class Inner:
     asks: bool = False  # now and then, whether to end
 
     @property
-    def buffers(self) -> list[Buffer]:
+    def buffers(self) -> tuple[Buffer, ...]:
         """The parameters of the step's function."""
         calls = self.asks or any(HOST in step.buffers for p in self.programs for step in p.steps)
         host = [HOST] if calls else []
         scratch = [self.scratch] if self.scratch else []
-        return list(dict.fromkeys([*self.inputs, *self.outputs, *scratch, *host]))
+        return tuple(dict.fromkeys([*self.inputs, *self.outputs, *scratch, *host]))
 
     @property
     def reads(self) -> frozenset[Buffer]:

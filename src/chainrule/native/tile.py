@@ -108,7 +108,7 @@ def _streaming(kernel: Kernel, target: Target) -> Tiling:
 
 def _smoothness(kernel: Kernel, axis: int) -> int:
     stores = sum(2 * (s.view.strides[axis] == 1) for s in kernel.stores)
-    return stores + sum((load.view.strides[axis] == 1) for load in kernel.loads())
+    return stores + sum((load.view.strides[axis] == 1) for load in kernel.loads)
 
 
 def _in_sequence(kernel: Kernel) -> Tiling:
@@ -205,7 +205,7 @@ def _blocked(kernel: Kernel) -> Kernel:
     if tiling is None or not tiling.packed or len(tiling.order) != 2:
         return kernel
     inner = tiling.order[1]
-    streamed = [load for load in kernel.loads() if load.view.strides[inner] and load not in tiling.packed]
+    streamed = [load for load in kernel.loads if load.view.strides[inner] and load not in tiling.packed]
     row = prod(kernel.sizes[kernel.outputs :]) * streamed[0].dtype.itemsize if streamed else 0
     rows = _SECOND_LEVEL // 2 // row if row * kernel.sizes[inner] > _SECOND_LEVEL else 0
     block = next((n for n in range(min(rows, kernel.sizes[inner]), 0, -1) if kernel.sizes[inner] % n == 0), 0)
@@ -217,7 +217,7 @@ def _blocked(kernel: Kernel) -> Kernel:
         return axis + (axis >= inner)
 
     cells = (*tiling.cells[:inner], 1, *tiling.cells[inner:])
-    packed = tuple(new for old, new in zip(kernel.loads(), split.loads(), strict=True) if old in tiling.packed)
+    packed = tuple(new for old, new in zip(kernel.loads, split.loads, strict=True) if old in tiling.packed)
     order = (inner, *map(moved, tiling.order))
     return split.with_tiling(Tiling(moved(tiling.axis), tiling.lanes, cells, order, packed))
 
