@@ -105,7 +105,7 @@ def any_step(request: pytest.FixtureRequest) -> Step:
 
 
 def readers(made: Schedule, buffer: Buffer) -> list[int]:
-    return [n for n, kernel in enumerate(made.kernels) if any(load.buffer is buffer for load in kernel.loads())]
+    return [n for n, kernel in enumerate(made.kernels) if any(load.buffer is buffer for load in kernel.loads)]
 
 
 def writers(made: Schedule, buffer: Buffer) -> list[int]:
