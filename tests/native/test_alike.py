@@ -122,6 +122,21 @@ def test_choosing_the_order_of_steps_looks_at_each_a_few_times(monkeypatch: pyte
     assert found[2] < 2.2 * found[1] < 4.8 * found[0]
 
 
+def test_no_kernel_grows_with_the_length_of_a_program() -> None:
+    """LLVM takes more than twice the time for a function of twice the length."""
+
+    def cost(weights: Any, x: Any) -> Any:
+        for k in range(200):
+            x = cnp.sin(weights[k] * x) + x
+        return x
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Hint)
+        made = cr.compile(cr.grad(cost)).program(np.ones(200), 0.5).schedule
+    assert max(len(k.stores) for k in made.kernels) <= 48
+    assert sum(len(k.stores) for k in made.kernels) > 400
+
+
 def test_a_long_chain_in_the_body_of_a_scan_compiles() -> None:
     """Hundreds of terms above each other: deeper than Python may call itself."""
 

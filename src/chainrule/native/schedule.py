@@ -56,6 +56,7 @@ _COST: Mapping[ops.Op, int] = MappingProxyType(
 )
 _KEEP_IF_SHARED = 6  # a shared value that costs more operations than this is stored rather than computed again
 _KEEP_IF_LARGE = 150  # operations in one kernel, so that compile time stays proportional to the program
+_MOST_STORES = 48  # of a kernel: the time that LLVM takes for a function grows faster than its length
 _WORTH_FOLDING = 4096  # terms of a sum that is worth adding up where they are computed
 _LONG_STEP = 4096  # bytes from row to row at which the first cache holds only a few rows
 _HEADS = frozenset(
@@ -156,6 +157,11 @@ class _Draft:
     node: Node | None = None
 
     @property
+    def takes_more(self) -> bool:
+        """Whether another node may be computed here as well."""
+        return self.open and len(self.stores) < _MOST_STORES
+
+    @property
     def places(self) -> Coordinates:
         return unit_views(self.lowering.axes)[: len(self.shape)]
 
@@ -204,7 +210,7 @@ class _Scheduler:
         needed = self._needed(node)
         last = max((self.draft_of.get(n, -1) for n in needed), default=-1)
         draft = self.drafts[last] if last >= 0 else None
-        if isinstance(draft, _Draft) and draft.open and draft.shape == node.type.shape:
+        if isinstance(draft, _Draft) and draft.takes_more and draft.shape == node.type.shape:
             try:
                 self._add(draft, node, self._element(draft, node), buffer)
             except Elsewhere:
