@@ -479,3 +479,23 @@ def test_a_form_is_seen_in_equal_constants_and_not_in_arrays_that_change() -> No
         np.testing.assert_allclose(compiled(x / 900), shares(x / 900), rtol=1e-14)
         np.testing.assert_allclose(shifted(np.array([0.5])), np.log(offset + np.exp([0.5])), rtol=1e-14)
         weights[0, 0], offset[0] = 5.0, 7.0
+
+
+QUOTIENTS_OF_DISTANCES: dict[str, Callable[[Any], Any]] = {
+    "by a logarithm": lambda x: cnp.sin(cnp.hypot(x, cnp.exp(x)) / cnp.log(x / 0.9)),
+    "by a root less one": lambda x: cnp.sin(cnp.hypot(x, 1.0) / (cnp.sqrt(x) - 1)),
+    "by a power less one": lambda x: cnp.hypot(x, 2.0) ** 3 / (x**1.5 - 1),
+    "by an angle": lambda x: cnp.exp(cnp.hypot(x, x) / cnp.arctanh(x)),
+    "in a minimum": lambda x: cnp.minimum(x, cnp.hypot(x, cnp.exp(x)) / cnp.log(x / 0.9)) ** 3,
+    "chosen": lambda x: cnp.where(x > 0.5, 1 / cnp.log(x), 1 / (cnp.exp(x) - 1)),
+}
+
+
+@pytest.mark.parametrize("case", QUOTIENTS_OF_DISTANCES)
+@pytest.mark.parametrize("x", [0.3, 0.72])
+def test_what_stands_in_for_a_side_that_is_not_taken_makes_no_zero_of_a_divisor(case: str, x: float) -> None:
+    """The numbers at which slopes are safe, such as ln 1, may be divided by further on."""
+    slope = cr.grad(QUOTIENTS_OF_DISTANCES[case])
+    difference = (slope(x + 1e-6) - slope(x - 1e-6)) / 2e-6
+    for second in (cr.grad(slope), cr.compile(cr.grad(slope)), cr.jacobian(slope, mode="forward")):
+        assert second(x) == pytest.approx(difference, rel=1e-6)

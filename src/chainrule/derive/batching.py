@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from chainrule.derive.batch_rules import BATCH, BATCH_TOGETHER
 from chainrule.graph import ops
-from chainrule.graph.node import Node, between
+from chainrule.graph.node import Node, between, results
 from chainrule.trace.array import Array, carry_origins, origins_of
 
 __all__ = ["batch"]
@@ -32,8 +32,8 @@ def _batch(node: Node, whole: dict[Node, Array], size: int) -> None:
     inputs = [whole.get(n, Array(n)) for n in node.inputs]
     batched = [n in whole for n in node.inputs]
     if node.op in BATCH_TOGETHER:
-        for n, result in enumerate(BATCH_TOGETHER[node.op](node, inputs, batched, size, batch)):
-            whole[Node(ops.RESULT, (node,), (n,))] = result
+        found = BATCH_TOGETHER[node.op](node, inputs, batched, size, batch)
+        whole.update(zip(results(node), found, strict=True))
     else:
         whole[node] = BATCH[node.op](node, inputs, batched, size)
         carry_origins(whole[node].node, origins_of(node))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from chainrule.derive.push_rules import PUSH, PUSH_TOGETHER
 from chainrule.graph import ops
-from chainrule.graph.node import Node, between
+from chainrule.graph.node import Node, between, results
 from chainrule.trace.array import Array
 
 __all__ = ["push_forward"]
@@ -47,6 +47,6 @@ def _note(node: Node, found: Array | list[Array | None], tangent: dict[Node, Arr
     if isinstance(found, Array):
         tangent[node] = found
         return
-    for n, change in enumerate(found):
+    for result, change in zip(results(node), found, strict=True):
         if change is not None:
-            tangent[Node(ops.RESULT, (node,), (n,))] = change
+            tangent[result] = change

@@ -47,8 +47,9 @@ def _safe(x: Node, condition: Node, taken: bool, deep: int = _DEEP) -> Node:
     return replaced(x, tuple(inputs))
 
 
-def _is_safe(x: Node, condition: Node, deep: int = 3) -> bool:
-    """Whether the same choice has been made already, or there is nothing to choose."""
-    if x.op is ops.FULL or (x.op is ops.SELECT and x.inputs[0] is condition):
-        return True
-    return deep > 0 and x.op in ops.ELEMENTWISE and all(_is_safe(n, condition, deep - 1) for n in x.inputs)
+def _is_safe(x: Node, condition: Node) -> bool:
+    """Whether the same choice has been made of it already, or there is nothing to choose.
+
+    What is made of numbers that were chosen so may itself be no safe one: a logarithm of 1 is a divisor of 0.
+    """
+    return x.op is ops.FULL or (x.op is ops.SELECT and x.inputs[0] is condition)
