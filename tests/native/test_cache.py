@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -61,6 +62,13 @@ def test_a_program_is_compiled_once_and_then_read_from_disk(folder: Path, compil
     np.testing.assert_array_equal(doubled(), ANSWER)
     assert len(compilations) == 1
     assert len(entries(folder)) == 1
+
+
+def test_a_program_from_disk_says_of_itself_what_one_made_now_does(folder: Path, compilations: list[str]) -> None:
+    made = repr(cr.compile(lambda x: x * 5.0).program(np.ones(3)))
+    gc.collect()
+    assert repr(cr.compile(lambda x: x * 5.0).program(np.ones(3))) == made == "<program of 1 kernel: f64[3] to f64[3]>"
+    assert len(compilations) == 1
 
 
 def test_an_equal_program_in_the_same_process_shares_its_code(folder: Path, compilations: list[str]) -> None:

@@ -89,10 +89,8 @@ class Functions:
             self.write(program.steps, inline=small)
         function, address = _opened(self.module, step, inline)
         write = {"scan": _scan, "while": _while, "cond": _cond}[step.kind]
-        if small:
-            step = replace(
-                step, scratch=None
-            )  # what it works on is the function's own, and so comes to lie in registers
+        if small:  # what it works on is the function's own, and so comes to lie in registers
+            step = replace(step, scratch=None)
         if small and not inline:
             self.module.loops.append(function.name)
             carried = {b: _own(function, b) for b in step.outputs[: step.carried]}

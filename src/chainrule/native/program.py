@@ -289,7 +289,7 @@ class Program:
         arguments, results = (
             ", ".join(str(n.type) for n in nodes) or "nothing" for nodes in (self.graph.inputs, self.graph.outputs)
         )
-        return f"<program of {counted(self._code.kernels, 'kernel')}: {arguments} to {results}>"
+        return f"<program of {counted(len(self.schedule.kernels), 'kernel')}: {arguments} to {results}>"
 
     def __str__(self) -> str:
         made = self.schedule
