@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 import chainrule as cr
-from chainrule.insight.hessian import sharpest
-from chainrule.insight.subject import subject_of
+from chainrule.insight.network_and_data import subject_of
+from chainrule.insight.second_order.hessian import sharpest
 from chainrule.learning.optimizers import SGD, Adam, Optimizer
 from chainrule.learning.step import ROW, Objective, Training, WatchedTraining
 from chainrule.nn import Network

@@ -8,7 +8,7 @@ import pytest
 from tests.doctor import programs
 from tests.doctor.programs import PROGRAMS, Program, clean
 
-from chainrule.insight.findings.table import FUNCTIONS, NETWORKS
+from chainrule.insight.findings.pathologies import FUNCTIONS, NETWORKS
 
 _TOP = 3
 rows = pytest.mark.parametrize("program", PROGRAMS, ids=[program.name for program in PROGRAMS])

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 import chainrule as cr
-from chainrule.insight.subject import Subject, subject_of
-from chainrule.insight.vectors import shaped, vector
+from chainrule.insight.network_and_data import Subject, subject_of
+from chainrule.insight.parameter_vector import shaped, vector
 
 Values = np.ndarray[Any, Any]
 

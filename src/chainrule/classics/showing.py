@@ -31,7 +31,7 @@ from chainrule.classics.workings import (
 from chainrule.display import Table, number, plain
 from chainrule.errors import OptionError
 from chainrule.insight.presentation import Composed, Insight, two_axes
-from chainrule.insight.words import counted
+from chainrule.insight.wording import counted
 from chainrule.nn.connected import Connected
 from chainrule.nn.network import Network
 

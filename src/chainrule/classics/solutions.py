@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.classics.problems.base import Problem
 from chainrule.display import number
-from chainrule.insight.words import counted
+from chainrule.insight.wording import counted
 from chainrule.nn.connected import Connected
 
 __all__ = ["SOLUTIONS", "solution"]

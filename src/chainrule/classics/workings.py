@@ -15,7 +15,7 @@ from chainrule.classics.problems.base import Problem
 from chainrule.classics.rules.backpropagation import error
 from chainrule.display import Page, Picture, Table, number
 from chainrule.insight.presentation import Insight, figure
-from chainrule.insight.words import beyond_rounding, counted
+from chainrule.insight.wording import beyond_rounding, counted
 from chainrule.nn.activations import ACTIVATIONS
 from chainrule.nn.connected import Connected
 from chainrule.trace import namespace as cnp

@@ -26,8 +26,8 @@ def diagnose(
     """Say what keeps a run from learning: at most five findings, with the derivatives that show them."""
     from chainrule.cli.examples import examples_of
     from chainrule.cli.output import check_files, deliver
-    from chainrule.insight.diagnosis import diagnose
-    from chainrule.insight.subject import network_of
+    from chainrule.insight.findings.diagnosis import diagnose
+    from chainrule.insight.network_and_data import network_of
     from chainrule.learning.run import Run
 
     check_files(json)

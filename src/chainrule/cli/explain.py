@@ -34,8 +34,8 @@ def explain(
     """
     from chainrule.cli.examples import examples_of
     from chainrule.cli.output import check_files, deliver
-    from chainrule.insight.explanation import explain
-    from chainrule.insight.subject import network_of
+    from chainrule.insight.network_and_data import network_of
+    from chainrule.insight.weights.explanation import explain
     from chainrule.learning.run import Run
 
     check_files(json)

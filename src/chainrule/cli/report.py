@@ -45,7 +45,7 @@ def contents(run: Run) -> dict[str, Any]:
 
 def _standing_out(run: Run) -> str:
     """The worst of what was recorded while it learned, in a sentence."""
-    from chainrule.insight.diagnosis import glance
+    from chainrule.insight.findings.diagnosis import glance
 
     found = glance(run)
     if found is None and not run.history:

@@ -11,8 +11,8 @@ import numpy as np
 
 from chainrule.checks import whole_number
 from chainrule.display import Brief
-from chainrule.insight.places import Place
-from chainrule.insight.subject import Subject
+from chainrule.insight.coordinates import Place
+from chainrule.insight.network_and_data import Subject
 from chainrule.nn.costs import cost_function, targets
 from chainrule.nn.network import Network
 from chainrule.trace import namespace as cnp
@@ -81,7 +81,7 @@ class Propagation(Brief):
 def propagate(subject: Subject, rows: Values | None = None) -> Propagation:
     """Everything that one pass gives, in the network's own dtype; compiled.
 
-    >>> from chainrule.insight.subject import subject_of
+    >>> from chainrule.insight.network_and_data import subject_of
     >>> network = Network.from_weights([([[1.0]], [0.0])])
     >>> propagate(subject_of(network, ([[0.0]], [[1.0]]), "quadratic")).layers[0].delta
     array([[-0.125]])

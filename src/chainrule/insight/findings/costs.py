@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.display import number
-from chainrule.insight.findings.case import Case, rms
+from chainrule.insight.findings.examination import Case, rms
+from chainrule.insight.findings.experiments import Trial, anew, compared, falls, measured, tried
 from chainrule.insight.findings.finding import Measure, Outcome, Pathology, Sign
-from chainrule.insight.findings.trials import Trial, anew, compared, falls, measured, tried
 
 __all__ = ["PATHOLOGIES"]
 
@@ -114,8 +114,8 @@ def _plateau(case: Case) -> Sign | None:
 
 
 def _curvatures(case: Case) -> tuple[float, float]:
-    from chainrule.insight.eigenvalues import lanczos, settled
-    from chainrule.insight.hessian import hessian_product
+    from chainrule.insight.second_order.eigenvalues import lanczos, settled
+    from chainrule.insight.second_order.hessian import hessian_product
 
     product = hessian_product(case.asked.at_most(_CURVED_AT, case.seed))
     size = case.network.parameters

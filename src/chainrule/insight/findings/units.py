@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.display import number
-from chainrule.insight.findings.case import Case, rms
+from chainrule.insight.findings.examination import Case, rms
+from chainrule.insight.findings.experiments import compared, measured
 from chainrule.insight.findings.finding import Measure, Outcome, Pathology, Sign
-from chainrule.insight.findings.trials import compared, measured
 from chainrule.nn.network import Network
 
 __all__ = ["PATHOLOGIES"]

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from chainrule.display import number
-from chainrule.insight.places import Place
+from chainrule.insight.coordinates import Place
 from chainrule.insight.report_page.figures import Figures, is_small
 from chainrule.insight.report_page.markup import Markup, element, joined
 from chainrule.insight.report_page.pictures import one_sign_picture
-from chainrule.insight.words import counted, derivative, layer_name, source_name
+from chainrule.insight.wording import counted, derivative, layer_name, source_name
 from chainrule.nn.network import Dense, Network
 
 __all__ = ["network_drawing"]

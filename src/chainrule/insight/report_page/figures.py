@@ -10,9 +10,9 @@ import numpy as np
 
 from chainrule.data.dataset import DataSet
 from chainrule.display import plain
-from chainrule.insight.diagnosis import Diagnosis, diagnose
-from chainrule.insight.report_page.pulls import Pulls, pulls_of
-from chainrule.insight.subject import subject_of
+from chainrule.insight.findings.diagnosis import Diagnosis, diagnose
+from chainrule.insight.network_and_data import subject_of
+from chainrule.insight.report_page.example_gradients import Pulls, pulls_of
 from chainrule.learning.flow import LAYER_QUANTITIES, STEP_QUANTITIES, Flow
 from chainrule.learning.run import Record, Run
 from chainrule.nn.network import Network

@@ -13,7 +13,7 @@ from chainrule.insight.report_page.charts import Axis, Series, chart, guide, leg
 from chainrule.insight.report_page.figures import Figures
 from chainrule.insight.report_page.markup import Markup, element
 from chainrule.insight.report_page.readable import readable
-from chainrule.insight.words import counted, percent
+from chainrule.insight.wording import counted, percent
 
 __all__ = ["cost_figures", "noise_figures"]
 

@@ -11,14 +11,14 @@ import numpy as np
 from chainrule.display import number
 from chainrule.insight.findings.finding import Finding
 from chainrule.insight.report_page.drawing import network_drawing
+from chainrule.insight.report_page.example_gradients import Pulls
 from chainrule.insight.report_page.figures import EXAMPLES, Figures, is_small
 from chainrule.insight.report_page.graphs import cost_figures, noise_figures
 from chainrule.insight.report_page.markup import Markup, element, joined
 from chainrule.insight.report_page.pictures import grey_picture
-from chainrule.insight.report_page.pulls import Pulls
 from chainrule.insight.report_page.readable import readable
 from chainrule.insight.report_page.strips import Strips, strips
-from chainrule.insight.words import examples_of, percent
+from chainrule.insight.wording import examples_of, percent
 from chainrule.learning.flow import Flow
 
 __all__ = ["SECTIONS", "facts"]

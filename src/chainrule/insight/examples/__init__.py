@@ -1,0 +1,1 @@
+"""Which examples made an answer, and which labels are doubtful."""

@@ -1,0 +1,1 @@
+"""Which inputs an answer comes from."""

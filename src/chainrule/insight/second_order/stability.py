@@ -1,0 +1,106 @@
+"""Whether an optimiser's steps are short enough for the curvature: the edge of stability.
+
+On a quadratic cost with curvature λ, gradient descent `w ← w − η ∂C/∂w` multiplies the distance from the minimum by
+1 − ηλ in each step, so it converges for ηλ < 2. With momentum μ the bound is ηλ < 2(1 + μ). For Adam the same holds of
+the curvature in the weights' own scales, P^(−½) H P^(−½) with P = √v̂ + ε: ηλ < 2(1 + β₁)/(1 − β₁).
+
+Source: Cohen, Kaur, Li, Kolter and Talwalkar, Gradient descent on neural networks typically occurs at the edge of
+stability, 2021; Cohen et al., Adaptive gradient methods at the edge of stability, 2022.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.display import number
+from chainrule.errors import OptionError
+from chainrule.insight.parameter_vector import vector
+from chainrule.learning.optimizers import SGD, Adam, Momentum, Optimizer, optimizer_from
+from chainrule.learning.run import Run
+
+__all__ = ["Stability", "chosen_optimizer", "preconditioner", "stability"]
+
+Values = np.ndarray[Any, Any]
+_EDGE = 0.1  # how close to the bound is at the edge
+
+
+@dataclass(frozen=True)
+class Stability:
+    """An optimiser and the curvature that its steps meet.
+
+    `ratio` is rate·curvature over its bound, stable below 1; it and `largest_rate`, the rate at the bound, are None
+    where they cannot be told.
+    """
+
+    optimizer: str
+    ratio: float | None
+    largest_rate: float | None
+    sentence: str
+
+
+def stability(optimizer: Optimizer, curvature: float, scaled: bool = False) -> Stability:
+    """What the curvature λ_max means to an optimiser; `scaled` if it is that in the scales of Adam's state."""
+    name, bound = repr(optimizer), _bound(optimizer)
+    if bound is None or (isinstance(optimizer, Adam) and not scaled):
+        return Stability(name, None, None, _untold(optimizer))
+    rate = float(optimizer.rate)  # type: ignore[attr-defined]
+    if curvature <= 0:
+        return Stability(name, 0.0, None, f"No direction curves up, so that no rate is too high for {name} here.")
+    ratio = rate * curvature / bound
+    numbers = f"rate × curvature is {number(rate * curvature)} (bound: {number(bound)})"
+    most = f"the largest stable rate here is {number(bound / curvature)}"
+    return Stability(name, ratio, bound / curvature, f"{name}: {numbers}, {_verdict(ratio)}; {most}.")
+
+
+def _bound(optimizer: Optimizer) -> float | None:
+    """What rate·curvature must stay below."""
+    if isinstance(optimizer, SGD):
+        return 2.0
+    if isinstance(optimizer, Momentum):
+        return 2 * (1 + optimizer.momentum)
+    if isinstance(optimizer, Adam):
+        return 2 * (1 + optimizer.beta1) / (1 - optimizer.beta1)
+    return None
+
+
+def _verdict(ratio: float) -> str:
+    if ratio < 1 - _EDGE:
+        return "stable: steps on these examples do not overshoot more and more"
+    if ratio <= 1 + _EDGE:
+        return "at the edge of stability, where long training with this rate usually settles"
+    return "unstable: steps along the sharpest direction overshoot more and more, until the cost curves less"
+
+
+def _untold(optimizer: Optimizer) -> str:
+    if isinstance(optimizer, Adam):
+        return (
+            f"{optimizer!r} scales each weight's step by its past gradients, so the curvature alone does not say "
+            "whether its rate is stable: pass its state to know."
+        )
+    return f"Whether {optimizer!r} is stable cannot be told from the curvature."
+
+
+def preconditioner(optimizer: Optimizer, state: Any) -> Values | None:
+    """√(1/P) for the vector of weights and biases as Adam's state has it; None without one. OptionError for others."""
+    if state is None:
+        return None
+    if not (isinstance(optimizer, Adam) and isinstance(state, dict) and {"v", "t"} <= set(state)):
+        raise OptionError("state is that of an Adam optimiser, with its moments and the number of its steps.")
+    steps = float(state["t"])
+    if steps < 1:
+        raise OptionError("Adam's state knows nothing yet: it has made no steps.")
+    moments = np.asarray(vector(state["v"]), np.float64) / (1 - optimizer.beta2**steps)
+    found: Values = 1 / np.sqrt(np.sqrt(moments) + optimizer.epsilon)
+    return found
+
+
+def chosen_optimizer(asked: Any, rate: Any) -> Optimizer | None:
+    """The optimiser that `rate` is, gradient descent with that rate, or the one that a run was made with."""
+    if isinstance(rate, Optimizer):
+        return rate
+    if rate is not None:
+        return SGD(rate)
+    return optimizer_from(asked.configuration.optimizer or "") if isinstance(asked, Run) else None

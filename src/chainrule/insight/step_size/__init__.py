@@ -1,0 +1,1 @@
+"""How long steps may be, and how many examples each should see."""

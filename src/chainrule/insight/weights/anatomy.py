@@ -1,0 +1,140 @@
+"""What ∂C/∂w is made of: input × error on every example, and the examples that pull it up and down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.display import Table, number
+from chainrule.insight.coordinates import Place
+from chainrule.insight.presentation import Insight, figure
+from chainrule.insight.propagation import Propagation
+from chainrule.insight.wording import counted, derivative, percent, source_name
+
+__all__ = ["Anatomy", "Pull", "anatomy_of"]
+
+Values = np.ndarray[Any, Any]
+_STRONGEST = 3  # examples each way
+_LOST = 1e-4  # of the noise: what a hundred million examples would show
+
+
+@dataclass(frozen=True)
+class Pull:
+    """What one example adds: `product = source · error = a_k δ_j = ∂C_x/∂w`; `row` is its place in the data."""
+
+    row: int
+    label: str
+    answer: str | None
+    source: float
+    error: float
+    product: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Anatomy(Insight):
+    """`∂C/∂w_jk = mean over x of a_k(x)·δ_j(x)`, taken apart; without penalty; exact on the examples.
+
+    `products` holds a_k δ_j of each example, `mean` and `spread` (standard deviation, n − 1) are theirs, `error` the
+    standard error of the mean. `raised` is the share of examples whose cost falls when the weight is raised (products
+    below 0), `lowered` of those that want it lowered. All in cost per unit of weight.
+    """
+
+    place: Place
+    source: str
+    products: Values
+    mean: float
+    spread: float
+    error: float
+    raised: float
+    lowered: float
+    strongest_up: tuple[Pull, ...]
+    strongest_down: tuple[Pull, ...]
+
+    @property
+    def signal_to_noise(self) -> float | None:
+        """|mean| / spread of one example's derivative; None if they do not differ, or are no finite numbers."""
+        return abs(self.mean) / self.spread if 0 < self.spread < np.inf else None
+
+    @property
+    def agreement(self) -> float | None:
+        """Of the examples that pull at all, the share that pulls the way that most do; None if none does."""
+        pulling = self.raised + self.lowered
+        return max(self.raised, self.lowered) / pulling if pulling else None
+
+    @property
+    def title(self) -> str:
+        """What it is."""
+        return f"What {derivative(self.place)} at {self.place} is made of"
+
+    def sentences(self) -> list[str]:
+        """The formula, the spread, who wants what."""
+        error = f"the error δ of neuron {self.place.neuron}"
+        formula = f"{self.source} × {error} (BP4)" if self.place.kind == "w" else f"{error} (BP3)"
+        mean = f"{number(self.mean)} ± {number(self.error)} (standard error)"
+        return [f"It is the mean over the examples of {formula}: {mean}.", *self._noise(), self._wishes()]
+
+    def _noise(self) -> list[str]:
+        ratio = self.signal_to_noise
+        if not ratio:
+            return []
+        said = f"From example to example it varies by {number(self.spread)} (standard deviation): the mean is "
+        needed = "its sign is lost in it"
+        if ratio > _LOST:
+            needed = f"its sign shows once about {counted(int(np.ceil(1 / ratio**2)), 'example')} are averaged"
+        return [f"{said}{number(ratio)} of that, so {needed}."]
+
+    def _wishes(self) -> str:
+        if not self.raised + self.lowered:
+            return "No example pulls at it: the input or the error is 0 on every one."
+        rest = 1 - self.raised - self.lowered
+        said = (
+            f"{percent(self.raised)} of the examples would cost less if it were raised, {percent(self.lowered)} if it "
+        )
+        return f"{said}were lowered; {percent(rest)} do not depend on it." if rest > 1e-9 else f"{said}were lowered."
+
+    def table(self) -> Table:
+        """The examples that pull hardest, those that want it lowered first."""
+        pulls = [("lower", p) for p in self.strongest_up] + [("raise", p) for p in self.strongest_down]
+        rows = [(wish, p.row, p.label, p.answer, p.source, p.error, p.product) for wish, p in pulls]
+        return Table(("wants to", "example", "label", "answer", "a_k", "δ_j", "a_k · δ_j"), tuple(rows))
+
+    def plot(self, axes: Any = None) -> Any:
+        """How the examples' derivatives are spread, and their mean."""
+        axes = figure(axes)
+        axes.hist(self.products, bins=50, log=True)
+        axes.axvline(self.mean, color="black", label=f"mean {number(self.mean)}")
+        axes.set(xlabel=f"{derivative(self.place)} of one example", ylabel="examples", title=str(self.place))
+        axes.legend()
+        return axes
+
+
+def anatomy_of(passed: Propagation, place: Place) -> Anatomy:
+    """What the derivative at a place is made of on these examples."""
+    sources, errors = (np.asarray(part, np.float64) for part in (passed.source(place), passed.error(place)))
+    products, count = sources * errors + 0.0, len(sources)  # no -0
+    spread = float(products.std(ddof=1)) if count > 1 else 0.0
+    order = np.argsort(products, kind="stable")
+
+    def pulls(chosen: Values) -> tuple[Pull, ...]:
+        return tuple(_pull(passed, int(n), sources, errors) for n in chosen[:_STRONGEST] if products[n])
+
+    return Anatomy(
+        place=place,
+        source=source_name(place),
+        products=products,
+        mean=float(products.mean()),
+        spread=spread,
+        error=spread / count**0.5,
+        raised=float(np.mean(products < 0)),
+        lowered=float(np.mean(products > 0)),
+        strongest_up=pulls(order[::-1][: np.count_nonzero(products > 0)]),
+        strongest_down=pulls(order[: np.count_nonzero(products < 0)]),
+    )
+
+
+def _pull(passed: Propagation, example: int, sources: Values, errors: Values) -> Pull:
+    subject, source, error = passed.subject, float(sources[example]), float(errors[example])
+    answer = subject.named(int(passed.answers[example])) if subject.examples.classes else None
+    return Pull(int(passed.rows[example]), passed.label(example), answer, source, error, source * error)

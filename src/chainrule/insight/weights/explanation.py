@@ -1,0 +1,173 @@
+"""Asking about one weight, a neuron, a layer, or the weights on which the cost hangs most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.display import Table, number
+from chainrule.errors import OptionError
+from chainrule.insight.coordinates import Place, parse_place
+from chainrule.insight.network_and_data import Subject, subject_of
+from chainrule.insight.presentation import Composed, Insight, two_axes
+from chainrule.insight.propagation import EXAMPLES, Propagation, propagate, sample
+from chainrule.insight.weights.anatomy import Anatomy, anatomy_of
+from chainrule.insight.weights.error_path import Chain, chain_of
+from chainrule.insight.weights.layers import explain_layer, largest_weights
+from chainrule.insight.weights.neurons import explain_neuron
+from chainrule.insight.weights.perturbation import WhatIf, what_if_from
+from chainrule.insight.wording import GONE_WRONG, derivative, examples_of, layer_name, second_derivative, source_name
+from chainrule.learning.run import Run
+from chainrule.nn.network import Network
+
+__all__ = ["WeightExplanation", "explain", "explain_weight"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class WeightExplanation(Composed):
+    """Everything about `∂C/∂w` of one weight or bias: its value, what it is made of, where it comes from, what if.
+
+    `rate` is in cost per unit of weight, of the mean over the examples; `penalty_rate`, λw/n, is the part of it that
+    comes from the penalty. `examples` of `available` were asked.
+    """
+
+    place: Place
+    value: float
+    rate: float
+    penalty_rate: float
+    examples: int
+    available: int
+    activation: str
+    layers: int
+    anatomy: Anatomy
+    chain: Chain
+    what_if: WhatIf
+
+    @property
+    def parts(self) -> tuple[Insight, ...]:
+        """What it is made of, where it comes from, what if."""
+        return self.anatomy, self.chain, self.what_if
+
+    @property
+    def title(self) -> str:
+        """The weight with its value and its derivative."""
+        return f"{self.place} = {number(self.value)}, {derivative(self.place)} = {number(self.rate)}"
+
+    def sentences(self) -> list[str]:
+        """What the weight is, and what its derivative means."""
+        place, kind = self.place, "weight" if self.place.kind == "w" else "bias"
+        neuron = f"neuron {place.neuron} of {layer_name(place.layer, self.layers)} ({self.activation})"
+        source = f" from {source_name(place)} to {neuron}" if kind == "weight" else f" of {neuron}"
+        said = [f"This is the {kind}{source}.", self._rate(kind)]
+        if self.penalty_rate and np.isfinite(self.penalty_rate):
+            said.append(
+                f"{number(self.penalty_rate)} of it comes from the penalty on large weights, not from examples."
+            )
+        return said
+
+    def _rate(self, kind: str) -> str:
+        asked = examples_of(self.examples, self.available)
+        if not np.isfinite(self.rate):
+            return f"How the cost changes with it (the mean over {asked}) cannot be told. {GONE_WRONG}"
+        said = f"The cost changes at {number(self.rate)} per unit of {kind} (the mean over {asked}): learning "
+        if self.rate == 0:
+            return f"{said}leaves it where it is."
+        return f"{said}{'lowers' if self.rate > 0 else 'raises'} it."
+
+    def table(self) -> Table:
+        """The figures that describe it, one a row."""
+        what_if, anatomy, first = self.what_if, self.anatomy, derivative(self.place)
+        rows = (
+            ("value", self.value, ""),
+            (first, self.rate, "cost per unit"),
+            ("of it from the penalty", self.penalty_rate, "cost per unit"),
+            (f"standard error of {first}", anatomy.error, "cost per unit"),
+            ("standard deviation over examples", anatomy.spread, "cost per unit"),
+            ("signal-to-noise", anatomy.signal_to_noise, ""),
+            ("agreement of sign", anatomy.agreement, "share"),
+            (second_derivative(self.place), what_if.curvature, "cost per unit²"),
+            ("C", what_if.cost, "cost"),
+        )
+        return Table(("figure", "value", "unit"), rows)
+
+    def shown(self) -> Table:
+        """None: the parts say it all."""
+        return Table((), ())
+
+    def plot(self, axes: Any = None) -> Any:
+        """The what-if curve; on a picture of its own the histogram over the examples is beside it."""
+        curve, histogram = two_axes(axes, 12, 5)
+        if histogram is not None:
+            self.anatomy.plot(histogram)
+        return self.what_if.plot(curve)
+
+
+def explain(
+    network: Network | Run,
+    data: Any,
+    *,
+    weight: str | Place | None = None,
+    neuron: str | tuple[int, int] | None = None,
+    layer: int | None = None,
+    largest: int | None = None,
+    cost: str | None = None,
+    l2: float | None = None,
+    examples: int = EXAMPLES,
+) -> Insight:
+    """What the derivatives say about one weight or bias, one neuron, one layer, or the weights that matter most.
+
+    Name one of `weight="layers[0].w[3, 407]"`, `neuron="layers[0][3]"` or (0, 3), `layer=0`, `largest=10`. All figures
+    are exact, of the mean cost over the examples, at most `examples` of them, drawn at random (seed 0) if there are
+    more; with the penalty of `l2` or of the run. The result prints as an explanation, from top to bottom.
+
+    Raises OptionError if not exactly one is named, or the network does not have it; what `subject_of` raises.
+
+    Source: Rumelhart, Hinton and Williams, Nature 323, 1986; Nielsen, Neural Networks and Deep Learning, chapter 2.
+
+    >>> network = Network.from_weights([([[1.0]], [0.0])], "identity")
+    >>> found = explain(network, ([[1.0]], [[0.0]]), weight="layers[0].w[0, 0]")
+    >>> found.rate, found.chain.product
+    (1.0, 1.0)
+    """
+    named = {"weight": weight, "neuron": neuron, "layer": layer, "largest": largest}
+    chosen = [name for name, value in named.items() if value is not None]
+    if len(chosen) != 1:
+        raise OptionError(
+            f"explain is about one thing, not {' and '.join(chosen) or 'nothing'}.",
+            cure="Name one of weight='layers[0].w[3, 407]', neuron='layers[0][3]', layer=0, largest=10.",
+        )
+    whole = subject_of(network, data, cost, l2, finite=False)
+    subject, rows = sample(whole, examples)
+    ask: Any = {"weight": _weight, "neuron": explain_neuron, "layer": explain_layer, "largest": largest_weights}
+    made: Insight = ask[chosen[0]](subject, rows, whole.count, named[chosen[0]])
+    return made
+
+
+def _weight(subject: Subject, rows: Any, available: int, weight: str | Place) -> WeightExplanation:
+    place = parse_place(str(weight), subject.network)
+    return explain_weight(propagate(subject, rows), place, available)
+
+
+def explain_weight(passed: Propagation, place: Place, available: int) -> WeightExplanation:
+    """Everything about one weight or bias, from one pass."""
+    subject, anatomy = passed.subject, anatomy_of(passed, place)
+    value = place.value(subject.network)
+    penalty_rate = subject.objective.penalty * value if place.kind == "w" else 0.0
+    pulls = anatomy.products if anatomy.products.any() else passed.error(place)
+    hardest = int(np.abs(pulls).argmax())
+    inputs, z = passed.layers[place.layer].inputs, [layer.z for layer in passed.layers]
+    return WeightExplanation(
+        place=place,
+        value=value,
+        rate=anatomy.mean + penalty_rate,
+        penalty_rate=penalty_rate,
+        examples=subject.count,
+        available=available,
+        activation=subject.network.layers[place.layer].activation,
+        layers=len(subject.network.layers),
+        anatomy=anatomy,
+        chain=chain_of(passed, place, hardest),
+        what_if=what_if_from(subject, passed.rows, place, inputs, z),
+    )

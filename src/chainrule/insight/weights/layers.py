@@ -1,0 +1,208 @@
+"""One layer, and the weights on which the cost hangs most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.checks import whole_number
+from chainrule.display import Table, number
+from chainrule.insight.coordinates import Place
+from chainrule.insight.network_and_data import Subject
+from chainrule.insight.presentation import Insight, figure
+from chainrule.insight.propagation import Propagation, propagate, rms
+from chainrule.insight.weights.anatomy import Anatomy, anatomy_of
+from chainrule.insight.weights.neurons import flat, steepness
+from chainrule.insight.wording import GONE_WRONG, counted, examples_of, layer_name, percent
+
+__all__ = ["LargestWeights", "LayerExplanation", "WeightLine", "explain_layer", "largest_weights"]
+
+Values = np.ndarray[Any, Any]
+_LARGEST = 10
+
+
+@dataclass(frozen=True)
+class WeightLine:
+    """A weight in a line: its value, ∂C/∂w in cost per unit of weight, and how the examples agree about it.
+
+    `agreement` is the share of the examples that pull, which pull the way that most do; `signal_to_noise` |mean| over
+    the standard deviation of one example's derivative. Both are None where they mean nothing.
+    """
+
+    place: Place
+    value: float
+    rate: float
+    agreement: float | None
+    signal_to_noise: float | None
+
+
+@dataclass(frozen=True, repr=False)
+class LargestWeights(Insight):
+    """The weights with the largest |∂C/∂w|, largest first.
+
+    Exact, of the mean cost over the examples, penalty included. `share` is theirs of the squares of all ∂C/∂w.
+    """
+
+    examples: int
+    available: int
+    weights: tuple[WeightLine, ...]
+    share: float
+
+    @property
+    def title(self) -> str:
+        """What it is."""
+        return f"The {counted(len(self.weights), 'weight')} with the largest |∂C/∂w|"
+
+    def sentences(self) -> list[str]:
+        """The first, and how much of the whole gradient they are."""
+        first = self.weights[0]
+        if not np.isfinite(first.rate):
+            return [f"∂C/∂w is no finite number at {first.place}: what it is largest at cannot be told. {GONE_WRONG}"]
+        where = examples_of(self.examples, self.available)
+        way = "Lowering" if first.rate > 0 else "Raising"
+        return [
+            f"{way} {first.place} lowers the cost fastest, by {number(abs(first.rate))} per unit of weight (the mean "
+            f"over {where}).",
+            f"Together they hold {percent(self.share)} of the squared length of the gradient of all weights.",
+        ]
+
+    def table(self) -> Table:
+        """A line for each."""
+        return _lines(self.weights)
+
+    def plot(self, axes: Any = None) -> Any:
+        """∂C/∂w of each."""
+        return _bars(self.weights, figure(axes), self.title)
+
+
+@dataclass(frozen=True, repr=False)
+class LayerExplanation(Insight):
+    """A layer over the examples: the rms of its inputs, z, a, δ = ∂C_x/∂z (of single examples), w, b, ∂C/∂w and ∂C/∂b.
+
+    `saturated` is the share of (example, neuron) pairs in which σ'(z) is below a twentieth of the largest it can be,
+    `dead` the number of neurons with σ'(z) = 0 on every example. Derivatives are of the mean cost, penalty included.
+    """
+
+    layer: int
+    layers: int
+    activation: str
+    neurons: int
+    inputs: int
+    examples: int
+    available: int
+    input_rms: float
+    z_rms: float
+    a_rms: float
+    delta_rms: float
+    w_rms: float
+    b_rms: float
+    dw_rms: float
+    db_rms: float
+    saturated: float
+    dead: int
+    largest: tuple[WeightLine, ...]
+
+    @property
+    def title(self) -> str:
+        """What it is."""
+        name = layer_name(self.layer, self.layers)
+        return (
+            f"{name[0].upper()}{name[1:]}: {counted(self.neurons, 'neuron')} ({self.activation}), {self.inputs} inputs"
+        )
+
+    def sentences(self) -> list[str]:
+        """The sizes forward, the sizes backward, how much is asleep."""
+        where = examples_of(self.examples, self.available)
+        forward = f"inputs {number(self.input_rms)}, weighted inputs z {number(self.z_rms)}, activations a"
+        weights = f"∂C/∂w {number(self.dw_rms)} (weights are {number(self.w_rms)})"
+        biases = f"∂C/∂b {number(self.db_rms)} (biases are {number(self.b_rms)})"
+        asleep = (
+            f"Neurons are saturated, where a change of z hardly changes a, {percent(self.saturated)} of the time; "
+            f"{self.dead} of {self.neurons} are dead: no error gets through them on any example."
+        )
+        return [
+            f"Forward over {where} (rms): {forward} {number(self.a_rms)}.",
+            f"Back: errors δ = ∂C/∂z of single examples {number(self.delta_rms)}; of the mean, {weights}, {biases}.",
+            asleep if np.isfinite(self.z_rms) else f"Which neurons are saturated or dead cannot be told. {GONE_WRONG}",
+            "Its weights with the largest derivatives:",
+        ]
+
+    def table(self) -> Table:
+        """The weights with the largest derivatives, a line for each."""
+        return _lines(self.largest)
+
+    def plot(self, axes: Any = None) -> Any:
+        """∂C/∂w of its weights with the largest."""
+        return _bars(self.largest, figure(axes), self.title)
+
+
+def explain_layer(subject: Subject, rows: Values, available: int, layer: int) -> LayerExplanation:
+    """Everything about one layer, from one pass."""
+    count = len(subject.network.layers)
+    layer = whole_number("layer", layer, 0, count - 1)
+    passed, mine = propagate(subject, rows), subject.network.layers[layer]
+    here = passed.layers[layer]
+    steep = steepness(mine.activation, here.z, here.a)
+    return LayerExplanation(
+        layer=layer,
+        layers=count,
+        activation=mine.activation,
+        neurons=mine.outputs,
+        inputs=mine.inputs,
+        examples=subject.count,
+        available=available,
+        input_rms=rms(here.inputs),
+        z_rms=rms(here.z),
+        a_rms=rms(here.a),
+        delta_rms=rms(here.delta),
+        w_rms=rms(mine.w),
+        b_rms=rms(mine.b),
+        dw_rms=rms(here.dw),
+        db_rms=rms(here.db),
+        saturated=float(np.mean(flat(mine.activation, steep))),
+        dead=int(np.sum(~steep.any(axis=0))),
+        largest=_largest(passed, [layer], _LARGEST),
+    )
+
+
+def largest_weights(subject: Subject, rows: Values, available: int, count: int) -> LargestWeights:
+    """The weights of all layers with the largest |∂C/∂w|, from one pass."""
+    count = whole_number("largest", count, 1, cure="Try largest=10.")
+    passed = propagate(subject, rows)
+    lines = _largest(passed, range(len(passed.layers)), count)
+    whole = sum(float(np.sum(np.square(layer.dw, dtype=np.float64))) for layer in passed.layers)
+    share = sum(line.rate**2 for line in lines) / whole if whole else 0.0
+    return LargestWeights(subject.count, available, lines, share)
+
+
+def _largest(passed: Propagation, layers: Any, count: int) -> tuple[WeightLine, ...]:
+    found = [(n, k) for n in layers for k in _first(np.abs(passed.layers[n].dw).ravel(), count)]
+    places = [Place(n, "w", tuple(map(int, np.unravel_index(k, passed.layers[n].dw.shape)))) for n, k in found]
+    lines = [_line(passed, place, anatomy_of(passed, place)) for place in places]
+    return tuple(sorted(lines, key=lambda line: -abs(line.rate))[:count])
+
+
+def _first(sizes: Values, count: int) -> Values:
+    """Where the largest are, in no order."""
+    return np.argpartition(-sizes, count - 1)[:count] if count < len(sizes) else np.arange(len(sizes))
+
+
+def _line(passed: Propagation, place: Place, anatomy: Anatomy) -> WeightLine:
+    value = place.value(passed.subject.network)
+    rate = anatomy.mean + passed.subject.objective.penalty * value
+    return WeightLine(place, value, rate, anatomy.agreement, anatomy.signal_to_noise)
+
+
+def _lines(lines: tuple[WeightLine, ...]) -> Table:
+    columns = ("weight", "value", "∂C/∂w", "examples that agree", "signal-to-noise")
+    agree = [None if line.agreement is None else percent(line.agreement) for line in lines]
+    rows = [(str(n.place), n.value, n.rate, a, n.signal_to_noise) for n, a in zip(lines, agree, strict=True)]
+    return Table(columns, tuple(rows))
+
+
+def _bars(lines: tuple[WeightLine, ...], axes: Any, title: str) -> Any:
+    axes.barh([str(line.place) for line in lines][::-1], [line.rate for line in lines][::-1])
+    axes.set(xlabel="∂C/∂w (cost per unit of weight)", title=title)
+    return axes

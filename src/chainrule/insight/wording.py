@@ -1,0 +1,83 @@
+"""Numbers in the middle of a sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.display import counted, number
+from chainrule.insight.coordinates import Place
+
+__all__ = [
+    "GONE_WRONG", "beyond_rounding", "counted", "derivative", "examples_of", "layer_name", "moves_cost", "percent",
+    "raising", "second_derivative", "source_name",
+]  # fmt: skip
+
+#: After what cannot be told because numbers are nan or infinite.
+GONE_WRONG = "Numbers are not finite here: chainrule.insight.diagnose says where that begins."
+_ROUNDING = 4 * float(np.finfo(np.float64).eps)
+
+
+def percent(share: float) -> str:
+    """A share as a percentage with one decimal.
+
+    >>> percent(0.9312)
+    '93.1 %'
+    """
+    return f"{100 * share:.1f} %"
+
+
+def raising(change: float) -> str:
+    """What a change of a weight is: raising or lowering it, by how much."""
+    return f"{'raising' if change > 0 else 'lowering'} it by {number(abs(change))}"
+
+
+def moves_cost(change: float) -> str:
+    """What a change of the cost is.
+
+    >>> moves_cost(-0.5)
+    'lower the cost by 0.5'
+    """
+    if not np.isfinite(change):
+        return "make the cost a number that is not finite"
+    if change == 0:
+        return "leave the cost as it is"
+    return f"{'raise' if change > 0 else 'lower'} the cost by {number(abs(change))}"
+
+
+def beyond_rounding(change: Any, size: float) -> Any:
+    """A measured change of a number of that size, or several; 0 where it is no more than float64 makes by rounding.
+
+    >>> beyond_rounding(6.2e-19, 0.08), beyond_rounding(6.2e-9, 0.08)
+    (0.0, 6.2e-09)
+    """
+    found = np.where(np.abs(change) > _ROUNDING * abs(size), change, 0.0)
+    return found if found.ndim else float(found)
+
+
+def derivative(place: Place) -> str:
+    """`∂C/∂w`, or for a bias `∂C/∂b`."""
+    return f"∂C/∂{place.kind}"
+
+
+def second_derivative(place: Place) -> str:
+    """`∂²C/∂w²`, or for a bias `∂²C/∂b²`."""
+    return f"∂²C/∂{place.kind}²"
+
+
+def layer_name(layer: int, layers: int) -> str:
+    """`layer 0`, and for the last `layer 1, the output layer`."""
+    return f"layer {layer}, the output layer" if layer == layers - 1 else f"layer {layer}"
+
+
+def source_name(place: Place) -> str:
+    """What the weight multiplies: `input 407`, `neuron 3 of layer 0`; the number 1 for a bias."""
+    if place.source is None:
+        return "1"
+    return f"input {place.source}" if place.layer == 0 else f"neuron {place.source} of layer {place.layer - 1}"
+
+
+def examples_of(asked: int, count: int) -> str:
+    """`all 1,000 examples`, `1,000 of the 5,000 examples`."""
+    return f"all {counted(count, 'example')}" if asked == count else f"{asked:,} of the {counted(count, 'example')}"
