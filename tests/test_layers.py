@@ -18,7 +18,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("checks", "display", "storage"),
     ("graph", "data"),
     ("trace",),
-    ("derive", "native", "numpy", "random", "special", "tree"),
+    ("numpy",),
+    ("derive", "native", "random", "special", "tree"),
     ("transform",),
     ("nn", "testing"),
     ("learning",),
@@ -33,10 +34,10 @@ HEIGHT = {layer: height for height, row in enumerate(LAYERS) for layer in row}
 #: Layers that may import less than all that is below them.
 ONLY: dict[str, set[str]] = {
     "data": {"display", "errors", "storage"},
-    "numpy": {"trace"},
-    "random": {"errors", "checks", "graph", "trace"},
-    "special": {"errors", "checks", "graph", "trace"},
-    "tree": {"errors", "graph", "trace"},
+    "numpy": {"errors", "checks", "graph", "trace"},
+    "random": {"errors", "checks", "graph", "trace", "numpy"},
+    "special": {"errors", "checks", "graph", "trace", "numpy"},
+    "tree": {"errors", "graph", "trace", "numpy"},
 }
 
 MODULES = {

@@ -24,11 +24,11 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import numpy as cnp
 from chainrule.checks import whole_number
 from chainrule.errors import DTypeError, OptionError, ShapeError
 from chainrule.graph import ops
 from chainrule.graph.types import Type, checked_dtype
-from chainrule.trace import namespace
 from chainrule.trace.array import Array, apply, normalized_axis
 
 __all__ = [
@@ -73,7 +73,7 @@ def split(key: Any, n: int = 2) -> Any:
     """
     count = whole_number("the number of keys", n, 1, _WORD)
     words = _checked_key(key)
-    return namespace.stack(_threefry(words, _SPLIT, _counted(key, (count,))), axis=-1)
+    return cnp.stack(_threefry(words, _SPLIT, _counted(key, (count,))), axis=-1)
 
 
 def fold_in(key: Any, number: Any) -> Any:
@@ -89,7 +89,7 @@ def fold_in(key: Any, number: Any) -> Any:
     array([1836460763, 1191019179], dtype=uint32)
     """
     words = _threefry(_checked_key(key), _FOLD, _folded(number))
-    return namespace.stack(words, axis=-1).reshape(2)
+    return cnp.stack(words, axis=-1).reshape(2)
 
 
 def _folded(number: Any) -> Any:
@@ -219,7 +219,7 @@ def uniform(key: Any, shape: Shape = (), dtype: Any = np.float32, low: Any = 0.0
         raise OptionError(f"uniform needs bounds low < high, not {low} and {high}.")
     below, above = (float(bound) if _is_number(bound) else _as_dtype(bound, u.dtype) for bound in (low, high))
     x = below + (above - below) * u
-    return _of_shape("uniform", namespace.where(x < above, x, below), u.shape)
+    return _of_shape("uniform", cnp.where(x < above, x, below), u.shape)
 
 
 def _is_number(x: Any) -> bool:
@@ -327,11 +327,11 @@ class _Quantile:
     tail: _Ratio
 
     def __call__(self, v: Any) -> Any:
-        size = namespace.absolute(v)
-        t = namespace.sqrt(-2.0 * _logarithm(0.5 - 0.5 * size))
+        size = cnp.absolute(v)
+        t = cnp.sqrt(-2.0 * _logarithm(0.5 - 0.5 * size))
         tail = t - self.tail(t)
-        signed = namespace.where(v < 0, -tail, tail)
-        return namespace.where(size < self.edge, v + v * self.centre(self.edge * self.edge - v * v), signed)
+        signed = cnp.where(v < 0, -tail, tail)
+        return cnp.where(size < self.edge, v + v * self.centre(self.edge * self.edge - v * v), signed)
 
 
 _SINGLE = _Quantile(
@@ -486,11 +486,11 @@ def permutation(key: Any, x: Any, axis: int = 0) -> Any:
     if np.ndim(x) == 0:
         return _order(key, whole_number("the number to permute", x, 0, _WORD))
     along = normalized_axis(axis, np.ndim(x))
-    return namespace.take(x, _order(key, np.shape(x)[along]), along)
+    return cnp.take(x, _order(key, np.shape(x)[along]), along)
 
 
 def _order(key: Any, n: int) -> Any:
-    return namespace.argsort(bits(key, n, np.uint64), stable=True)
+    return cnp.argsort(bits(key, n, np.uint64), stable=True)
 
 
 def categorical(key: Any, logits: Any, axis: int = -1) -> Any:
@@ -508,7 +508,7 @@ def categorical(key: Any, logits: Any, axis: int = -1) -> Any:
     """
     scores = _as_dtype(logits, np.dtype(np.float64))
     along = normalized_axis(axis, scores.ndim)
-    return namespace.argmax(scores + _drawn(_gumbel, key, scores.shape), axis=along)
+    return cnp.argmax(scores + _drawn(_gumbel, key, scores.shape), axis=along)
 
 
 def _gumbel(high: Any, low: Any) -> Any:

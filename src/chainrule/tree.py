@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import numpy as cnp
 from chainrule.errors import ShapeError
 from chainrule.graph.types import checked_dtype
-from chainrule.trace import namespace
 from chainrule.trace.array import Array, as_float, plain_array
 from chainrule.trace.tree import Structure, flatten, unflatten
 from chainrule.trace.tree import tree_map as map
@@ -87,8 +87,8 @@ def ravel(tree: Any) -> tuple[Any, Unravel]:
     >>> found["w"].round(4), round(float(found["b"]), 4)
     (array([3., 3.]), -1.0)
     """
-    flat = [namespace.reshape(_floating(leaf), -1) for leaf in leaves(tree)]
-    return (namespace.concatenate(flat) if flat else np.zeros(0)), Unravel.like(tree)
+    flat = [cnp.reshape(_floating(leaf), -1) for leaf in leaves(tree)]
+    return (cnp.concatenate(flat) if flat else np.zeros(0)), Unravel.like(tree)
 
 
 def _floating(leaf: Any) -> Any:

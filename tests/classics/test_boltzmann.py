@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from chainrule import numpy as cnp
 from chainrule import random
 from chainrule.classics import problem, rule, trials
 from chainrule.classics.problems.base import Problem, binary_patterns, layers
@@ -25,7 +26,6 @@ from chainrule.classics.rules.boltzmann import Boltzmann
 from chainrule.errors import OptionError
 from chainrule.nn.connected import Connection, Units, Wiring
 from chainrule.testing import check_gradient
-from chainrule.trace import namespace as cnp
 from chainrule.transform import compile, grad, vmap
 
 ENCODER = problem("boltzmann-encoder")

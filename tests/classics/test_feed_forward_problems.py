@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from chainrule import classics, random
+from chainrule import numpy as cnp
 from chainrule.classics.problems.addition import addition, addition_by_thresholds
 from chainrule.classics.problems.base import Problem, binary_patterns
 from chainrule.classics.problems.encoder import distributed_to_local, distributed_to_local_published, encoder
@@ -23,7 +24,6 @@ from chainrule.classics.problems.xor import xor, xor_direct, xor_direct_publishe
 from chainrule.errors import OptionError
 from chainrule.nn.connected import Connected, Wiring
 from chainrule.testing import assert_close, check_gradient
-from chainrule.trace import namespace as cnp
 from chainrule.transform import grad
 
 NAMES = [

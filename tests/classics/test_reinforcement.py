@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule import numpy as cnp
 from chainrule import random
 from chainrule.classics import problem, rule, trials
 from chainrule.classics.problems.base import Problem, Settings, binary_patterns, layers
 from chainrule.classics.rules.reinforcement import Reinforce, RewardPenalty, fired, more_probable, reward
 from chainrule.nn import Connected, Units
-from chainrule.trace import namespace as cnp
 from chainrule.trace.tree import tree_map
 
 DRAWS = 40_000

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.derive.numerical import slope
-from tests.trace.test_numpy import ASKED, CALLS
+from tests.namespace.test_numpy import ASKED, CALLS
 
 import chainrule as cr
 from chainrule import numpy as cnp

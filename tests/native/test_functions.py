@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.trace.test_numpy import ASKED, CALLS, SUMMED, plain
+from tests.namespace.test_numpy import ASKED, CALLS, SUMMED, plain
 
 import chainrule as cr
 from chainrule import numpy as cnp

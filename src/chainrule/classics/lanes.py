@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import numpy as cnp
 from chainrule import random
 from chainrule.checks import whole_number
 from chainrule.classics.problems.base import Problem
 from chainrule.classics.rules.base import Rule, Spending
 from chainrule.display import counted
 from chainrule.errors import OptionError
-from chainrule.trace import namespace as cnp
 from chainrule.trace.tree import flatten, tree_map, unflatten
 from chainrule.transform import compile, vmap, while_loop
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import numpy as cnp
 from chainrule import random
 from chainrule.classics.problems.base import Problem
 from chainrule.classics.rules.backpropagation import error
 from chainrule.classics.rules.base import Rule
 from chainrule.display import Brief
-from chainrule.trace import namespace as cnp
 from chainrule.transform import compile, scan
 
 __all__ = ["LearningCurve", "follow"]

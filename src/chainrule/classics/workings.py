@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import numpy as cnp
 from chainrule.classics.problems.base import Problem
 from chainrule.classics.rules.backpropagation import error
 from chainrule.display import Page, Picture, Table, number
@@ -18,7 +19,6 @@ from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.wording import beyond_rounding, counted
 from chainrule.nn.activations import ACTIVATIONS
 from chainrule.nn.connected import Connected
-from chainrule.trace import namespace as cnp
 from chainrule.transform import compile, grad, jvp, vmap
 from chainrule.tree import ravel
 

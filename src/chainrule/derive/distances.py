@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from chainrule import numpy as cnp
 from chainrule.derive.forward import push_forward
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Node, between, full, in_order
-from chainrule.trace import namespace as cnp
 from chainrule.trace.array import Array, apply
 from chainrule.trace.plain import acts_on, is_differentiating
 

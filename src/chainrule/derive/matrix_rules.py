@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from chainrule import numpy as cnp
 from chainrule.graph import ops
 from chainrule.graph.types import Type
-from chainrule.trace import namespace as cnp
 from chainrule.trace.array import Array, apply, broadcast, concatenated, diagonal, matmul, total
 
 __all__ = [

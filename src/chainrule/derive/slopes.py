@@ -24,11 +24,11 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import numpy as cnp
 from chainrule.graph import ops
 from chainrule.graph.interpret import NUMPY
 from chainrule.graph.node import full, number
 from chainrule.graph.ops import Op
-from chainrule.trace import namespace as cnp
 from chainrule.trace.array import Array, apply
 
 __all__ = ["SLOPES", "Rule", "zeros"]

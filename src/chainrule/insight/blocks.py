@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import numpy as cnp
 from chainrule.insight.network_and_data import Subject
 from chainrule.insight.parameter_vector import shaped, vector
 from chainrule.nn.feedforward import Feedforward
-from chainrule.trace import namespace as cnp
 from chainrule.trace.array import Array
 from chainrule.trace.tree import tree_map
 from chainrule.transform import compile, grad, jvp

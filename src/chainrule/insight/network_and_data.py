@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import numpy as cnp
 from chainrule.checks import real_number, whole_number
 from chainrule.display import Brief
 from chainrule.errors import DataError, OptionError
@@ -18,7 +19,6 @@ from chainrule.learning.step import Objective
 from chainrule.nn.costs import cost_function, targets
 from chainrule.nn.feedforward import Feedforward
 from chainrule.nn.network import Network
-from chainrule.trace import namespace as cnp
 from chainrule.trace.tree import flatten
 
 __all__ = ["Subject", "network_of", "subject_of"]

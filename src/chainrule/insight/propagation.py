@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import numpy as cnp
 from chainrule.checks import whole_number
 from chainrule.display import Brief
 from chainrule.insight.coordinates import Place
 from chainrule.insight.network_and_data import Subject
 from chainrule.nn.costs import cost_function, targets
 from chainrule.nn.network import Network
-from chainrule.trace import namespace as cnp
 from chainrule.trace.array import Array
 from chainrule.trace.tree import tree_map
 from chainrule.transform import compile, grad, vjp

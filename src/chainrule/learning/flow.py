@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import numpy as cnp
 from chainrule.derive.backpropagation import backpropagate
 from chainrule.display import Brief, Page, Shown, Table, counted
 from chainrule.graph import ops
@@ -31,7 +32,6 @@ from chainrule.graph.node import Node, full, number
 from chainrule.learning.objective import Objective
 from chainrule.learning.optimizers import Optimizer
 from chainrule.nn.feedforward import Feedforward, Stage
-from chainrule.trace import namespace as cnp
 from chainrule.trace.array import Array, variable
 from chainrule.trace.tree import flatten, unflatten
 from chainrule.transform import grad, per_example

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from chainrule import numpy as cnp
 from chainrule.nn.costs import cost_function, targets
 from chainrule.nn.feedforward import Feedforward
-from chainrule.trace import namespace as cnp
 
 __all__ = ["Objective"]
 

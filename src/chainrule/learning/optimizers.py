@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy
 
+from chainrule import numpy as np
 from chainrule.checks import real_number
 from chainrule.errors import OptionError
-from chainrule.trace import namespace as np
 from chainrule.trace.tree import tree_map
 
 __all__ = ["SGD", "Adam", "Momentum", "Optimizer", "optimizer_from", "optimizer_text"]

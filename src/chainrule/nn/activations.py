@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from chainrule import numpy as np
 from chainrule.graph import ops
-from chainrule.trace import namespace as np
 from chainrule.trace.array import Array, apply, as_array
 
 __all__ = ["ACTIVATIONS", "identity", "logistic", "relu", "sigmoid", "softmax", "tanh"]

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import numpy as cnp
 from chainrule.derive.backpropagation import backpropagate
 from chainrule.display import Brief, Page, Shown, Table, counted, number, rms
 from chainrule.errors import DataError, ShapeError
@@ -24,7 +25,6 @@ from chainrule.graph.node import full
 from chainrule.nn.connected import Connected
 from chainrule.nn.costs import cost_function, targets
 from chainrule.nn.feedforward import Feedforward, Stage
-from chainrule.trace import namespace as cnp
 from chainrule.trace.array import Array, as_array, variable
 from chainrule.trace.plain import transforming
 from chainrule.trace.tree import flatten, unflatten

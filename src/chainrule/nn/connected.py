@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy
 
+from chainrule import numpy as np
 from chainrule import random
 from chainrule.checks import one_of, real_number, whole_number
 from chainrule.display import Brief, Table, counted, rms
@@ -26,7 +27,6 @@ from chainrule.errors import OptionError, ShapeError
 from chainrule.nn.activations import ACTIVATIONS
 from chainrule.nn.feedforward import Feedforward, Stage
 from chainrule.nn.network import float_dtype
-from chainrule.trace import namespace as np
 from chainrule.trace.array import scope
 
 __all__ = ["Connected", "Connection", "Units", "Wiring"]

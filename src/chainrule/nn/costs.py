@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy
 
+from chainrule import numpy as np
 from chainrule.checks import one_of
 from chainrule.errors import OptionError
 from chainrule.graph import ops
 from chainrule.graph.types import Type
 from chainrule.nn.feedforward import Feedforward
-from chainrule.trace import namespace as np
 from chainrule.trace.array import Array, apply
 from chainrule.transform import stop_gradient
 

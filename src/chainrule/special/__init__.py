@@ -9,6 +9,8 @@ result in double precision was off at most, against mpmath.
 
 from __future__ import annotations
 
+from chainrule.numpy.bessel import i0, i0e, i1, i1e
+from chainrule.numpy.elementwise import erf
 from chainrule.special.error import erfc, erfcinv, erfcx, erfinv, log_ndtr, ndtr, ndtri
 from chainrule.special.gamma import beta, betaln, digamma, gamma, gammaln, gammasgn, multigammaln, polygamma, zeta
 from chainrule.special.logarithms import (
@@ -24,8 +26,6 @@ from chainrule.special.logarithms import (
     xlog1py,
     xlogy,
 )
-from chainrule.trace.bessel import i0, i0e, i1, i1e
-from chainrule.trace.elementwise import erf
 
 psi = digamma
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.numpy import elementwise as ew
+from chainrule.numpy.formula import formula, polynomial
 from chainrule.trace import array as core
-from chainrule.trace import elementwise as ew
 from chainrule.trace.array import Array
-from chainrule.trace.formula import formula, polynomial
 
 __all__ = ["erfc", "erfcinv", "erfcx", "erfinv", "log_ndtr", "ndtr", "ndtri"]
 

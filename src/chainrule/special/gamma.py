@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from chainrule.checks import whole_number
+from chainrule.numpy import elementwise as ew
+from chainrule.numpy import reductions as red
+from chainrule.numpy.formula import formula, polynomial
 from chainrule.trace import array as core
-from chainrule.trace import elementwise as ew
-from chainrule.trace import reductions as red
 from chainrule.trace.array import Array, as_array
-from chainrule.trace.formula import formula, polynomial
 from chainrule.trace.recorded import known, through_arrays
 
 __all__ = ["beta", "betaln", "digamma", "gamma", "gammaln", "gammasgn", "multigammaln", "polygamma", "zeta"]

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from chainrule.graph import ops
+from chainrule.numpy import elementwise as ew
+from chainrule.numpy import reductions as red
+from chainrule.numpy.formula import formula, polynomial
 from chainrule.trace import array as core
-from chainrule.trace import elementwise as ew
-from chainrule.trace import reductions as red
 from chainrule.trace.array import Array, apply, as_array
-from chainrule.trace.formula import formula, polynomial
 from chainrule.trace.recorded import through_arrays
 
 __all__ = [

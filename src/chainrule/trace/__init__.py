@@ -1,1 +1,1 @@
-"""How Python becomes a graph: the Array that records, the NumPy namespace over it, trees of arrays."""
+"""How Python becomes a graph: the Array that records, and what else a program is looked at with."""

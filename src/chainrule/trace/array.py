@@ -413,7 +413,7 @@ def _is_half(x: Any) -> bool:
 
 def namespace() -> Any:
     """The functions of NumPy's that work on Arrays, which are written with them."""
-    return import_module("chainrule.trace.namespace")
+    return import_module("chainrule.numpy")
 
 
 _MODULES = ("numpy.fft", "numpy.linalg")
@@ -846,13 +846,13 @@ class Array:
         return matmul(other, self)
 
     def __getitem__(self, key: Any) -> Array:
-        found: Array = import_module("chainrule.trace.indexing").indexed(self, key)
+        found: Array = import_module("chainrule.numpy.indexing").indexed(self, key)
         return found
 
     @property
     def at(self) -> Any:
         """Changed copies: `x.at[key].set(v)`, and `add`, `subtract`, `multiply`, `divide`, `min`, `max`, `get`."""
-        return import_module("chainrule.trace.indexing").at(self)
+        return import_module("chainrule.numpy.indexing").at(self)
 
     def __setitem__(self, key: Any, elements: Any) -> None:
         raise TracingError(

@@ -108,7 +108,7 @@ class UniversalFunction(Generic[P, R]):
         if not among_traced((*arguments, *options.values())):
             return getattr(self.plain, method)(*arguments, **options)
         given = {name: option for name, option in options.items() if option is not _NOT_GIVEN}
-        return getattr(import_module("chainrule.trace.folding"), method)(self, *arguments, **given)
+        return getattr(import_module("chainrule.numpy.folding"), method)(self, *arguments, **given)
 
 
 @overload

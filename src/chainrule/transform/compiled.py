@@ -8,9 +8,9 @@ import numpy as np
 
 from chainrule.errors import DTypeError, Hint, OptionError
 from chainrule.graph.graph import Graph
+from chainrule.numpy.tables import looked_at
 from chainrule.trace.array import Array
 from chainrule.trace.plain import transforming
-from chainrule.trace.tables import looked_at
 from chainrule.trace.tracing import argument_types, trace
 from chainrule.trace.tree import Structure, flatten, statics, unflatten
 from chainrule.transform.arguments import Function, name_of

@@ -10,10 +10,10 @@ import numpy as np
 from chainrule.checks import whole_number
 from chainrule.errors import OptionError, ShapeError
 from chainrule.graph.interpret import has_value
+from chainrule.numpy.tables import looked_at
 from chainrule.trace.array import Array, Recorder, as_array, is_recording, recording
 from chainrule.trace.control import branched, repeated, scanned
 from chainrule.trace.plain import transforming
-from chainrule.trace.tables import looked_at
 from chainrule.trace.tree import Structure, flatten, unflatten
 from chainrule.transform.arguments import Function, arrays_of, name_of, outcome
 

@@ -13,9 +13,9 @@ from chainrule.derive.backpropagation import backpropagate, backpropagated_value
 from chainrule.derive.changes import changes_of
 from chainrule.errors import DifferentiationError, OptionError, ShapeError
 from chainrule.graph.node import Node, full
+from chainrule.numpy.tables import looked_at
 from chainrule.trace.array import Array, as_array
 from chainrule.trace.plain import differentiating, transforming
-from chainrule.trace.tables import looked_at
 from chainrule.trace.tree import Structure, flatten, matched, paths, unflatten
 from chainrule.transform.arguments import (
     Function,

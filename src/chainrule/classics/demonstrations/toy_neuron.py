@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy
 
+from chainrule import numpy as np
 from chainrule.checks import real_number, several, whole_number
 from chainrule.classics.demonstrations.base import Demonstration
 from chainrule.classics.problems.base import Published, Values, layers
@@ -15,7 +16,6 @@ from chainrule.display import Table, number
 from chainrule.insight.presentation import Insight, figure
 from chainrule.nn.connected import Connected
 from chainrule.nn.costs import cost_function
-from chainrule.trace import namespace as np
 from chainrule.trace.tree import tree_map
 from chainrule.transform import compile, grad, scan, vmap
 

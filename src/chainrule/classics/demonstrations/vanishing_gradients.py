@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy
 
+from chainrule import numpy as np
 from chainrule import random
 from chainrule.checks import whole_number, whole_numbers
 from chainrule.classics.demonstrations.base import Demonstration
@@ -18,7 +19,6 @@ from chainrule.insight.presentation import Insight, figure
 from chainrule.nn.activations import sigmoid
 from chainrule.nn.connected import Connected, Wiring
 from chainrule.nn.costs import sigmoid_cross_entropy
-from chainrule.trace import namespace as np
 from chainrule.transform import compile, grad, vmap
 
 __all__ = ["Chain", "LayerSpeeds", "VanishingGradients", "chain", "speeds"]

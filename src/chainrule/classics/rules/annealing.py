@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy
 
+from chainrule import numpy as np
 from chainrule import random
 from chainrule.classics.problems.base import binary_patterns
 from chainrule.nn.activations import sigmoid
 from chainrule.nn.connected import Connection, Wiring
-from chainrule.trace import namespace as np
 from chainrule.transform import scan
 
 __all__ = [

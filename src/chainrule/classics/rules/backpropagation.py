@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 import numpy
 
+from chainrule import numpy as np
 from chainrule import random
 from chainrule.classics.problems.base import Problem, Settings
 from chainrule.classics.rules.base import Rule, Spending
 from chainrule.nn.connected import Connected
-from chainrule.trace import namespace as np
 from chainrule.trace.tree import tree_map
 from chainrule.transform import grad, scan, stop_gradient
 

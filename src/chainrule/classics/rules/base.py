@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 import numpy
 
 import chainrule.random
+from chainrule import numpy as np
 from chainrule.classics.problems.base import Problem
 from chainrule.nn.connected import Connected, Wiring
-from chainrule.trace import namespace as np
 from chainrule.transform import compile, grad
 
 __all__ = ["Rule", "Spending", "all_right", "by_group", "local_gradient", "unit_sizes"]

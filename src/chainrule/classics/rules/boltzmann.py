@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import numpy
 
+from chainrule import numpy as np
 from chainrule import random
 from chainrule.checks import real_number, several, whole_number
 from chainrule.classics.problems.base import Problem
@@ -25,7 +26,6 @@ from chainrule.classics.rules.annealing import (
 )
 from chainrule.classics.rules.base import Rule, Spending
 from chainrule.nn.connected import Wiring
-from chainrule.trace import namespace as np
 
 __all__ = ["Boltzmann"]
 

@@ -7,11 +7,11 @@ from typing import Any, ClassVar, Literal
 
 import numpy
 
+from chainrule import numpy as np
 from chainrule.classics.problems.base import Problem
 from chainrule.classics.rules.base import Rule, Spending, local_gradient
 from chainrule.classics.rules.perceptron import single_layer, single_layer_limit
 from chainrule.nn.connected import Connected
-from chainrule.trace import namespace as np
 from chainrule.trace.tree import tree_map
 from chainrule.transform import scan
 

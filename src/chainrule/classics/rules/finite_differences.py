@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from chainrule import numpy as np
 from chainrule.classics.problems.base import Problem
 from chainrule.classics.rules.backpropagation import Backpropagation, error
 from chainrule.classics.rules.base import Spending
 from chainrule.nn.connected import Connected
-from chainrule.trace import namespace as np
 from chainrule.transform import scan
 from chainrule.tree import ravel
 

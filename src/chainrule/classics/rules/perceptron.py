@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 
 import numpy
 
+from chainrule import numpy as np
 from chainrule import random
 from chainrule.classics.problems.base import Problem
 from chainrule.classics.rules.base import Rule, Spending, local_gradient
 from chainrule.classics.separability import inseparable
 from chainrule.nn.connected import Connected, Connection, Units, Wiring
-from chainrule.trace import namespace as np
 from chainrule.trace.tree import tree_map
 from chainrule.transform import scan
 

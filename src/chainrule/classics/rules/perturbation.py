@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+from chainrule import numpy as np
 from chainrule import random
 from chainrule.classics.problems.base import Problem, Settings
 from chainrule.classics.rules.backpropagation import Backpropagation, error
 from chainrule.classics.rules.base import Spending, by_group, local_gradient, unit_sizes
 from chainrule.nn.connected import Connected
-from chainrule.trace import namespace as np
 from chainrule.transform import scan, vmap
 from chainrule.tree import ravel
 

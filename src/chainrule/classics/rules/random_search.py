@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from chainrule import numpy as np
 from chainrule import random
 from chainrule.classics.problems.base import Problem
 from chainrule.classics.rules.backpropagation import error
 from chainrule.classics.rules.base import Rule, Spending
-from chainrule.trace import namespace as np
 from chainrule.trace.tree import tree_map
 from chainrule.tree import ravel
 

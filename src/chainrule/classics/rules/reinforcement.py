@@ -12,12 +12,12 @@ from typing import Any, ClassVar, Literal
 
 import numpy
 
+from chainrule import numpy as np
 from chainrule import random
 from chainrule.classics.problems.base import Problem
 from chainrule.classics.rules.base import Rule, Spending, by_group, local_gradient, unit_sizes
 from chainrule.nn.activations import sigmoid
 from chainrule.nn.connected import Connected
-from chainrule.trace import namespace as np
 from chainrule.trace.tree import tree_map
 from chainrule.transform import scan
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import numpy as cnp
 from chainrule.checks import one_of, real_number, whole_number
 from chainrule.display import Table
 from chainrule.insight.blocks import each_of, mean_of, native, slopes_along
@@ -17,7 +18,6 @@ from chainrule.insight.presentation import Insight, figure
 from chainrule.learning.run import Run
 from chainrule.nn.costs import targets
 from chainrule.nn.feedforward import Feedforward
-from chainrule.trace import namespace as cnp
 from chainrule.trace.tree import flatten
 from chainrule.transform import grad, per_example
 

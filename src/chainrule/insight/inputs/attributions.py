@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import numpy as cnp
 from chainrule import random
 from chainrule.checks import one_of, real_number, whole_number
 from chainrule.display import Brief, Table, number
@@ -18,7 +19,6 @@ from chainrule.insight.network_and_data import Subject, subject_of
 from chainrule.insight.presentation import Insight, figure
 from chainrule.learning.run import Run
 from chainrule.nn.feedforward import Feedforward
-from chainrule.trace import namespace as cnp
 from chainrule.transform import grad, scan
 
 __all__ = ["Attribution", "SlopeCheck", "attribution"]

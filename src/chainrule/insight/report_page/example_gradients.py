@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import numpy as cnp
 from chainrule.insight.blocks import blocks, native
 from chainrule.insight.network_and_data import Subject
 from chainrule.insight.parameter_vector import is_weight, shaped, vector
 from chainrule.nn.network import Network
-from chainrule.trace import namespace as cnp
 from chainrule.trace.tree import tree_map
 from chainrule.transform import grad, per_example
 

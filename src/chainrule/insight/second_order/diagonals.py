@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import numpy as cnp
 from chainrule.checks import one_of, whole_number
 from chainrule.display import Table, number
 from chainrule.insight.blocks import mean_of, native
@@ -19,7 +20,6 @@ from chainrule.insight.second_order.matrices import gauss_newton_diagonal, matri
 from chainrule.insight.wording import counted
 from chainrule.learning.run import Run
 from chainrule.nn.network import Network
-from chainrule.trace import namespace as cnp
 from chainrule.transform import grad, per_example
 
 __all__ = ["CurvatureDiagonal", "curvature_diagonal"]

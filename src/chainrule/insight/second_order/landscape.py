@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import numpy as cnp
 from chainrule.checks import one_of, real_number, whole_number
 from chainrule.display import Table, number
 from chainrule.errors import ShapeError
@@ -20,7 +21,6 @@ from chainrule.insight.wording import counted
 from chainrule.learning.run import Run
 from chainrule.nn.costs import cost_function, targets
 from chainrule.nn.network import Dense, Network
-from chainrule.trace import namespace as cnp
 from chainrule.transform import grad, vmap
 
 __all__ = ["Landscape", "loss_landscape"]

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import numpy as cnp
 from chainrule.checks import one_of
 from chainrule.insight.blocks import each_of, mean_of, native
 from chainrule.insight.network_and_data import Subject
 from chainrule.insight.parameter_vector import shaped, vector
 from chainrule.nn.costs import cost_function, targets
 from chainrule.nn.feedforward import Feedforward
-from chainrule.trace import namespace as cnp
 from chainrule.trace.tree import flatten
 from chainrule.transform import ggn_vp, grad, hessian, hvp, per_example, vmap
 

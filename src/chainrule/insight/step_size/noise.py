@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import numpy as cnp
 from chainrule.checks import whole_number
 from chainrule.display import Table, number
 from chainrule.errors import DataError
@@ -24,7 +25,6 @@ from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.wording import counted, layer_name
 from chainrule.learning.run import Run
 from chainrule.nn.network import Network
-from chainrule.trace import namespace as cnp
 from chainrule.trace.tree import tree_map
 from chainrule.transform import grad, per_example
 

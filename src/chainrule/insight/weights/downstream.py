@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import numpy as cnp
 from chainrule.insight.coordinates import Place
 from chainrule.insight.network_and_data import Subject
 from chainrule.insight.propagation import executed
 from chainrule.nn.activations import ACTIVATIONS
 from chainrule.nn.costs import cost_function, targets
 from chainrule.nn.network import Network
-from chainrule.trace import namespace as cnp
 from chainrule.transform import jvp, vmap
 
 __all__ = ["Behind", "Moved", "Now", "behind", "first_behind"]

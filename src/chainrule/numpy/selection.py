@@ -15,9 +15,9 @@ from chainrule.checks import one_of
 from chainrule.errors import OptionError, ShapeError
 from chainrule.graph import ops
 from chainrule.graph.interpret import has_value
+from chainrule.numpy import elementwise as ew
+from chainrule.numpy import ordering, shaping
 from chainrule.trace import array as core
-from chainrule.trace import elementwise as ew
-from chainrule.trace import ordering, shaping
 from chainrule.trace.array import Array, as_array
 from chainrule.trace.plain import shown
 from chainrule.trace.recorded import known, offered, recorded

@@ -10,9 +10,9 @@ import numpy as np
 
 from chainrule.errors import OptionError, ShapeError
 from chainrule.graph.interpret import has_value
+from chainrule.numpy import creation, linalg, ordering, shaping
+from chainrule.numpy import elementwise as ew
 from chainrule.trace import array as core
-from chainrule.trace import creation, linalg, ordering, shaping
-from chainrule.trace import elementwise as ew
 from chainrule.trace.array import Array, as_array
 from chainrule.trace.plain import shown
 from chainrule.trace.recorded import known, offered, recorded

@@ -11,9 +11,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from chainrule.trace import elementwise as ew
+from chainrule.numpy import elementwise as ew
+from chainrule.numpy.formula import formula, polynomial
 from chainrule.trace.array import Array
-from chainrule.trace.formula import formula, polynomial
 
 __all__ = ["i0", "i0e", "i1", "i1e"]
 

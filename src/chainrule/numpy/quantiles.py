@@ -12,10 +12,10 @@ import numpy as np
 from chainrule.checks import one_of
 from chainrule.errors import OptionError, ShapeError
 from chainrule.graph import ops
+from chainrule.numpy import elementwise as ew
+from chainrule.numpy.ordering import sort, take_along_axis
 from chainrule.trace import array as core
-from chainrule.trace import elementwise as ew
 from chainrule.trace.array import Array, as_array
-from chainrule.trace.ordering import sort, take_along_axis
 from chainrule.trace.recorded import Function, constant, offered, recorded
 
 

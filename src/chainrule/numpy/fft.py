@@ -21,8 +21,8 @@ import numpy as np
 
 from chainrule.checks import one_of, whole_number
 from chainrule.errors import ShapeError, TracingError
+from chainrule.numpy import shaping
 from chainrule.trace import array as core
-from chainrule.trace import shaping
 from chainrule.trace.array import Array, as_array
 from chainrule.trace.recorded import Function, named, offered, recorded, through_arrays
 

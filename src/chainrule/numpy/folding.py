@@ -19,10 +19,10 @@ from chainrule.errors import DTypeError, OptionError, ShapeError, TracingError
 from chainrule.graph import ops
 from chainrule.graph.node import full
 from chainrule.graph.types import Type
+from chainrule.numpy import elementwise as ew
+from chainrule.numpy import ordering, shaping
+from chainrule.numpy import reductions as red
 from chainrule.trace import array as core
-from chainrule.trace import elementwise as ew
-from chainrule.trace import ordering, shaping
-from chainrule.trace import reductions as red
 from chainrule.trace.array import Array, apply, as_array
 from chainrule.trace.recorded import UniversalFunction, known
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.trace import namespace
+from chainrule import numpy as namespace
 
 PAGE = Path(__file__).parents[2] / "docs" / "numpy.md"
 pytestmark = pytest.mark.skipif(not PAGE.exists(), reason="the page is in the checkout alone")

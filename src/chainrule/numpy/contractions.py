@@ -14,10 +14,10 @@ from chainrule.errors import DTypeError, OptionError, ShapeError
 from chainrule.graph import ops
 from chainrule.graph.interpret import has_value
 from chainrule.graph.node import full
+from chainrule.numpy import elementwise as ew
+from chainrule.numpy import reductions as red
+from chainrule.numpy import shaping
 from chainrule.trace import array as core
-from chainrule.trace import elementwise as ew
-from chainrule.trace import reductions as red
-from chainrule.trace import shaping
 from chainrule.trace.array import Array, as_array
 from chainrule.trace.plain import shown
 from chainrule.trace.recorded import offered, recorded

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.trace.calls import METHODS, SHARES, WITH_NAN, B, I, M, V
-from tests.trace.test_numpy import CALLS
+from tests.namespace.calls import METHODS, SHARES, WITH_NAN, B, I, M, V
+from tests.namespace.test_numpy import CALLS
 
 import chainrule as cr
 from chainrule import numpy as cnp

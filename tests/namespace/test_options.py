@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.trace.calls import M
-from tests.trace.test_numpy import CALLS
+from tests.namespace.calls import M
+from tests.namespace.test_numpy import CALLS
 
 import chainrule as cr
 from chainrule import numpy as cnp

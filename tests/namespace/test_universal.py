@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.trace.calls import N3, POSITIVE, B, F, I, M, V
+from tests.namespace.calls import N3, POSITIVE, B, F, I, M, V
 
 import chainrule as cr
 from chainrule import numpy as cnp
+from chainrule import numpy as namespace
 from chainrule.errors import ChainruleError, DTypeError, OptionError, ShapeError, TracingError
-from chainrule.trace import namespace
 from chainrule.trace.array import Array, as_array
 from chainrule.trace.recorded import UniversalFunction
 

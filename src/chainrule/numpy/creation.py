@@ -18,13 +18,13 @@ from chainrule.graph import ops
 from chainrule.graph.interpret import INTEGERS, has_value
 from chainrule.graph.node import full as full_node
 from chainrule.graph.types import Type, checked_dtype
+from chainrule.numpy import elementwise as ew
+from chainrule.numpy import shaping
+from chainrule.numpy.tables import Table
 from chainrule.trace import array as core
-from chainrule.trace import elementwise as ew
-from chainrule.trace import shaping
 from chainrule.trace.array import Array, apply, as_array
 from chainrule.trace.plain import is_transforming, shown
 from chainrule.trace.recorded import Function, is_traced, known, offered, recorded
-from chainrule.trace.tables import Table
 
 
 def _in_program(plain: Function) -> Function:

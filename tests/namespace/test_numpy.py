@@ -16,8 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from tests.programs import examples
-from tests.trace.calls import (
+from tests.namespace.calls import (
     CONTRACTIONS,
     CREATION,
     ELEMENTWISE,
@@ -38,12 +37,14 @@ from tests.trace.calls import (
     V,
     array,
 )  # fmt: skip
+from tests.programs import examples
 
 import chainrule as cr
 from chainrule import numpy as cnp
+from chainrule import numpy as namespace
 from chainrule.errors import DTypeError
 from chainrule.graph.types import DTYPES
-from chainrule.trace import in_place, namespace
+from chainrule.numpy import in_place
 from chainrule.trace.array import Array, as_array
 
 Call = Callable[..., Any]

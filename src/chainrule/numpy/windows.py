@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.numpy import bessel
 from chainrule.trace import array as core
-from chainrule.trace import bessel
 from chainrule.trace.array import Array, as_array
 from chainrule.trace.recorded import known, offered, recorded
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.trace.calls import Call
+from tests.namespace.calls import Call
 
 import chainrule as cr
 from chainrule import numpy as cnp

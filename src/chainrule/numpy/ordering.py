@@ -15,10 +15,10 @@ from chainrule.graph import ops
 from chainrule.graph.interpret import has_value
 from chainrule.graph.node import full
 from chainrule.graph.types import Type
+from chainrule.numpy import creation, shaping
+from chainrule.numpy import elementwise as ew
+from chainrule.numpy import reductions as red
 from chainrule.trace import array as core
-from chainrule.trace import creation, shaping
-from chainrule.trace import elementwise as ew
-from chainrule.trace import reductions as red
 from chainrule.trace.array import Array, apply, as_array
 from chainrule.trace.plain import shown
 from chainrule.trace.recorded import known, offered, recorded
