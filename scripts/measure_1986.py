@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.classics.demonstrations import DEMONSTRATIONS, demonstration
-from chainrule.classics.lanes import trials
-from chainrule.classics.measurements import RECORD, Comparison, Distribution, fingerprint
 from chainrule.classics.problems import PROBLEMS, problem
 from chainrule.classics.problems.base import Problem, Settings
-from chainrule.classics.racing import race
+from chainrule.classics.races.batched_trials import trials
+from chainrule.classics.races.measurements import RECORD, Comparison, Distribution, fingerprint
+from chainrule.classics.races.racing import race
 from chainrule.classics.rules import RULES, rule
 from chainrule.display import plain
 from chainrule.native.target import host

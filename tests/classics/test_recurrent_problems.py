@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from chainrule import classics, random
-from chainrule.classics.lanes import Trials
 from chainrule.classics.problems.iterative import iterative
 from chainrule.classics.problems.sequences import completed, sequences
 from chainrule.classics.problems.shift_register import shift_register
+from chainrule.classics.races.batched_trials import Trials
 from chainrule.errors import OptionError
 from chainrule.nn import Connected
 

@@ -16,8 +16,8 @@ from chainrule.classics.problems.base import Problem, Settings, binary_patterns,
 from chainrule.classics.rules.backpropagation import Backpropagation, error
 from chainrule.classics.rules.base import local_gradient
 from chainrule.classics.rules.finite_differences import FiniteDifferences
+from chainrule.classics.rules.linear_separability import separability
 from chainrule.classics.rules.perturbation import NodePerturbation, WeightPerturbation
-from chainrule.classics.separability import separability
 from chainrule.nn import Connected, Connection, Units, Wiring
 from chainrule.trace.tree import flatten
 

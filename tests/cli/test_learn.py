@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.cli import folders, plan
-from chainrule.cli import learn as command
+from chainrule.cli import learn_options, run_folder
+from chainrule.cli.commands import learn as command
 from chainrule.cli.main import execute
 from chainrule.learning.evaluate import evaluate
 
@@ -181,7 +181,7 @@ def test_what_is_not_given_suits_what_is(
 ) -> None:
     network = cr.nn.Network([4, 3, 2], activation)
     settings = {"rate": None, "momentum": None, **given}
-    assert plan.optimizer(method, network=network, cost=cost, **settings) == expected
+    assert learn_options.optimizer(method, network=network, cost=cost, **settings) == expected
 
 
 # where it saves
@@ -197,7 +197,7 @@ def test_a_new_folder_for_every_run(work: Path, images: Path, monkeypatch: pytes
 
 
 def test_a_name_too_long_for_a_folder_is_cut() -> None:
-    saved = folders.save(cr.Run(cr.nn.Network([2, 2]), []), None, "2-" * 200)
+    saved = run_folder.save(cr.Run(cr.nn.Network([2, 2]), []), None, "2-" * 200)
     assert len(saved.name) == 100
     assert cr.Run.load(saved).network.sizes == [2, 2]
 

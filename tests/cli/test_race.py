@@ -15,10 +15,11 @@ import pytest
 from rich.console import Console
 from tests.cli.test_terminal import Terminal
 
-from chainrule.classics import Entry, Race, race, racing
+from chainrule.classics import Entry, Race, race
+from chainrule.classics.races import racing
+from chainrule.cli.commands.race import operations
 from chainrule.cli.main import execute
-from chainrule.cli.race import operations
-from chainrule.cli.race_table import so_far
+from chainrule.cli.race_progress import so_far
 from chainrule.errors import OptionError
 
 Command = Callable[..., subprocess.CompletedProcess[str]]

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from chainrule.classics.demonstrations import DEMONSTRATIONS, demonstration
-    from chainrule.classics.hinton import HintonDiagram, hinton_diagram
-    from chainrule.classics.lanes import Trials, run_trials, trials
+    from chainrule.classics.learnt.hinton import HintonDiagram, hinton_diagram
+    from chainrule.classics.learnt.run import Learnt, catalogue, run
     from chainrule.classics.problems import PROBLEMS, problem
     from chainrule.classics.problems.base import Problem, Published, Settings
-    from chainrule.classics.racing import race
+    from chainrule.classics.races.batched_trials import Trials, run_trials, trials
+    from chainrule.classics.races.racing import race
+    from chainrule.classics.races.standings import Entry, Race
     from chainrule.classics.rules import RULES, rule
     from chainrule.classics.rules.base import Rule, Spending
-    from chainrule.classics.showing import Learnt, catalogue, run
-    from chainrule.classics.standings import Entry, Race
 
 __all__ = [
     "DEMONSTRATIONS",
@@ -51,25 +51,25 @@ _PLACES = {
     "DEMONSTRATIONS": "demonstrations",
     "PROBLEMS": "problems",
     "RULES": "rules",
-    "Entry": "standings",
-    "HintonDiagram": "hinton",
-    "Learnt": "showing",
+    "Entry": "races.standings",
+    "HintonDiagram": "learnt.hinton",
+    "Learnt": "learnt.run",
     "Problem": "problems.base",
     "Published": "problems.base",
-    "Race": "standings",
+    "Race": "races.standings",
     "Rule": "rules.base",
     "Settings": "problems.base",
     "Spending": "rules.base",
-    "Trials": "lanes",
-    "catalogue": "showing",
+    "Trials": "races.batched_trials",
+    "catalogue": "learnt.run",
     "demonstration": "demonstrations",
-    "hinton_diagram": "hinton",
+    "hinton_diagram": "learnt.hinton",
     "problem": "problems",
-    "race": "racing",
+    "race": "races.racing",
     "rule": "rules",
-    "run": "showing",
-    "run_trials": "lanes",
-    "trials": "lanes",
+    "run": "learnt.run",
+    "run_trials": "races.batched_trials",
+    "trials": "races.batched_trials",
 }
 
 

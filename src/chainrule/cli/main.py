@@ -42,7 +42,7 @@ def execute(arguments: Sequence[str]) -> int:
 def _executed(arguments: Sequence[str]) -> int:
     from typer import TyperException
 
-    from chainrule.cli.commands import app
+    from chainrule.cli.app import app
 
     try:
         code = app(list(arguments), prog_name="chainrule", standalone_mode=False)

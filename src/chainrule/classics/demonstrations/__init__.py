@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from chainrule.classics.demonstrations.base import Demonstration
-from chainrule.classics.names import Names, made
+from chainrule.classics.registry import Names, made
 
 __all__ = ["DEMONSTRATIONS", "demonstration"]
 

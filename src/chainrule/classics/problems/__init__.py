@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any
 
-from chainrule.classics.names import Names, made, options_of
 from chainrule.classics.problems.base import Problem
+from chainrule.classics.registry import Names, made, options_of
 
 __all__ = ["PROBLEMS", "problem", "size_option"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any
 
-from chainrule.classics.names import Names, made
+from chainrule.classics.registry import Names, made
 from chainrule.classics.rules.base import Rule
 
 __all__ = ["RULES", "rule"]

@@ -11,7 +11,7 @@ from chainrule import numpy as np
 from chainrule import random
 from chainrule.classics.problems.base import Problem
 from chainrule.classics.rules.base import Rule, Spending, local_gradient
-from chainrule.classics.separability import inseparable
+from chainrule.classics.rules.linear_separability import inseparable
 from chainrule.nn.connected import Connected, Connection, Units, Wiring
 from chainrule.trace.tree import tree_map
 from chainrule.transform import scan

@@ -11,16 +11,10 @@ import numpy as np
 from chainrule import random
 from chainrule.checks import whole_number
 from chainrule.classics.demonstrations import DEMONSTRATIONS, demonstration
-from chainrule.classics.hinton import HintonDiagram, hinton_diagram
-from chainrule.classics.lanes import trials as run_all
-from chainrule.classics.learning_curve import LearningCurve, follow
-from chainrule.classics.measurements import Distribution, distribution, recorded
-from chainrule.classics.names import check
-from chainrule.classics.problems import PROBLEMS, problem, size_option
-from chainrule.classics.problems.base import Problem, Published
-from chainrule.classics.rules import rule
-from chainrule.classics.solutions import solution
-from chainrule.classics.workings import (
+from chainrule.classics.learnt.hinton import HintonDiagram, hinton_diagram
+from chainrule.classics.learnt.learning_curve import LearningCurve, follow
+from chainrule.classics.learnt.solutions import solution
+from chainrule.classics.learnt.workings import (
     Answers,
     HiddenUnits,
     WeightDependence,
@@ -28,6 +22,12 @@ from chainrule.classics.workings import (
     hidden_units,
     weight_dependence,
 )
+from chainrule.classics.problems import PROBLEMS, problem, size_option
+from chainrule.classics.problems.base import Problem, Published
+from chainrule.classics.races.batched_trials import trials as run_all
+from chainrule.classics.races.measurements import Distribution, distribution, recorded
+from chainrule.classics.registry import check
+from chainrule.classics.rules import rule
 from chainrule.display import Table, number, plain
 from chainrule.errors import OptionError
 from chainrule.insight.presentation import Composed, Insight, two_axes

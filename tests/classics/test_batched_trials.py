@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from chainrule import random
-from chainrule.classics import Problem, Rule, Spending, Trials, lanes, problem, rule, run_trials, trials
+from chainrule.classics import Problem, Rule, Spending, Trials, problem, rule, run_trials, trials
 from chainrule.classics.problems.base import Settings, layers
+from chainrule.classics.races import batched_trials
 from chainrule.errors import OptionError
 
 PATTERNS = Problem("two", "two", "One pattern on.", "", np.eye(2, dtype=np.float32), np.eye(2, 1, dtype=np.float32),
@@ -18,7 +19,7 @@ PATTERNS = Problem("two", "two", "One pattern on.", "", np.eye(2, dtype=np.float
 
 @pytest.fixture(autouse=True)
 def _as_many_lanes_as_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanes, "_LITTLE", 0)
+    monkeypatch.setattr(batched_trials, "_LITTLE", 0)
 
 
 class Waiting(Rule):
@@ -109,7 +110,7 @@ def test_the_same_trials_however_many_others_there_are() -> None:
 
 def test_the_same_trials_in_fewer_lanes_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = trials(PATTERNS, Wandering(1000), 64, budget=2000)
-    monkeypatch.setattr(lanes, "_WORTH", 0)
+    monkeypatch.setattr(batched_trials, "_WORTH", 0)
     found = trials(PATTERNS, Wandering(1000), 64, budget=2000)
     assert_same(found, wanted, 64)
     assert found.swept <= found.computed < wanted.computed
@@ -150,8 +151,8 @@ def test_sweeps_are_counted_as_made_and_the_time_as_computed() -> None:
 
 
 def test_what_is_known_on_the_way_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanes, "_REPORT", 0)  # one round in each stretch
-    monkeypatch.setattr(lanes, "_STRETCH", 0)
+    monkeypatch.setattr(batched_trials, "_REPORT", 0)  # one round in each stretch
+    monkeypatch.setattr(batched_trials, "_STRETCH", 0)
     found = list(run_trials(PATTERNS, Waiting(), 20, lanes=8))
     assert len(found) > 40
     finished = [known.finished.sum() for known in found]
@@ -171,7 +172,7 @@ def test_fewer_lanes_where_a_sweep_takes_long() -> None:
 
 def test_fewer_lanes_where_there_is_little_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     wide = trials(PATTERNS, Waiting(), 64)
-    monkeypatch.setattr(lanes, "_LITTLE", 64 * 50 * 10)
+    monkeypatch.setattr(batched_trials, "_LITTLE", 64 * 50 * 10)
     narrow = trials(PATTERNS, Waiting(), 64)
     assert narrow.computed < wide.computed
     assert_same(narrow, wide, 64)

@@ -131,14 +131,14 @@ def learn(
     """
     with _stoppable():
         import chainrule as cr
-        from chainrule.cli import folders, plan, report
+        from chainrule.cli import learn_options, run_folder, run_page
         from chainrule.cli.output import check_files, says, show, write_figures
 
         check_files(json)
         if not no_save:
-            folders.check(output)
+            run_folder.check(output)
         data = cr.data.digits() if folder is None else cr.data.mnist(folder)
-        sizes = plan.sizes(network, data)
+        sizes = learn_options.sizes(network, data)
         untrained = cr.nn.Network(
             sizes, activation, output=output_activation, initializer=initializer, seed=seed, dtype=dtype
         )
@@ -148,7 +148,7 @@ def learn(
             cost=cost,
             epochs=epochs,
             batch=batch,
-            optimizer=plan.optimizer(optimizer, rate, momentum, untrained, cost),
+            optimizer=learn_options.optimizer(optimizer, rate, momentum, untrained, cost),
             l2=l2,
             seed=seed,
             dtype=dtype,
@@ -160,12 +160,12 @@ def learn(
             print(f"stopped after {len(run.history)} of {epochs} epochs: keeping what was learnt", file=sys.stderr)
         saved = None
         try:
-            saved = None if no_save else folders.save(run, output, f"{data.name}-{'-'.join(map(str, sizes))}")
+            saved = None if no_save else run_folder.save(run, output, f"{data.name}-{'-'.join(map(str, sizes))}")
         finally:  # what was learnt is told even if it could not be kept
             if not quiet and says(json):
-                show(report.result(run, saved), after_progress=True)
+                show(run_page.result(run, saved), after_progress=True)
     if json is not None:
-        write_figures("learn", {**report.contents(run), "saved": None if saved is None else str(saved)}, json)
+        write_figures("learn", {**run_page.contents(run), "saved": None if saved is None else str(saved)}, json)
     if saved is not None and says(json):
         print(saved if quiet else f"Saved in {saved}")
     return STOPPED if run.interrupted else 0

@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 
 import chainrule
-from chainrule.cli.classics import classics
-from chainrule.cli.diagnose import diagnose
-from chainrule.cli.explain import explain
+from chainrule.cli.commands.classics import classics
+from chainrule.cli.commands.diagnose import diagnose
+from chainrule.cli.commands.explain import explain
+from chainrule.cli.commands.learn import learn
+from chainrule.cli.commands.race import race
+from chainrule.cli.commands.report import report
+from chainrule.cli.commands.show import show
 from chainrule.cli.help import Command, Group
-from chainrule.cli.learn import learn
-from chainrule.cli.race import race
-from chainrule.cli.report_page import report
-from chainrule.cli.show import show
 
 __all__ = ["app"]
 

@@ -14,9 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from chainrule.classics.lanes import Trials
 from chainrule.classics.problems.base import Problem
-from chainrule.classics.standings import Entry
+from chainrule.classics.races.batched_trials import Trials
+from chainrule.classics.races.standings import Entry
 
 __all__ = ["RECORD", "Comparison", "Distribution", "comparisons", "distribution", "fingerprint", "recorded"]
 

@@ -13,7 +13,7 @@ def show(
 ) -> None:
     """Print the configuration of a saved run, its epochs and its verdict."""
     from chainrule.cli.output import check_files, deliver
-    from chainrule.cli.report import contents, history
+    from chainrule.cli.run_page import contents, history
     from chainrule.learning.run import Run
 
     check_files(json)

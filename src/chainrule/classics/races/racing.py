@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from chainrule import random
 from chainrule.checks import real_number, whole_number
-from chainrule.classics.lanes import Trials, run_trials
 from chainrule.classics.problems import problem as problem_named
 from chainrule.classics.problems.base import Problem
+from chainrule.classics.races.batched_trials import Trials, run_trials
+from chainrule.classics.races.standings import Entry, Outcome, Race
 from chainrule.classics.rules import RULES
 from chainrule.classics.rules import rule as rule_named
 from chainrule.classics.rules.base import Rule
-from chainrule.classics.standings import Entry, Outcome, Race
 from chainrule.errors import OptionError
 from chainrule.nn.connected import Connected
 

@@ -10,7 +10,7 @@ from scipy.optimize import linprog
 
 from chainrule.classics import problem
 from chainrule.classics.problems.base import binary_patterns
-from chainrule.classics.separability import inseparable, separability
+from chainrule.classics.rules.linear_separability import inseparable, separability
 from chainrule.errors import OptionError, ShapeError
 
 

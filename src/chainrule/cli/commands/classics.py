@@ -14,8 +14,8 @@ from chainrule.cli.arguments import FiguresFile, classic_names
 from chainrule.cli.help import Command, Group
 
 if TYPE_CHECKING:
-    from chainrule.classics.learning_curve import LearningCurve, Watch
-    from chainrule.classics.showing import Catalogued
+    from chainrule.classics.learnt.learning_curve import LearningCurve, Watch
+    from chainrule.classics.learnt.run import Catalogued
 
 __all__ = ["classics"]
 
@@ -35,7 +35,7 @@ def list_classics(
     """List every problem and demonstration, with the published figures and ours."""
     from rich.console import Group
 
-    from chainrule.classics.showing import catalogue
+    from chainrule.classics.learnt.run import catalogue
     from chainrule.cli.output import check_files, deliver
 
     check_files(json)
@@ -79,7 +79,7 @@ def run_classic(
     json: FiguresFile = None,
 ) -> None:
     """Show a network of 1986 as it learns, its weights, and by derivatives how its solution works."""
-    from chainrule.classics.showing import run
+    from chainrule.classics.learnt.run import run
     from chainrule.cli.output import check_files, deliver, write_picture
 
     check_files(json, plot)

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from chainrule.classics.standings import Entry, Race, digits
+from chainrule.classics.races.standings import Entry, Race, digits
 from chainrule.display import counted
 from chainrule.learning.progress import Seldom
 

@@ -11,8 +11,14 @@ from scripts.measure_1986 import OTHERS, PAGE, page
 
 from chainrule import random
 from chainrule.classics import DEMONSTRATIONS, PROBLEMS, Learnt, catalogue, problem, rule, run, trials
-from chainrule.classics.learning_curve import LearningCurve, follow
-from chainrule.classics.measurements import (
+from chainrule.classics.learnt.learning_curve import LearningCurve, follow
+from chainrule.classics.learnt.run import stack
+from chainrule.classics.learnt.solutions import SOLUTIONS, solution
+from chainrule.classics.learnt.workings import answers, hidden_units, weight_dependence
+from chainrule.classics.problems.addition import addition_by_thresholds
+from chainrule.classics.problems.t_c import compactness_filter
+from chainrule.classics.problems.xor import xor_direct, xor_direct_published
+from chainrule.classics.races.measurements import (
     RECORD,
     Comparison,
     Distribution,
@@ -21,14 +27,8 @@ from chainrule.classics.measurements import (
     fingerprint,
     recorded,
 )
-from chainrule.classics.problems.addition import addition_by_thresholds
-from chainrule.classics.problems.t_c import compactness_filter
-from chainrule.classics.problems.xor import xor_direct, xor_direct_published
+from chainrule.classics.races.standings import Entry
 from chainrule.classics.rules.backpropagation import error
-from chainrule.classics.showing import stack
-from chainrule.classics.solutions import SOLUTIONS, solution
-from chainrule.classics.standings import Entry
-from chainrule.classics.workings import answers, hidden_units, weight_dependence
 from chainrule.errors import OptionError
 from chainrule.nn.connected import Connected
 
