@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.native import machine
-from chainrule.native.ir import F32, I64, PTR, Function, Module
-from chainrule.native.target import Target, host
+from chainrule.cpu import machine
+from chainrule.cpu.ir import F32, I64, PTR, Function, Module
+from chainrule.cpu.processor import Target, host
 
 __all__ = ["measured_peak"]
 

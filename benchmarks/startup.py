@@ -34,7 +34,7 @@ Span = tuple[float, float | None]  # all of it, and the compiling in it
 def has_disk_cache(contestant: Contestant) -> bool:
     """Whether the contestant can keep compiled code on disk."""
     if contestant.name == "chainrule":
-        return importlib.util.find_spec("chainrule.native.cache") is not None
+        return importlib.util.find_spec("chainrule.run.cache") is not None
     return bool(contestant.cache)
 
 

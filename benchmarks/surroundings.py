@@ -6,7 +6,7 @@ import platform
 import sys
 from pathlib import Path
 
-from chainrule.native.target import host
+from chainrule.cpu.processor import host
 
 __all__ = ["machine", "tell", "tell_of"]
 

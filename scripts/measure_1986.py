@@ -27,8 +27,8 @@ from chainrule.classics.races.batched_trials import trials
 from chainrule.classics.races.measurements import RECORD, Comparison, Distribution, fingerprint
 from chainrule.classics.races.racing import race
 from chainrule.classics.rules import RULES, rule
+from chainrule.cpu.processor import host
 from chainrule.display import plain
-from chainrule.native.target import host
 
 PAGE = Path(__file__).parents[1] / "docs" / "1986.md"
 BASE = "backpropagation"

@@ -23,7 +23,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / ".interpreters"
-CORE = ("tests/native", "tests/learning", *(f"tests/test_{n}.py" for n in ("transform", "transformed", "interruption")))
+CORE = (
+    *(f"tests/{room}" for room in ("optimize", "schedule", "cpu", "run", "learning")),
+    *(f"tests/test_{n}.py" for n in ("transform", "transformed", "interruption")),
+)
 WHO = """import sys
 print("%d.%d" % sys.version_info[:2], sys.implementation.name, getattr(sys, "_is_gil_enabled", lambda: True)())
 """

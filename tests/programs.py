@@ -684,7 +684,7 @@ def differentiable_programs(draw: Callable[..., Any], dtype: str = "float64", st
 
 @dataclass(frozen=True)
 class Rounds:
-    """A graph that is run round after round, as `native.program.Loop` says, and what is there at the end."""
+    """A graph that is run round after round, as `run.program.Loop` says, and what is there at the end."""
 
     graph: Graph
     updates: Mapping[int, int]

@@ -13,12 +13,12 @@ import pytest
 
 import chainrule as cr
 from chainrule import numpy as cnp
+from chainrule.cpu.processor import Target
 from chainrule.graph.types import type_of
-from chainrule.native.memory import plan
-from chainrule.native.program import Loop, kernels_of
-from chainrule.native.simplify import simplify
-from chainrule.native.steps import Schedule
-from chainrule.native.target import Target
+from chainrule.optimize.simplify import simplify
+from chainrule.run.program import Loop, kernels_of
+from chainrule.schedule.memory import plan
+from chainrule.schedule.schedule import Schedule
 from chainrule.trace.plain import transforming
 from chainrule.trace.tracing import trace
 from chainrule.trace.tree import flatten

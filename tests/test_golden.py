@@ -16,14 +16,14 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.cpu.processor import Target
 from chainrule.graph.graph import Graph, parse
 from chainrule.learning import step
-from chainrule.native.kernel import Buffer, Kernel, Load
-from chainrule.native.memory import plan
-from chainrule.native.program import Loop, kernels_of
-from chainrule.native.schedule import Schedule
-from chainrule.native.simplify import simplify
-from chainrule.native.target import Target
+from chainrule.optimize.simplify import simplify
+from chainrule.run.program import Loop, kernels_of
+from chainrule.schedule.kernel import Buffer, Kernel, Load
+from chainrule.schedule.memory import plan
+from chainrule.schedule.scheduling import Schedule
 
 GOLDEN = Path(__file__).parent / "golden"
 TARGET = Target("x86-64-v3", "+avx2,+fma", 32, 16)  # nothing here is run, so that any machine gives the same text

@@ -16,13 +16,13 @@ import pytest
 
 import chainrule as cr
 from chainrule import numpy as cnp
+from chainrule.cpu.interruption import LONG, work
+from chainrule.cpu.processor import host
 from chainrule.errors import SizeError
 from chainrule.graph import interpret, ops, room
 from chainrule.graph.node import Node, constant
-from chainrule.native.asking import LONG, work
-from chainrule.native.kernel import HOST
-from chainrule.native.program import Loop, kernels_of
-from chainrule.native.target import host
+from chainrule.run.program import Loop, kernels_of
+from chainrule.schedule.kernel import HOST
 
 #: Each for hours, or for ever.
 WORK = """

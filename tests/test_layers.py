@@ -19,7 +19,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("graph", "data"),
     ("trace",),
     ("numpy",),
-    ("derive", "native", "random", "special", "tree"),
+    ("derive", "optimize", "random", "special", "tree"),
+    ("schedule",),
+    ("cpu",),
+    ("run",),
     ("transform",),
     ("nn", "testing"),
     ("learning",),
@@ -33,6 +36,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 HEIGHT = {layer: height for height, row in enumerate(LAYERS) for layer in row}
 #: Layers that may import less than all that is below them.
 ONLY: dict[str, set[str]] = {
+    "optimize": {"errors", "graph"},
+    "schedule": {"errors", "graph"},
+    "cpu": {"errors", "graph", "schedule"},
+    "run": {"errors", "display", "storage", "graph", "optimize", "schedule", "cpu"},
     "data": {"display", "errors", "storage"},
     "numpy": {"errors", "checks", "graph", "trace"},
     "random": {"errors", "checks", "graph", "trace", "numpy"},
@@ -131,9 +138,9 @@ import numpy
 if TYPE_CHECKING:
     from chainrule.errors import ShapeError
 def function():
-    from chainrule.native.program import build
+    from chainrule.run.program import build
 """
     assert list(imported("chainrule.trace.array", ast.parse(code))) == [
         "chainrule.graph.ops", "chainrule.graph.node", "chainrule.graph.ops", "chainrule.graph.types",
-        "chainrule.trace.tracing", "chainrule.derive.pull_rules", "chainrule.errors", "chainrule.native.program",
+        "chainrule.trace.tracing", "chainrule.derive.pull_rules", "chainrule.errors", "chainrule.run.program",
     ]  # fmt: skip

@@ -15,12 +15,12 @@ import pytest
 import chainrule as cr
 from chainrule import numpy as cnp
 from chainrule import random
+from chainrule.cpu.processor import BASELINE
 from chainrule.errors import DTypeError, OptionError, ShapeError
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph
 from chainrule.graph.interpret import interpret
-from chainrule.native.program import build
-from chainrule.native.target import BASELINE
+from chainrule.run.program import build
 from chainrule.trace.array import Array, as_array
 from chainrule.trace.tracing import argument_types, trace
 from chainrule.trace.tree import flatten

@@ -22,7 +22,7 @@ import chainrule as cr
 from chainrule import storage
 from chainrule.data import read_idx, write_idx
 from chainrule.errors import StorageError
-from chainrule.native import cache
+from chainrule.run import cache
 from chainrule.storage import check_file, is_standard_output, replace_files, write_file, write_folder
 
 if sys.platform == "win32":

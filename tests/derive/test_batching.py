@@ -30,7 +30,7 @@ from chainrule.graph.graph import Graph, verify
 from chainrule.graph.interpret import interpret
 from chainrule.graph.node import input_node
 from chainrule.graph.types import Type
-from chainrule.native.program import build
+from chainrule.run.program import build
 from chainrule.trace.array import Array, apply, as_array, broadcast
 from chainrule.trace.control import instantiated, placeholders
 

@@ -21,7 +21,7 @@ from chainrule.graph.graph import Graph, verify
 from chainrule.graph.interpret import interpret
 from chainrule.graph.node import Node, full, input_node
 from chainrule.graph.ops import Op
-from chainrule.native.program import build
+from chainrule.run.program import build
 from chainrule.testing import ROUNDING, check_gradient, random_function
 from chainrule.trace.array import Array
 

@@ -21,7 +21,7 @@ from chainrule.graph.interpret import interpret
 from chainrule.graph.node import Node, full, input_node
 from chainrule.graph.ops import Op
 from chainrule.graph.types import Type, type_of
-from chainrule.native.program import build
+from chainrule.run.program import build
 from chainrule.trace.array import Array
 
 Values = np.ndarray[Any, Any]

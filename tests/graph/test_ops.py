@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from chainrule.cpu.elementwise import NATIVE
 from chainrule.derive.batch_rules import BATCH, BATCH_TOGETHER
 from chainrule.derive.pull_rules import PULL, PULL_TOGETHER
 from chainrule.derive.push_rules import PUSH, PUSH_TOGETHER
@@ -18,8 +19,7 @@ from chainrule.graph.node import Node, input_node
 from chainrule.graph.ops import Op
 from chainrule.graph.type_rules import TYPE_RULES, result_type
 from chainrule.graph.types import DTYPES, Type
-from chainrule.native.elementwise import NATIVE
-from chainrule.native.lower import LOWER
+from chainrule.schedule.lower import LOWER
 
 TABLES: Mapping[str, tuple[Mapping[Op, Any], frozenset[Op]]] = {
     "TYPE_RULES": (TYPE_RULES, frozenset(ops.OPS)),

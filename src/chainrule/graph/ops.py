@@ -5,7 +5,7 @@
     pull       `derive.pull_rules.PULL`           the derivative, backward
     push       `derive.push_rules.PUSH`           the derivative, forward
     batch      `derive.batch_rules.BATCH`         the operation on every member of a batch
-    native     `native.lower.LOWER`               how it becomes loops over buffers
+    native     `schedule.lower.LOWER`             how it becomes loops over buffers
 
 A test names the row that an operation lacks.
 """

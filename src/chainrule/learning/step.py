@@ -18,8 +18,8 @@ from chainrule.graph.types import Type, type_of
 from chainrule.learning.flow import Watched, watched_step
 from chainrule.learning.objective import Objective
 from chainrule.learning.optimizers import Optimizer
-from chainrule.native.program import Loop, build
 from chainrule.nn.feedforward import Feedforward
+from chainrule.run.program import Loop, build
 from chainrule.trace.array import Array, apply, as_array
 from chainrule.trace.plain import transforming
 from chainrule.trace.tracing import trace

@@ -76,7 +76,7 @@ class Compiled(Transformed):
 
         A transcendental function counts as one; a loop whose number of rounds is not known as one round.
         """
-        from chainrule.native.program import flops
+        from chainrule.run.program import flops
 
         leaves, structure = flatten((arguments, options))
         return flops(self._traced(leaves, structure, *_types(leaves, structure))[0])
@@ -94,7 +94,7 @@ class Compiled(Transformed):
         return known
 
     def _found(self, leaves: list[Any], structure: Structure) -> tuple[Any, Structure, list[int]]:
-        from chainrule.native.program import build
+        from chainrule.run.program import build
 
         self._check_instance(leaves, structure)
         dynamic, types, weak = _types(leaves, structure)

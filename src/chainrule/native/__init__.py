@@ -1,1 +1,0 @@
-"""How a graph runs: simplified, scheduled into kernels, given memory, and turned into native code by LLVM."""

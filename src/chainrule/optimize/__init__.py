@@ -1,0 +1,1 @@
+"""Graphs rewritten: the same values with less work and less memory, whatever runs them."""

@@ -1,0 +1,1 @@
+"""A graph planned: which kernels, in which order, in what memory."""
