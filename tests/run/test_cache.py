@@ -14,18 +14,10 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.cpu import machine
 from chainrule.cpu.processor import BASELINE, host
 from chainrule.run import cache, program
 
 ANSWER = np.array([2.0, 4.0, 6.0])
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "cache"
-    monkeypatch.setenv("CHAINRULE_CACHE", str(path))
-    return path
 
 
 @pytest.fixture(autouse=True)
@@ -33,20 +25,6 @@ def forgetful() -> Iterator[None]:
     program._IN_MEMORY.clear()
     yield
     program._IN_MEMORY.clear()
-
-
-@pytest.fixture
-def compilations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """One entry for each program that LLVM compiles."""
-    made: list[str] = []
-    compile_text = machine.machine_code
-
-    def counted(text: str, target: object, loops: object = ()) -> bytes:
-        made.append(text)
-        return compile_text(text, target, loops)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(machine, "machine_code", counted)
-    return made
 
 
 def doubled() -> np.ndarray:

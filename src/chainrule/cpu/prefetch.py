@@ -44,8 +44,8 @@ def lookups(steps: Sequence[Step], stepped: Collection[Buffer]) -> list[Lookup]:
 
 def _lookups(load: Load, stepped: Collection[Buffer]) -> Iterator[Lookup]:
     for index, stride in load.view.indirect:
-        read = [e for e in walk([index]) if isinstance(e, Load)]
-        if len(read) == 1 and read[0].buffer in stepped:
+        read = [e for e in walk([index]) if isinstance(e, Load) and e.buffer in stepped]
+        if len(read) == 1 and read[0].dtype.kind in "iu":
             yield Lookup(read[0].buffer, load.buffer, stride * load.dtype.itemsize)
 
 

@@ -30,6 +30,7 @@ from chainrule.graph.node import Node
 from chainrule.graph.room import check_room
 from chainrule.graph.types import Type
 from chainrule.optimize.simplify import simplify
+from chainrule.optimize.tables import with_tables
 from chainrule.run import cache
 from chainrule.run.profile import Profile, measured
 from chainrule.schedule.host_calls import Host, host_operations
@@ -50,17 +51,20 @@ class Loop:
     """How a program goes round: all positions are of the graph's inputs and outputs.
 
     `updates` maps an output to the input that it replaces for the next round; the inputs in `stepped` are arrays of
-    which round t sees row t; the outputs in `collected` become rows of arrays.
+    which round t sees row t; the outputs in `collected` become rows of arrays. The inputs in `tables` may have any
+    number of rows from one on, because rows are looked up by number and nothing else is done with them: the graph may
+    have been traced with any number of them, and the code does not know it.
     """
 
     updates: Mapping[int, int] = field(default_factory=dict)
     stepped: frozenset[int] = frozenset()
     collected: frozenset[int] = frozenset()
+    tables: frozenset[int] = frozenset()
 
 
 def kernels_of(graph: Graph, loop: Loop, target: Target) -> Schedule:
     """The schedule of a simplified graph for a target: its steps, each with its name, kernels with their tilings."""
-    return prepared(schedule(graph, loop.updates), target, may_end=not loop.updates)
+    return prepared(schedule(graph, loop.updates, tables=loop.tables), target, may_end=not loop.updates)
 
 
 def flops(graph: Graph) -> int:
@@ -71,9 +75,9 @@ def flops(graph: Graph) -> int:
 def _module(made: Schedule, loop: Loop, target: Target, *, timed: bool = False) -> tuple[Module, int, int]:
     """The LLVM module of a program, the bytes of temporary memory that it needs, and how many kernels differ.
 
-    `run(table, begin, end)` takes a table of addresses: inputs, captured arrays, outputs, temporary memory, `Host` and,
-    if timed, one counter of processor cycles for each step. A module that asks now and then whether to end says so by a
-    function `asks`.
+    `run(table, begin, end)` takes a table of addresses: inputs, captured arrays, outputs, temporary memory, `Host`;
+    then the numbers of the last rows of tables and, if timed, one counter of processor cycles for each step. A module
+    that asks now and then whether to end says so by a function `asks`.
     """
     module = Module(target.attributes)
     functions = Functions(module)
@@ -120,7 +124,7 @@ def _next_round(run: Function, t: Value, end: Value) -> Value:
 
 
 def _slots(made: Schedule) -> int:
-    return len(made.inputs) + len(made.captured) + len(made.outputs) + 2
+    return len(made.inputs) + len(made.captured) + len(made.outputs) + 2 + len(made.last_rows)
 
 
 def _addresses(run: Function, table: Value, made: Schedule, offsets: Mapping[Buffer, int]) -> dict[Buffer, Value]:
@@ -130,6 +134,8 @@ def _addresses(run: Function, table: Value, made: Schedule, offsets: Mapping[Buf
         found.setdefault(buffer, _slot(run, table, slot))
     arena = _slot(run, table, len(named))
     found[HOST] = _slot(run, table, len(named) + 1)
+    for slot, buffer in enumerate(made.last_rows, len(named) + 2):
+        found[buffer] = run.offset(table, PTR, Function.constant(I64, slot))
     for buffer, offset in offsets.items():
         found[buffer] = run.offset(arena, I64.with_kind("i8"), Function.constant(I64, offset))
     return found
@@ -220,7 +226,7 @@ class Program:
     """
 
     def __init__(self, graph: Graph, loop: Loop, target: Target) -> None:
-        self.graph = simplify(graph)
+        self.graph = simplify(with_tables(graph, loop.tables))
         self.loop = loop
         self.target = target
         self._code = _code(self.graph, loop, target)
@@ -277,10 +283,13 @@ class Program:
         memory = self._idle.pop() if self._idle else _aligned(self.temporary_bytes)  # each thread its own
         arrays = [*inputs, *self._captured, *outputs, memory]
         host = Host(self._host_operations) if self._calls_python else None
-        self._run(_table(arrays, host), begin, end)
+        self._run(_table(arrays, host, self._last_rows(inputs)), begin, end)
         self._idle.append(memory)
         if host is not None:
             host.raise_problem()
+
+    def _last_rows(self, inputs: Sequence[Array]) -> list[int]:
+        return [len(inputs[n]) - 1 for n in sorted(self.loop.tables)]
 
     @property
     def schedule(self) -> Schedule:
@@ -313,8 +322,9 @@ class Program:
         results = [np.empty(n.type.shape, n.type.dtype) for n in self.graph.outputs]
         arrays = [*inputs, *self._captured, *results, _aligned(size)]
         host = Host(self._host_operations)
-        table = _table(arrays, host, counters=len(made.steps))
-        counted = len(arrays) + 1
+        last_rows = self._last_rows(inputs)
+        table = _table(arrays, host, last_rows, counters=len(made.steps))
+        counted = len(arrays) + 1 + len(last_rows)
 
         def restore() -> None:
             for array, value in zip(inputs, given, strict=True):
@@ -335,9 +345,9 @@ def _fitting(argument: Array, node: Node) -> Array:
     return np.ascontiguousarray(argument, node.type.dtype)
 
 
-def _table(arrays: Sequence[Array], host: Host | None, counters: int = 0) -> Any:
-    addresses = [*map(_address, arrays), host.address if host else 0]
-    return (ctypes.c_int64 * (len(addresses) + counters))(*addresses)
+def _table(arrays: Sequence[Array], host: Host | None, last_rows: Sequence[int], counters: int = 0) -> Any:
+    slots = [*map(_address, arrays), host.address if host else 0, *last_rows]
+    return (ctypes.c_int64 * (len(slots) + counters))(*slots)
 
 
 def _address(array: Any) -> int:

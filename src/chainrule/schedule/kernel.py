@@ -24,13 +24,14 @@ from chainrule.graph.ops import Op
 from chainrule.graph.types import Type
 
 __all__ = [
-    "FOLD_CELLS", "FOLD_LANES", "HOST", "Apply", "Buffer", "Expression", "Kernel", "Load", "Number", "Position",
-    "Reduction", "Result", "Store", "Tiling", "View", "axes_of", "below", "rebuilt", "walk",
+    "FOLD_CELLS", "FOLD_LANES", "HOST", "INTEGER", "Apply", "Buffer", "Expression", "Kernel", "Load", "Number",
+    "Position", "Reduction", "Result", "Store", "Tiling", "View", "axes_of", "below", "rebuilt", "walk",
 ]  # fmt: skip
 
 FOLD_LANES, FOLD_CELLS = 16, 2  # as many partial sums as a folding store keeps: of lanes, of every other cell
 
 DType = np.dtype[Any]
+INTEGER = Type((), np.dtype(np.int64))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -45,7 +46,7 @@ class Buffer:
 
 
 #: Stands for the address of the function by which a program calls Python.
-HOST = Buffer("host", Type((), np.dtype(np.int64)))
+HOST = Buffer("host", INTEGER)
 
 
 @dataclass(frozen=True, slots=True)

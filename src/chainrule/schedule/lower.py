@@ -43,9 +43,10 @@ def unit_views(axes: int) -> Coordinates:
 class Lowering:
     """The expressions of one kernel with `axes` axes, shared where they are equal."""
 
-    def __init__(self, axes: int, memory: Mapping[Node, Buffer]) -> None:
+    def __init__(self, axes: int, memory: Mapping[Node, Buffer], last_rows: Mapping[Node, Buffer]) -> None:
         self.axes = axes
         self.memory = memory
+        self.last_rows = last_rows  # of tables with any number of rows, the number of the last
         self.written: dict[Buffer, tuple[View, Expression]] = {}  # what this kernel stores itself, and where
         self._known: dict[tuple[Node, Coordinates], Expression] = {}
         self._loads: dict[tuple[Buffer, View], Load] = {}
@@ -125,13 +126,21 @@ def _reshape(lowering: Lowering, node: Node, at: Coordinates) -> Expression:
 
 def row_view(lowering: Lowering, rows: Node, index: Node, at: Coordinates) -> View:
     """The coordinate along the first axis of `rows` that the index holds; the nearest edge if it is outside."""
-    row, last = lowering.element(index, at[: index.type.rank]), rows.type.shape[0] - 1
+    row = lowering.element(index, at[: index.type.rank])
     if row.dtype == np.uint64:  # the largest of them are no int64
-        row = Apply(row.dtype, ops.MINIMUM, (row, Number(row.dtype, last)))
+        row = Apply(row.dtype, ops.MINIMUM, (row, _last_row(lowering, rows, row.dtype)))
     wide = row if row.dtype == np.int64 else Apply(np.dtype(np.int64), ops.CAST, (row,))
     above = Apply(wide.dtype, ops.MAXIMUM, (wide, Number(wide.dtype, 0)))
-    inside = Apply(wide.dtype, ops.MINIMUM, (above, Number(wide.dtype, last)))
+    inside = Apply(wide.dtype, ops.MINIMUM, (above, _last_row(lowering, rows, wide.dtype)))
     return View(0, (0,) * lowering.axes, ((inside, 1),))
+
+
+def _last_row(lowering: Lowering, rows: Node, dtype: np.dtype[np.generic]) -> Expression:
+    """The number of the last row: known now, or said by whoever runs the program."""
+    if rows not in lowering.last_rows:
+        return Number(dtype, rows.type.shape[0] - 1)
+    said = lowering.load(lowering.last_rows[rows], lowering.fixed(0), np.dtype(np.int64))
+    return said if dtype == said.dtype else Apply(dtype, ops.CAST, (said,))
 
 
 def _gather(lowering: Lowering, node: Node, at: Coordinates) -> Expression:

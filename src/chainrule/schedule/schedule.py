@@ -137,17 +137,21 @@ Step = Kernel | HostCall | Inner
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Steps in order; the buffers of the arguments, of captured arrays, of the results, and temporary ones."""
+    """Steps in order; the buffers of the arguments, of captured arrays, of the results, and temporary ones.
+
+    `last_rows` hold, for each argument that is a table with any number of rows, the number of the last.
+    """
 
     steps: tuple[Step, ...]
     inputs: tuple[Buffer, ...]
     captured: tuple[tuple[Buffer, Node], ...]
     outputs: tuple[Buffer, ...]
+    last_rows: tuple[Buffer, ...] = ()
 
     @property
     def temporaries(self) -> list[Buffer]:
         """Buffers that only this program sees, in the order of their first use."""
-        known = {*self.inputs, *self.outputs, *(buffer for buffer, _ in self.captured), HOST}
+        known = {*self.inputs, *self.outputs, *(buffer for buffer, _ in self.captured), *self.last_rows, HOST}
         return [b for b in touched(self.steps) if b not in known]
 
     @property

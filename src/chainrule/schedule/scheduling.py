@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from types import MappingProxyType
@@ -23,6 +23,7 @@ from chainrule.schedule.host_calls import HOST_OPERATIONS, host_operations
 from chainrule.schedule.kernel import (
     FOLD_CELLS,
     FOLD_LANES,
+    INTEGER,
     Apply,
     Buffer,
     Expression,
@@ -67,15 +68,19 @@ _VIEWS = (ops.TRANSPOSE, ops.BROADCAST, ops.SLICE, ops.RESHAPE, ops.RECOMPUTE)
 
 
 def schedule(
-    graph: Graph, updates: Mapping[int, int] | None = None, numbers: Mapping[Node, int] | None = None
+    graph: Graph,
+    updates: Mapping[int, int] | None = None,
+    numbers: Mapping[Node, int] | None = None,
+    tables: Collection[int] = (),
 ) -> Schedule:
     """The steps of a graph. `updates` maps an output's position to the position of the input that it replaces.
 
-    `numbers` are those of the operations that NumPy computes, in the whole program that the graph is a part of.
+    `numbers` are those of the operations that NumPy computes, in the whole program that the graph is a part of;
+    `tables` the positions of inputs with any number of rows.
     """
     if numbers is None:
         numbers = {node: n for n, node in enumerate(host_operations(graph))}
-    scheduler = _Scheduler(graph, numbers)
+    scheduler = _Scheduler(graph, numbers, tables)
     scheduler.compute()
     return scheduler.finish(updates or {})
 
@@ -167,9 +172,10 @@ class _Draft:
 
 
 class _Scheduler:
-    def __init__(self, graph: Graph, numbers: Mapping[Node, int]) -> None:
+    def __init__(self, graph: Graph, numbers: Mapping[Node, int], tables: Collection[int]) -> None:
         self.graph = graph
         self.numbers = numbers
+        self.last_rows = {graph.inputs[n]: Buffer(f"in{n}.last", INTEGER) for n in sorted(tables)}
         given = set(graph.inputs)
         self.nodes = [*graph.inputs, *(n for n in graph.nodes() if n not in given)]
         self.memory: dict[Node, Buffer] = {}
@@ -220,6 +226,9 @@ class _Scheduler:
                 return
         self.drafts.append(self._elementwise(node, buffer))
 
+    def _lowering(self, axes: int) -> Lowering:
+        return Lowering(axes, self.memory, self.last_rows)
+
     def _needed(self, node: Node) -> set[Node]:
         """The nodes in memory that an expression for `node` loads."""
         found: set[Node] = set()
@@ -251,7 +260,7 @@ class _Scheduler:
 
     def _elementwise(self, node: Node, buffer: Buffer) -> _Draft:
         shape = node.type.shape
-        draft = _Draft(shape, Lowering(len(shape), self.memory), node=node)
+        draft = _Draft(shape, self._lowering(len(shape)), node=node)
         self._add(draft, node, self._element(draft, node), buffer)
         return draft
 
@@ -263,7 +272,7 @@ class _Scheduler:
         sizes = dict(zip((*node.a, *node.b), (*a.type.shape, *b.type.shape), strict=True))
         summed = tuple(label for label in node.a if label not in node.out)
         labels = (*node.out, *summed)
-        lowering = Lowering(len(labels), self.memory)
+        lowering = self._lowering(len(labels))
         units = dict(zip(labels, unit_views(len(labels)), strict=True))
         factors = tuple(
             lowering.element(operand, tuple(units[label] for label in names))
@@ -291,7 +300,7 @@ class _Scheduler:
         """The transpose of a matrix, in memory of its own."""
         turned = Node(ops.TRANSPOSE, (matrix,), ((1, 0),))
         if turned not in self.memory:
-            draft = _Draft(turned.type.shape, Lowering(2, self.memory), open=False, node=matrix)
+            draft = _Draft(turned.type.shape, self._lowering(2), open=False, node=matrix)
             copy = Buffer(f"t{len(self.memory)}", turned.type)
             self._add(draft, turned, self._element(draft, turned), copy)
             copies.append(draft)
@@ -309,7 +318,7 @@ class _Scheduler:
         coordinates: list[View] = [units[0]] * source.type.rank if source.type.rank else []
         for position, axis in enumerate((*kept, *node.axes)):
             coordinates[axis] = units[position]
-        lowering = Lowering(source.type.rank, self.memory)
+        lowering = self._lowering(source.type.rank)
         reduced = tuple(source.type.shape[axis] for axis in node.axes)
         accumulated = Reduction(node.op.name, lowering.element(source, tuple(coordinates)))
         return [self._reducing(node, buffer, lowering, reduced, accumulated)]
@@ -332,7 +341,7 @@ class _Scheduler:
         return partial
 
     def _summed_parts(self, node: Node, parts: Buffer, buffer: Buffer) -> _Draft:
-        lowering = Lowering(1, self.memory)
+        lowering = self._lowering(1)
         term = lowering.load(parts, View(0, (1,)), node.type.dtype)
         return self._reducing(node, buffer, lowering, parts.type.shape, Reduction("sum", term))
 
@@ -344,14 +353,14 @@ class _Scheduler:
         return draft
 
     def _filling(self, node: Node, buffer: Buffer, value: Number) -> _Draft:
-        draft = _Draft(node.type.shape, Lowering(node.type.rank, self.memory), open=False, node=node)
+        draft = _Draft(node.type.shape, self._lowering(node.type.rank), open=False, node=node)
         view = draft.lowering.linear(node.type.shape, draft.places)
         draft.stores.append(Store(buffer, view, value))
         return draft
 
     def _copying(self, source: Node, node: Node, buffer: Buffer, start: Sequence[int], step: Sequence[int]) -> _Draft:
         """`buffer[start + step · place] = source[place]`."""
-        draft = _Draft(source.type.shape, Lowering(source.type.rank, self.memory), open=False, node=node)
+        draft = _Draft(source.type.shape, self._lowering(source.type.rank), open=False, node=node)
         moved = tuple(c.scaled(s).shifted(o) for c, o, s in zip(draft.places, start, step, strict=True))
         expression = draft.lowering.element(source, draft.places)
         draft.stores.append(Store(buffer, draft.lowering.linear(node.type.shape, moved), expression))
@@ -380,7 +389,7 @@ class _Scheduler:
         """Two kernels: a copy of the base, then the updates added one after the other."""
         base, index, updates = node.inputs
         copied = self._copying(base, node, buffer, [0] * base.type.rank, [1] * base.type.rank)
-        draft = _Draft(updates.type.shape, Lowering(updates.type.rank, self.memory), open=False, node=node)
+        draft = _Draft(updates.type.shape, self._lowering(updates.type.rank), open=False, node=node)
         if not updates.type.size:
             return [copied]
         expression = draft.lowering.element(updates, draft.places)
@@ -437,7 +446,7 @@ class _Scheduler:
         steps, outputs = self._with_outputs(steps, updates)
         steps = _without_unread_stores(steps, set(outputs))
         steps, outputs = _in_place(steps, inputs, outputs, updates)
-        return Schedule(tuple(steps), inputs, captured, tuple(outputs))
+        return Schedule(tuple(steps), inputs, captured, tuple(outputs), tuple(self.last_rows.values()))
 
     def _kernel(self, draft: _Draft) -> Kernel:
         sizes = draft.shape + draft.reduced

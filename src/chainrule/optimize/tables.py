@@ -1,0 +1,48 @@
+"""Arguments with any number of rows, of which rows are looked up by number.
+
+The resident data of a training loop, and an embedding's vectors, are such tables: no operation but `gather` touches
+them, and what it gives has as many rows as there are numbers. So the program need not know how many rows there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from chainrule.errors import GraphError
+from chainrule.graph import ops
+from chainrule.graph.graph import Graph, Origin
+from chainrule.graph.node import Node, input_node, replaced
+
+__all__ = ["with_tables"]
+
+_ROWS = 2  # of every table in a graph, whatever it was traced with
+
+
+def with_tables(graph: Graph, tables: Collection[int]) -> Graph:
+    """The graph, equal for all numbers of rows of the arguments in `tables`; GraphError if more than rows are used."""
+    if not tables:
+        return graph
+    again = {node: _any_rows(node) if n in tables else node for n, node in enumerate(graph.inputs)}
+    given = {graph.inputs[n] for n in tables}
+    origins: dict[Node, tuple[Origin, ...]] = {}
+    for node in graph.nodes():
+        _check_use(node, given)
+        again.setdefault(node, replaced(node, tuple(again[n] for n in node.inputs)))
+        origins[again[node]] = graph.origins.get(node, ())
+    if not given.isdisjoint(graph.outputs):
+        raise GraphError("a table of any number of rows is no result of a program: look up the rows that are wanted.")
+    return Graph(tuple(again[n] for n in graph.inputs), tuple(again[n] for n in graph.outputs), origins)
+
+
+def _any_rows(node: Node) -> Node:
+    return input_node(node.index, node.type.with_shape((_ROWS, *node.type.shape[1:])))
+
+
+def _check_use(node: Node, tables: Collection[Node]) -> None:
+    looked_up = node.inputs[:1] if node.op is ops.GATHER else ()
+    for source in node.inputs[len(looked_up) :]:
+        if source in tables:
+            raise GraphError(
+                f"argument {source.index} is a table of any number of rows, and {node.op} uses all of it.",
+                cure="Look up the rows that are wanted by their numbers, x[rows].",
+            )
