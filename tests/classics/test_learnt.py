@@ -28,7 +28,7 @@ from chainrule.classics.races.measurements import (
     recorded,
 )
 from chainrule.classics.races.standings import Entry
-from chainrule.classics.rules.backpropagation import error
+from chainrule.classics.rules.descent import error
 from chainrule.errors import OptionError
 from chainrule.nn.connected import Connected
 

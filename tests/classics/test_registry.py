@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,14 @@ NAMED: list[tuple[Callable[..., Any], Any]] = [
 def test_everything_that_has_a_name_is_made(maker: Callable[..., Any], names: Any) -> None:
     for name in names:
         assert maker(name).name == name
+
+
+@pytest.mark.parametrize(("maker", "names"), NAMED)
+def test_what_has_a_name_overrides_at_one_level(maker: Callable[..., Any], names: Any) -> None:
+    for kind in {type(maker(name)) for name in names} - {classics.Problem}:
+        (base,) = kind.__bases__
+        assert inspect.isabstract(base), f"{kind} derives from {base}, which is no abstract class"
+        assert kind.__final__, f"{kind} may be derived from"
 
 
 @pytest.mark.parametrize(("maker", "names"), NAMED)

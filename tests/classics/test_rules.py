@@ -13,8 +13,9 @@ import chainrule as cr
 from chainrule import random
 from chainrule.classics import problem, rule, trials
 from chainrule.classics.problems.base import Problem, Settings, binary_patterns, layers
-from chainrule.classics.rules.backpropagation import Backpropagation, error
+from chainrule.classics.rules.backpropagation import Backpropagation
 from chainrule.classics.rules.base import local_gradient
+from chainrule.classics.rules.descent import error
 from chainrule.classics.rules.finite_differences import FiniteDifferences
 from chainrule.classics.rules.linear_separability import separability
 from chainrule.classics.rules.perturbation import NodePerturbation, WeightPerturbation
@@ -80,7 +81,9 @@ def test_perturbing_a_unit_at_a_time_agrees_with_backpropagation_up_to_its_error
 
 @pytest.mark.parametrize("learner", [WeightPerturbation(size=1e-4), NodePerturbation(size=1e-4, one_at_a_time=False)])
 @pytest.mark.parametrize("make", [winding, lambda: problem("xor")])
-def test_the_mean_of_the_guesses_is_the_gradient(learner: Backpropagation, make: Callable[[], Problem]) -> None:
+def test_the_mean_of_the_guesses_is_the_gradient(
+    learner: WeightPerturbation | NodePerturbation, make: Callable[[], Problem]
+) -> None:
     it = make()
     network, x, d = doubled(it)
     guess = cr.compile(cr.vmap(lambda key: learner.gradient(it, network, x, d, key)))

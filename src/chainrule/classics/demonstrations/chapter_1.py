@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import numpy as np
 
@@ -86,6 +86,7 @@ class LearningDigits(Insight):
         return axes
 
 
+@final
 class ChapterOne(Demonstration):
     """A network of sigmoid neurons learns handwritten digits by mini-batches (Nielsen, chapter 1)."""
 

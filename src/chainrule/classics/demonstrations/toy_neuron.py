@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import numpy
 
@@ -92,6 +92,7 @@ class SlowLearning(Insight):
         return axes
 
 
+@final
 class ToyNeuron(Demonstration):
     """A single sigmoid neuron that learns by gradient descent to give 0 for the input 1 (Nielsen, chapter 3)."""
 

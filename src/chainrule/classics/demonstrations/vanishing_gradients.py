@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import numpy
 
@@ -120,6 +120,7 @@ class LayerSpeeds(Insight):
         return axes
 
 
+@final
 class VanishingGradients(Demonstration):
     """The speed of each hidden layer at the start, from many seeds (Nielsen, chapter 5)."""
 

@@ -11,8 +11,8 @@ import numpy as np
 from chainrule import numpy as cnp
 from chainrule import random
 from chainrule.classics.problems.base import Problem
-from chainrule.classics.rules.backpropagation import error
 from chainrule.classics.rules.base import Rule
+from chainrule.classics.rules.descent import error
 from chainrule.display import Brief
 from chainrule.transform import compile, scan
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule import numpy as cnp
 from chainrule.classics.problems.base import Problem
-from chainrule.classics.rules.backpropagation import error
+from chainrule.classics.rules.descent import error
 from chainrule.display import Page, Picture, Table, number
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.wording import beyond_rounding, counted

@@ -15,7 +15,7 @@ from chainrule.classics.problems.base import Problem
 from chainrule.nn.connected import Connected, Wiring
 from chainrule.transform import compile, grad
 
-__all__ = ["Rule", "Spending", "all_right", "by_group", "local_gradient", "unit_sizes"]
+__all__ = ["Rule", "Spending", "all_right", "by_group", "local_gradient", "unit_count", "unit_sizes"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,14 @@ class Spending:
     backward_passes: float
     unit_updates: float
     operations: float
+
+    @classmethod
+    def of_passes(
+        cls, problem: Problem, units: int, operations: float, *, forward: int = 1, backward: int = 0
+    ) -> Spending:
+        """That of a sweep with so many passes of each pattern through so many units."""
+        n = problem.patterns
+        return cls(n, n * forward, n * backward, n * forward * units, operations)
 
     def times(self, sweeps: float) -> Spending:
         """The same for so many sweeps."""
@@ -100,6 +108,11 @@ def unit_sizes(wiring: Wiring) -> list[tuple[str, int]]:
     return [(units.name, units.size) for units in wiring.units]
 
 
+def unit_count(wiring: Wiring) -> int:
+    """How many units there are, without the inputs."""
+    return sum(size for _, size in unit_sizes(wiring))
+
+
 def by_group(sizes: Iterable[tuple[str, int]], values: Any) -> dict[str, Any]:
     """Values of all units side by side, shape (patterns, units), by the name of the group.
 
@@ -118,7 +131,7 @@ def local_gradient(network: Connected, activations: Mapping[str, Any], signals: 
 
     `activations` are those of all groups, `signals` those of each group that is changed, shape (patterns, units). It is
     the derivative of Σ sⱼ zⱼ at fixed activations, so nothing is propagated backward. Tied weights get the sum over
-    their places, and weights of products of units the product in place of a.
+    their copies, and weights of products of units the product in place of a.
 
     >>> from chainrule.nn import Connected, Units
     >>> network = Connected(2, [Units("output", 1)], [("input", "output")])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import numpy
 
@@ -24,7 +24,7 @@ from chainrule.classics.rules.annealing import (
     most_probable,
     together,
 )
-from chainrule.classics.rules.base import Rule, Spending
+from chainrule.classics.rules.base import Rule, Spending, all_right
 from chainrule.nn.connected import Wiring
 
 __all__ = ["Boltzmann"]
@@ -33,6 +33,7 @@ Values = numpy.ndarray[Any, Any]
 _COUNTED = 12  # units of which all states are counted for the answers
 
 
+@final
 @dataclass(frozen=True)
 class Boltzmann(Rule):
     """`Δwᵢⱼ = ±step` by the sign of `pᵢⱼ − p'ᵢⱼ` (equation 10 with steps of fixed size), the biases alike.
@@ -178,7 +179,7 @@ class Boltzmann(Rule):
     def solved(self, problem: Problem, state: Machine) -> Any:
         """Whether the answers are right or, with `apart`, the codes so far apart."""
         if not self.apart:
-            return super().solved(problem, state)
+            return all_right(self.answers(problem, state), problem.y)
         codes = self.codes(problem, state)
         differ = np.sum(np.expand_dims(codes, 0) != np.expand_dims(codes, 1), axis=2)
         return np.all((differ >= self.apart) | numpy.eye(problem.patterns, dtype=bool))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, final
 
 import numpy
 
@@ -18,6 +18,7 @@ from chainrule.transform import scan
 __all__ = ["Delta"]
 
 
+@final
 @dataclass(frozen=True)
 class Delta(Rule):
     """`Δw = η (d − y) x` after each pattern, or summed over a sweep, for linear units `y = w·x + b`.
@@ -70,5 +71,4 @@ class Delta(Rule):
 
     def spending(self, problem: Problem) -> Spending:
         """One forward pass for each pattern."""
-        n = problem.patterns
-        return Spending(n, n, 0, n * problem.y.shape[1], self.operations(problem))
+        return Spending.of_passes(problem, problem.y.shape[1], self.operations(problem))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any, ClassVar, final
 
 from chainrule import numpy as np
-from chainrule.classics.problems.base import Problem
-from chainrule.classics.rules.backpropagation import Backpropagation, error
-from chainrule.classics.rules.base import Spending
+from chainrule.classics.problems.base import Problem, Settings
+from chainrule.classics.rules.base import Rule, Spending, unit_count
+from chainrule.classics.rules.descent import Descent, at_rest, error, with_rates
 from chainrule.nn.connected import Connected
 from chainrule.transform import scan
 from chainrule.tree import ravel
@@ -16,8 +17,9 @@ from chainrule.tree import ravel
 __all__ = ["FiniteDifferences"]
 
 
+@final
 @dataclass(frozen=True)
-class FiniteDifferences(Backpropagation):
+class FiniteDifferences(Rule):
     """`∂E/∂wⱼ ≈ (E(w + h eⱼ) − E(w)) / h`, then the step of backpropagation with the same rate and momentum.
 
     A gradient of W weights takes W + 1 forward passes of each pattern, or 2W when `central`:
@@ -30,24 +32,42 @@ class FiniteDifferences(Backpropagation):
     name: ClassVar[str] = "finite-differences"
     title: ClassVar[str] = "finite differences, a weight at a time"
 
+    rate: float | None = None
+    momentum: float | None = None
     size: float = 0.01
     central: bool = False
 
+    def settings(self, problem: Problem) -> Settings:
+        """The problem's settings, with the rate and the momentum that the rule was told."""
+        return with_rates(problem.settings, self.rate, self.momentum)
+
+    def start(self, problem: Problem, key: Any) -> Any:
+        """The network, and the last change of each weight: none."""
+        return at_rest(problem.network(key))
+
+    def sweep(self, problem: Problem, state: Any, number: Any, key: Any) -> Any:
+        """A change after all patterns, or after each in turn, as the settings say."""
+        return Descent(problem, self.settings(problem), partial(self.gradient, problem)).sweep(state, number, key)
+
     def gradient(self, problem: Problem, network: Connected, x: Any, d: Any, key: Any) -> Any:
-        """The quotients for all weights, a tree like the network."""
+        """The quotients for all weights, a tree like the network; no key is needed for them."""
         weights, made = ravel(network)
-        places = np.arange(len(weights))
+        indices = np.arange(len(weights))
 
         def cost(weights: Any) -> Any:
             return error(problem.settings, made(weights)(x), d)
 
-        def slope(before: Any, place: Any) -> Any:
-            step = np.where(places == place, self.size, 0).astype(weights.dtype)
+        def slope(before: Any, index: Any) -> Any:
+            step = np.where(indices == index, self.size, 0).astype(weights.dtype)
             if self.central:
                 return before, (cost(weights + step) - cost(weights - step)) / (2 * self.size)
             return before, (cost(weights + step) - before) / self.size
 
-        return made(scan(slope, cost(weights), places)[1])
+        return made(scan(slope, cost(weights), indices)[1])
+
+    def answers(self, problem: Problem, state: Any) -> Any:
+        """The outputs for the patterns."""
+        return state[0](problem.x)
 
     def passes(self, problem: Problem) -> int:
         """How many forward passes of each pattern a change takes."""
@@ -55,5 +75,5 @@ class FiniteDifferences(Backpropagation):
 
     def spending(self, problem: Problem) -> Spending:
         """W + 1 forward passes for each pattern, or 2W; none backward."""
-        passes, units = problem.patterns * self.passes(problem), sum(units.size for units in problem.wiring.units)
-        return Spending(problem.patterns, passes, 0, passes * units, self.operations(problem))
+        units, operations = unit_count(problem.wiring), self.operations(problem)
+        return Spending.of_passes(problem, units, operations, forward=self.passes(problem))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import numpy
 
@@ -19,6 +19,7 @@ from chainrule.transform import scan
 __all__ = ["Perceptron", "single_layer", "single_layer_limit"]
 
 
+@final
 @dataclass(frozen=True)
 class Perceptron(Rule):
     """`w ← w + η (t − y) x` after each pattern, for units that are on, y = 1, where `w·x + b > 0`.
@@ -68,8 +69,7 @@ class Perceptron(Rule):
 
     def spending(self, problem: Problem) -> Spending:
         """One forward pass for each pattern."""
-        n = problem.patterns
-        return Spending(n, n, 0, n * problem.y.shape[1], self.operations(problem))
+        return Spending.of_passes(problem, problem.y.shape[1], self.operations(problem))
 
 
 def _on(values: Any, threshold: float = 0.5) -> Any:
@@ -84,7 +84,7 @@ def single_layer(problem: Problem) -> Wiring:
 
 
 def single_layer_limit(problem: Problem) -> str | None:
-    """Why no such network solves the problem; None if one does. See `classics.separability` for the proof.
+    """Why no such network solves the problem; None if one does. See `linear_separability` for the proof.
 
     >>> from chainrule import classics
     >>> single_layer_limit(classics.problem("symmetry"))

@@ -4,49 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any, ClassVar, final
 
 from chainrule import numpy as np
 from chainrule import random
 from chainrule.classics.problems.base import Problem, Settings
-from chainrule.classics.rules.backpropagation import Backpropagation, error
-from chainrule.classics.rules.base import Spending, by_group, local_gradient, unit_sizes
+from chainrule.classics.rules.base import Rule, Spending, by_group, local_gradient, unit_count, unit_sizes
+from chainrule.classics.rules.descent import Descent, at_rest, error, with_rates
 from chainrule.nn.connected import Connected
 from chainrule.transform import scan, vmap
 from chainrule.tree import ravel
 
 __all__ = ["NodePerturbation", "WeightPerturbation"]
 
+_SLOWER = 0.2  # of the problem's rate, where all are perturbed at once: the guesses vary as much as they are many
 
+
+@final
 @dataclass(frozen=True)
-class _Perturbation(Backpropagation):
-    """What both rules share: the size of the perturbations, the rate by default, and what it costs."""
-
-    size: float = 0.01
-
-    def settings(self, problem: Problem) -> Settings:
-        """The problem's settings with the rule's rate and momentum."""
-        found = super().settings(problem)
-        if self.rate is not None:
-            return found
-        return replace(found, rate=self._share() * found.rate, early_rate=self._share() * found.early_rate)
-
-    def _share(self) -> float:
-        """Which part of the problem's rate is the rule's."""
-        return 0.2
-
-    def passes(self, problem: Problem) -> int:
-        """How many forward passes of each pattern a change takes."""
-        return 2
-
-    def spending(self, problem: Problem) -> Spending:
-        """Forward passes without the perturbation and with it; none backward."""
-        passes = problem.patterns * self.passes(problem)
-        return Spending(problem.patterns, passes, 0, passes * _units(problem), self.operations(problem))
-
-
-@dataclass(frozen=True)
-class WeightPerturbation(_Perturbation):
+class WeightPerturbation(Rule):
     """`∂E/∂wⱼ ≈ ξⱼ (E(w + hξ) − E(w)) / h` with all ξⱼ = ±1 at random, then the step of backpropagation.
 
     The mean over ξ is the gradient but for terms of order h²; the variance of each component is about the square of the
@@ -62,9 +39,22 @@ class WeightPerturbation(_Perturbation):
     name: ClassVar[str] = "weight-perturbation"
     title: ClassVar[str] = "weight perturbation, all weights at once"
 
+    rate: float | None = None
+    momentum: float | None = None
+    size: float = 0.01
+
     def settings(self, problem: Problem) -> Settings:
         """The problem's settings with the rule's rate and momentum, and a change after each sweep."""
-        return replace(super().settings(problem), change_after="sweep")
+        found = _slowed(problem.settings, _SLOWER, self.rate, self.momentum)
+        return replace(found, change_after="sweep")
+
+    def start(self, problem: Problem, key: Any) -> Any:
+        """The network, and the last change of each weight: none."""
+        return at_rest(problem.network(key))
+
+    def sweep(self, problem: Problem, state: Any, number: Any, key: Any) -> Any:
+        """A change after all patterns."""
+        return Descent(problem, self.settings(problem), partial(self.gradient, problem)).sweep(state, number, key)
 
     def gradient(self, problem: Problem, network: Connected, x: Any, d: Any, key: Any) -> Any:
         """The guess from one perturbation, a tree like the network."""
@@ -76,9 +66,18 @@ class WeightPerturbation(_Perturbation):
 
         return made((cost(weights + self.size * signs) - cost(weights)) / self.size * signs)
 
+    def answers(self, problem: Problem, state: Any) -> Any:
+        """The outputs for the patterns."""
+        return state[0](problem.x)
 
+    def spending(self, problem: Problem) -> Spending:
+        """Two forward passes for each pattern, without the perturbation and with it; none backward."""
+        return Spending.of_passes(problem, unit_count(problem.wiring), self.operations(problem), forward=2)
+
+
+@final
 @dataclass(frozen=True)
-class NodePerturbation(_Perturbation):
+class NodePerturbation(Rule):
     """`∂E_x/∂zⱼ ≈ (E_x(z + h eⱼ) − E_x(z)) / h` for each pattern x, with the weighted input of a unit perturbed.
 
     With these δⱼ, `∂E/∂wⱼᵢ = Σ_x δⱼ aᵢ`, then the step of backpropagation: a gradient of U units takes U + 1 forward
@@ -94,7 +93,22 @@ class NodePerturbation(_Perturbation):
     name: ClassVar[str] = "node-perturbation"
     title: ClassVar[str] = "node perturbation (Madaline rule III)"
 
+    rate: float | None = None
+    momentum: float | None = None
+    size: float = 0.01
     one_at_a_time: bool = True
+
+    def settings(self, problem: Problem) -> Settings:
+        """The problem's settings with the rule's rate and momentum."""
+        return _slowed(problem.settings, 1.0 if self.one_at_a_time else _SLOWER, self.rate, self.momentum)
+
+    def start(self, problem: Problem, key: Any) -> Any:
+        """The network, and the last change of each weight: none."""
+        return at_rest(problem.network(key))
+
+    def sweep(self, problem: Problem, state: Any, number: Any, key: Any) -> Any:
+        """A change after all patterns, or after each in turn, as the settings say."""
+        return Descent(problem, self.settings(problem), partial(self.gradient, problem)).sweep(state, number, key)
 
     def gradient(self, problem: Problem, network: Connected, x: Any, d: Any, key: Any) -> Any:
         """The guess from one perturbation of each unit, or of all, a tree like the network."""
@@ -106,7 +120,7 @@ class NodePerturbation(_Perturbation):
             nudged = network.forward(x, by_group(sizes, self.size * nudges))
             return (_costs(problem, network, nudged, d) - before) / self.size
 
-        guesses = self._guesses(slopes, len(x), _units(problem), network.dtype, key)
+        guesses = self._guesses(slopes, len(x), unit_count(network.wiring), network.dtype, key)
         activations = {name: a for name, (_, a) in found.items()}
         return local_gradient(network, activations, by_group(sizes, guesses))
 
@@ -115,20 +129,28 @@ class NodePerturbation(_Perturbation):
         if not self.one_at_a_time:
             signs = _signs(key, (patterns, units), dtype)
             return signs * np.expand_dims(slopes(signs), 1)
-        places = np.arange(units)
-        alone = (places[:, None] == places).astype(dtype)
+        numbers = np.arange(units)
+        alone = (numbers[:, None] == numbers).astype(dtype)
         return scan(lambda _, one: (0, slopes(np.expand_dims(one, 0))), 0, alone)[1].T
 
-    def _share(self) -> float:
-        return 1.0 if self.one_at_a_time else super()._share()
+    def answers(self, problem: Problem, state: Any) -> Any:
+        """The outputs for the patterns."""
+        return state[0](problem.x)
 
     def passes(self, problem: Problem) -> int:
         """How many forward passes of each pattern a change takes."""
-        return _units(problem) + 1 if self.one_at_a_time else 2
+        return unit_count(problem.wiring) + 1 if self.one_at_a_time else 2
+
+    def spending(self, problem: Problem) -> Spending:
+        """Forward passes without a perturbation and with each; none backward."""
+        units, operations = unit_count(problem.wiring), self.operations(problem)
+        return Spending.of_passes(problem, units, operations, forward=self.passes(problem))
 
 
-def _units(problem: Problem) -> int:
-    return sum(size for _, size in unit_sizes(problem.wiring))
+def _slowed(settings: Settings, share: float, rate: float | None, momentum: float | None) -> Settings:
+    """The settings with the rate and the momentum that were told, or that share of their own rate."""
+    found = with_rates(settings, rate, momentum)
+    return found if rate is not None else replace(found, rate=share * found.rate, early_rate=share * found.early_rate)
 
 
 def _signs(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 from chainrule import numpy as np
 from chainrule import random
 from chainrule.classics.problems.base import Problem
-from chainrule.classics.rules.backpropagation import error
-from chainrule.classics.rules.base import Rule, Spending
+from chainrule.classics.rules.base import Rule, Spending, unit_count
+from chainrule.classics.rules.descent import error
 from chainrule.trace.tree import tree_map
 from chainrule.tree import ravel
 
 __all__ = ["RandomSearch"]
 
 
+@final
 @dataclass(frozen=True)
 class RandomSearch(Rule):
     """`w ← w + h ν` with ν of the standard normal distribution, if E is less there: one try in each sweep.
@@ -49,8 +50,8 @@ class RandomSearch(Rule):
         weights, made = ravel(network)
         step = self.size * random.normal(key, weights.shape, weights.dtype)
         if self.one_at_a_time:
-            place = random.integers(random.fold_in(key, 0), (), 0, len(weights))
-            step = np.where(np.arange(len(weights)) == place, step, 0)
+            index = random.integers(random.fold_in(key, 0), (), 0, len(weights))
+            step = np.where(np.arange(len(weights)) == index, step, 0)
         return made(weights + step)
 
     def _error(self, problem: Problem, network: Any) -> Any:
@@ -62,5 +63,4 @@ class RandomSearch(Rule):
 
     def spending(self, problem: Problem) -> Spending:
         """One forward pass for each pattern."""
-        n, units = problem.patterns, sum(units.size for units in problem.wiring.units)
-        return Spending(n, n, 0, n * units, self.operations(problem))
+        return Spending.of_passes(problem, unit_count(problem.wiring), self.operations(problem))
