@@ -24,7 +24,7 @@ from chainrule.classics.rules.annealing import (
 )
 from chainrule.classics.rules.boltzmann import Boltzmann
 from chainrule.errors import OptionError
-from chainrule.nn.connected import Connection, Units, Wiring
+from chainrule.nn.wiring import Connection, Units, Wiring
 from chainrule.testing import check_gradient
 from chainrule.transform import compile, grad, vmap
 

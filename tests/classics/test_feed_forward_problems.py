@@ -22,7 +22,8 @@ from chainrule.classics.problems.symmetry import symmetry, symmetry_pdp, symmetr
 from chainrule.classics.problems.t_c import compactness_filter, t_c
 from chainrule.classics.problems.xor import xor, xor_direct, xor_direct_published
 from chainrule.errors import OptionError
-from chainrule.nn.connected import Connected, Wiring
+from chainrule.nn.connected import Connected
+from chainrule.nn.wiring import Wiring
 from chainrule.testing import assert_close, check_gradient
 from chainrule.transform import grad
 

@@ -8,8 +8,9 @@ from matplotlib.colors import to_hex
 from rich.console import Console
 
 from chainrule.classics import HintonDiagram, hinton_diagram, problem
-from chainrule.nn.connected import Connected, Connection, Units
+from chainrule.nn.connected import Connected
 from chainrule.nn.recurrent import unrolled
+from chainrule.nn.wiring import Connection, Units
 from chainrule.random import key
 from chainrule.trace.tree import tree_map
 

@@ -23,8 +23,9 @@ from chainrule.learning.consistency import contradiction
 from chainrule.learning.flow import Flow
 from chainrule.learning.record import Record
 from chainrule.nn.activations import ACTIVATIONS
-from chainrule.nn.connected import Connected, Wiring
+from chainrule.nn.connected import Connected
 from chainrule.nn.network import Network
+from chainrule.nn.wiring import Wiring
 from chainrule.storage import replace_files
 
 __all__ = ["Contents", "read", "write"]

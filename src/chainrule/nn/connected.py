@@ -11,151 +11,24 @@ Processing, volume 1, chapter 8, MIT Press 1986.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy
 
 from chainrule import numpy as np
 from chainrule import random
-from chainrule.checks import one_of, real_number, whole_number
-from chainrule.display import Brief, Table, counted, rms
+from chainrule.checks import real_number
+from chainrule.display import Table, rms
 from chainrule.errors import OptionError, ShapeError
 from chainrule.nn.activations import ACTIVATIONS
 from chainrule.nn.feedforward import Feedforward, Stage
 from chainrule.nn.network import float_dtype
+from chainrule.nn.wiring import Connection, ConnectionLike, Units, Wiring, named_inputs
 from chainrule.trace.array import scope
 
-__all__ = ["Connected", "Connection", "Units", "Wiring"]
-
-INPUT = "input"
-_NAMED = 8  # groups, in one line
-
-
-@dataclass(frozen=True)
-class Units:
-    """A group of units that work at the same time: how many, with which activation.
-
-    `bias` is True for biases of their own, False for none, or a name: groups whose biases have the same name share
-    them.
-    """
-
-    name: str
-    size: int
-    activation: str = "sigmoid"
-    bias: bool | str = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "size", whole_number(f"the size of {self.name!r}", self.size, 1))
-        one_of(f"the activation of {self.name!r}", self.activation, ACTIVATIONS)
-
-    @property
-    def bias_name(self) -> str | None:
-        """The name of the biases."""
-        return self.name if self.bias is True else self.bias or None
-
-
-@dataclass(frozen=True, repr=False)
-class Connection(Brief):
-    """Weights to every unit of a group from every unit of an earlier one, or of several.
-
-    `weights` names them, "source->target" unless told; connections whose weights have the same name are tied: they have
-    the same weights. `places[j][k]` says which of the weights goes to unit j from unit k, −1 for none, so that weights
-    can be missing, or be shared by many places; without `places` there is one for each pair. With `products`, each a
-    tuple of units of the source, the units are reached from the products of those in place of single units.
-    """
-
-    source: str | tuple[str, ...]
-    target: str
-    weights: str = ""
-    places: tuple[tuple[int, ...], ...] | None = None
-    products: tuple[tuple[int, ...], ...] | None = None
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """The groups that it comes from."""
-        return (self.source,) if isinstance(self.source, str) else self.source
-
-    @property
-    def name(self) -> str:
-        """The name of its weights."""
-        return self.weights or f"{'+'.join(self.sources)}->{self.target}"
-
-
-@dataclass(frozen=True, repr=False)
-class Wiring:
-    """What is connected to what: the inputs by name, groups of units in the order in which they work, the outputs."""
-
-    inputs: tuple[tuple[str, int], ...]
-    units: tuple[Units, ...]
-    connections: tuple[Connection, ...]
-    outputs: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        inputs = tuple((name, whole_number(f"the size of {name!r}", size, 1)) for name, size in self.inputs)
-        object.__setattr__(self, "inputs", inputs)
-        _check(self)
-
-    def __repr__(self) -> str:
-        groups = _several([f"{name} {size}" for name, size in self.sizes.items()])
-        return f"Wiring({groups}; {counted(len(self.connections), 'connection')}, {self.parameters} parameters)"
-
-    @cached_property
-    def sizes(self) -> dict[str, int]:
-        """How many units each group has, the inputs first."""
-        return {**dict(self.inputs), **{units.name: units.size for units in self.units}}
-
-    @cached_property
-    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shape of each array of weights: (to, from), or (count,) where `places` says which goes where."""
-        return {c.name: self._shape(c) for c in self.connections}
-
-    @cached_property
-    def bias_shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shape of each array of biases."""
-        return {units.bias_name: (units.size,) for units in self.units if units.bias_name is not None}
-
-    @property
-    def parameters(self) -> int:
-        """How many weights and biases there are, those that are tied counted once."""
-        return sum(math.prod(shape) for shape in [*self.weight_shapes.values(), *self.bias_shapes.values()])
-
-    def into(self, units: Units) -> list[Connection]:
-        """The connections that end at a group."""
-        return [c for c in self.connections if c.target == units.name]
-
-    def reach(self, connection: Connection) -> int:
-        """How many numbers a connection takes: the units of its sources, or products of them."""
-        if connection.products is not None:
-            return len(connection.products)
-        return sum(self.sizes[name] for name in connection.sources)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The wiring as plain lists, numbers and strings."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, found: Mapping[str, Any]) -> Wiring:
-        """The wiring that `to_dict` wrote; OptionError if it is none."""
-        try:
-            units = tuple(Units(**u) for u in found["units"])
-            links = tuple(Connection(**{k: _frozen(v) for k, v in c.items()}) for c in found["connections"])
-            parts = {
-                name: value if name in ("units", "connections") else _frozen(value) for name, value in found.items()
-            }
-            return cls(**parts | {"units": units, "connections": links})
-        except OptionError:
-            raise
-        except (KeyError, TypeError, ValueError, AttributeError) as problem:
-            raise OptionError(f"this is no wiring: {type(problem).__name__} {problem}.") from None
-
-    def _shape(self, connection: Connection) -> tuple[int, ...]:
-        if connection.places is not None:
-            return (1 + max(place for row in connection.places for place in row),)
-        return (self.sizes[connection.target], self.reach(connection))
+__all__ = ["Connected"]
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -187,17 +60,17 @@ class Connected(Feedforward):
         self,
         inputs: int | Mapping[str, int],
         units: Sequence[Units],
-        connections: Sequence[Connection | tuple[str, str]],
+        connections: Sequence[ConnectionLike],
         *,
         outputs: Sequence[str] = (),
         initial: float = 0.3,
         seed: int = 0,
         dtype: Any = numpy.float32,
     ) -> None:
-        named = inputs if isinstance(inputs, Mapping) else {INPUT: inputs}
-        links = tuple(c if isinstance(c, Connection) else Connection(*c) for c in connections)
         last = tuple(outputs) or tuple(u.name for u in units[-1:])
-        made = self.of(Wiring(tuple(named.items()), tuple(units), links, last), random.key(seed), initial, dtype)
+        connected = tuple(map(Connection.of, connections))
+        wiring = Wiring(tuple(named_inputs(inputs).items()), tuple(units), connected, last)
+        made = self.of(wiring, random.key(seed), initial, dtype)
         self._set(made.weights, made.biases, made.wiring)
 
     def _set(self, weights: dict[str, Any], biases: dict[str, Any], wiring: Wiring) -> None:
@@ -383,19 +256,7 @@ class Connected(Feedforward):
         return Table(("group", "units", "activation", "reached from", "w (rms)", "b (rms)"), tuple(rows))
 
     def __repr__(self) -> str:
-        groups = _several([f"{name} {size}" for name, size in self.wiring.sizes.items()])
-        return f"Connected({groups}; {self.parameters} parameters, {self.dtype})"
-
-
-def _frozen(value: Any) -> Any:
-    """Lists as tuples, all the way down."""
-    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
-
-
-def _several(names: Sequence[str]) -> str:
-    """The names; of many the first and the last."""
-    shown = names if len(names) <= _NAMED else [*names[: _NAMED - 2], f"… {len(names) - _NAMED + 1} more …", names[-1]]
-    return ", ".join(shown)
+        return f"Connected({self.wiring.groups_in_words}; {self.parameters} parameters, {self.dtype})"
 
 
 def _product(factors: Sequence[Any]) -> Any:
@@ -403,76 +264,3 @@ def _product(factors: Sequence[Any]) -> Any:
     for factor in factors[1:]:
         found = found * factor
     return found
-
-
-# checks
-
-
-def _are_whole(values: Iterable[Any], least: int) -> bool:
-    return all(isinstance(n, int | numpy.integer) and not isinstance(n, bool) and n >= least for n in values)
-
-
-def _check(wiring: Wiring) -> None:
-    names = [*(name for name, _ in wiring.inputs), *(units.name for units in wiring.units)]
-    _check_names(wiring, names)
-    if len(set(names)) < len(names) or not wiring.units:
-        raise OptionError(f"groups need names of their own, at least one besides the inputs, not {names}.")
-    for units in wiring.units:
-        if not wiring.into(units) and units.bias_name is None:
-            raise OptionError(f"nothing reaches the units {units.name!r}.")
-    for connection in wiring.connections:
-        _check_connection(wiring, connection, names)
-    _check_tied(wiring)
-    unknown = [name for name in wiring.outputs if name not in {u.name for u in wiring.units}]
-    if unknown or not wiring.outputs or len(set(wiring.outputs)) < len(wiring.outputs):
-        raise OptionError(f"outputs must be groups of units, each once, not {list(wiring.outputs)}.")
-
-
-def _check_names(wiring: Wiring, names: Sequence[Any]) -> None:
-    own = [units.bias for units in wiring.units if not isinstance(units.bias, bool)]
-    for name in (*names, *own, *(c.name for c in wiring.connections), *wiring.outputs):
-        if not isinstance(name, str) or not name.isprintable():
-            raise OptionError(f"names must be text that can be printed, not {name!a}.")
-
-
-def _check_connection(wiring: Wiring, connection: Connection, names: Sequence[str]) -> None:
-    for name in (*connection.sources, connection.target):
-        one_of(f"the groups of the connection {connection.name!r}", name, names)
-    if not connection.sources or connection.target in dict(wiring.inputs):
-        raise OptionError(f"{connection.name}: a connection goes from groups to a group that is no input.")
-    if any(names.index(source) >= names.index(connection.target) for source in connection.sources):
-        raise OptionError(
-            f"{connection.name}: connections go from earlier groups to later ones.",
-            cure="For a network that runs in time make a group for each step, with tied weights: cr.nn.unrolled.",
-        )
-    _check_products(connection, sum(wiring.sizes[name] for name in connection.sources))
-    if connection.places is not None:
-        _check_places(connection, (wiring.sizes[connection.target], wiring.reach(connection)))
-
-
-def _check_products(connection: Connection, count: int) -> None:
-    products = connection.products
-    if products is None:
-        return
-    if not products or any(not p or not _are_whole(p, least=0) or max(p) >= count for p in products):
-        raise OptionError(f"{connection.name}: each product must name some of the {count} units of its source.")
-
-
-def _check_places(connection: Connection, wanted: tuple[int, int]) -> None:
-    places = connection.places or ()
-    widths = {len(row) for row in places}
-    if len(places) != wanted[0] or widths != {wanted[1]}:
-        raise OptionError(f"{connection.name}: places must have {wanted[0]} rows of {wanted[1]}.")
-    numbers = [place for row in places for place in row]
-    if not _are_whole(numbers, least=-1) or max(numbers) < 0:
-        raise OptionError(f"{connection.name}: places are counted from 0, −1 for none, and some weight must be there.")
-
-
-def _check_tied(wiring: Wiring) -> None:
-    shapes = {c.name: wiring._shape(c) for c in wiring.connections}
-    for connection in wiring.connections:
-        if wiring._shape(connection) != shapes[connection.name]:
-            raise OptionError(f"the weights {connection.name!r} are tied, but of different shapes.")
-    sizes = {u.bias_name: u.size for u in wiring.units}
-    if any(u.bias_name is not None and sizes[u.bias_name] != u.size for u in wiring.units):
-        raise OptionError("biases are tied, but of groups of different sizes.")

@@ -13,16 +13,16 @@ Source: Rumelhart, Hinton & Williams, Nature 323 (1986), 533-536, figure 5; and 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from chainrule.checks import one_of, whole_number
 from chainrule.errors import OptionError
-from chainrule.nn.connected import INPUT, Connection, Units, Wiring
+from chainrule.nn.wiring import Connection, ConnectionLike, Units, Wiring, named_inputs
 
 __all__ = ["at", "copies", "unrolled"]
 
-Link = Connection | tuple[str, str]
+#: For each of some groups, steps, counted from 1; 0 is before the first.
 Steps = Mapping[str, Collection[int]]
 
 
@@ -30,8 +30,8 @@ def unrolled(
     steps: int,
     inputs: int | Mapping[str, int],
     units: Sequence[Units],
-    connections: Sequence[Link] = (),
-    recurrent: Sequence[Link] = (),
+    connections: Sequence[ConnectionLike] = (),
+    recurrent: Sequence[ConnectionLike] = (),
     *,
     given: Steps | None = None,
     outputs: Steps | None = None,
@@ -56,20 +56,18 @@ def unrolled(
     >>> list(wiring.weight_shapes), wiring.parameters
     (['input->hidden', 'previous hidden->hidden', 'hidden->output'], 33)
     """
-    named = dict(inputs) if isinstance(inputs, Mapping) else {INPUT: inputs}
-    sizes = named | {u.name: u.size for u in units}
-    steps = whole_number("steps", steps, 1)
-    shown = {name: range(1, steps + 1) for name in named} | dict(given or {})
-    looked_at = outputs if outputs is not None else {u.name: (steps,) for u in units[-1:]}
-    _check_times(steps, named, [u.name for u in units], shown, looked_at)
-    now, before = [_link(c) for c in connections], [_link(c, "previous ") for c in recurrent]
-    _check_connections(now, before, list(sizes), named)
-    fed = tuple((at(name, t), sizes[name]) for name, t in _in_order(sizes, shown, steps))
-    ends = tuple(at(name, t) for name, t in _in_order(sizes, looked_at, steps))
-    groups = [replace(u, name=at(u.name, t), bias=u.bias_name or False) for t in range(1, steps + 1) for u in units]
-    there = {*(name for name, _ in fed), *(u.name for u in groups)}
-    links = [c for t in range(1, steps + 1) for c in (*_copied(now, t, t, there), *_copied(before, t - 1, t, there))]
-    return _without_idle(fed, groups, links, ends)
+    named, steps = named_inputs(inputs), whole_number("steps", steps, 1)
+    loop = _Loop(
+        steps=steps,
+        inputs=named,
+        units=tuple(units),
+        within=tuple(_named(Connection.of(c)) for c in connections),
+        onward=tuple(_named(Connection.of(c), "previous ") for c in recurrent),
+        given=dict.fromkeys(named, range(1, steps + 1)) | dict(given or {}),
+        outputs={u.name: (steps,) for u in units[-1:]} if outputs is None else outputs,
+    )
+    _check(loop)
+    return _without_idle(loop.given_groups(), loop.working_groups(), list(loop.connections()), loop.output_names())
 
 
 def at(name: str, step: int) -> str:
@@ -90,72 +88,119 @@ def copies(wiring: Wiring) -> dict[str, int]:
     return dict(Counter([*(c.name for c in wiring.connections), *biases]))
 
 
-def _link(connection: Link, prefix: str = "") -> Connection:
+def _named(connection: Connection, prefix: str = "") -> Connection:
     """The connection with its weights named, as its copies must have the same."""
-    made = connection if isinstance(connection, Connection) else Connection(*connection)
-    return made if made.weights else replace(made, weights=prefix + made.name)
+    return connection if connection.weights else replace(connection, weights=prefix + connection.name)
 
 
-def _in_order(names: Collection[str], when: Steps, steps: int) -> list[tuple[str, int]]:
-    """The groups and steps that `when` names, by step, and within a step in the order of the names."""
-    return [(name, t) for t in range(steps + 1) for name in names if t in when.get(name, ())]
+@dataclass(frozen=True)
+class _Loop:
+    """A network as it is before it is unrolled: its groups, and what connects them."""
+
+    steps: int
+    inputs: dict[str, int]
+    units: tuple[Units, ...]
+    within: tuple[Connection, ...]  # a step
+    onward: tuple[Connection, ...]  # from a step to the next
+    given: Steps
+    outputs: Steps
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many units each group has, the inputs first."""
+        return self.inputs | {u.name: u.size for u in self.units}
+
+    def given_groups(self) -> tuple[tuple[str, int], ...]:
+        """The inputs of the unrolled network, and the states before the first step."""
+        return tuple((at(name, t), self.sizes[name]) for name, t in self._in_order(self.given))
+
+    def output_names(self) -> tuple[str, ...]:
+        """The outputs of the unrolled network."""
+        return tuple(at(name, t) for name, t in self._in_order(self.outputs))
+
+    def _in_order(self, when: Steps) -> list[tuple[str, int]]:
+        """The groups at their steps, by step, and within a step in the order of the groups."""
+        return [(name, t) for t in range(self.steps + 1) for name in self.sizes if t in when.get(name, ())]
+
+    def working_groups(self) -> list[Units]:
+        """The groups of units at each step, which share their biases."""
+        return [
+            replace(u, name=at(u.name, t), bias=u.bias_name or False)
+            for t in range(1, self.steps + 1)
+            for u in self.units
+        ]
+
+    def connections(self) -> Iterator[Connection]:
+        """Those within each step and those from the step before, as far as there is something that they come from."""
+        there = {*dict(self.given_groups()), *(u.name for u in self.working_groups())}
+        for t in range(1, self.steps + 1):
+            copied = [_copy(c, t, t) for c in self.within] + [_copy(c, t - 1, t) for c in self.onward]
+            yield from (c for c in copied if _comes_from(c, there))
 
 
-def _copied(connections: Sequence[Connection], start: int, end: int, there: Collection[str]) -> list[Connection]:
-    """The connections from step `start` to step `end` whose sources are there."""
-    found = []
-    for c in connections:
-        sources = tuple(at(name, start) for name in c.sources)
-        missing = [name for name in sources if name not in there]
-        if missing and len(missing) < len(sources):
-            raise OptionError(f"{c.name} comes from several groups, but there is no {', '.join(missing)}.")
-        if not missing:
-            found.append(replace(c, source=sources, target=at(c.target, end)))
-    return found
+def _copy(connection: Connection, start: int, end: int) -> Connection:
+    """The connection from its groups at step `start` to its target at step `end`."""
+    sources = tuple(at(name, start) for name in connection.sources)
+    return replace(connection, source=sources, target=at(connection.target, end))
+
+
+def _comes_from(connection: Connection, there: Collection[str]) -> bool:
+    """Whether the sources are there; OptionError if only some are."""
+    missing = [name for name in connection.sources if name not in there]
+    if missing and len(missing) < len(connection.sources):
+        raise OptionError(f"{connection.name} comes from several groups, but there is no {', '.join(missing)}.")
+    return not missing
 
 
 def _without_idle(
-    inputs: tuple[tuple[str, int], ...], groups: Sequence[Units], links: Sequence[Connection], ends: tuple[str, ...]
+    inputs: tuple[tuple[str, int], ...],
+    groups: Sequence[Units],
+    connections: Sequence[Connection],
+    outputs: tuple[str, ...],
 ) -> Wiring:
-    """The wiring without groups on which no end depends."""
-    needed = set(ends)
+    """The wiring without groups on which no output depends."""
+    needed = set(outputs)
     for group in reversed(groups):
         if group.name in needed:
-            needed.update(name for c in links if c.target == group.name for name in c.sources)
+            needed.update(name for c in connections if c.target == group.name for name in c.sources)
     used = tuple(u for u in groups if u.name in needed)
-    return Wiring(inputs, used, tuple(c for c in links if c.target in needed), ends)
+    return Wiring(inputs, used, tuple(c for c in connections if c.target in needed), outputs)
 
 
 # checks
 
 
-def _check_times(steps: int, inputs: Mapping[str, int], units: Sequence[str], given: Steps, outputs: Steps) -> None:
-    if not any(outputs.values()):
+def _check(loop: _Loop) -> None:
+    if not any(loop.outputs.values()):
         raise OptionError("outputs must name at least one group of units, and a step.")
-    allowed = dict.fromkeys(inputs, range(steps + 1)) | dict.fromkeys(units, range(1))
-    for what, asked, known in (
-        ("given", given, allowed),
-        ("outputs", outputs, dict.fromkeys(units, range(1, steps + 1))),
-    ):
-        for name, when in asked.items():
-            one_of(f"a name in {what}", name, known)
-            if not set(when) <= set(known[name]):
-                raise OptionError(
-                    f"{what}: {name} can be so at steps {known[name].start} to {known[name][-1]}, not at {list(when)}."
-                )
+    names, working = [u.name for u in loop.units], range(1, loop.steps + 1)
+    _check_steps(
+        "given", loop.given, dict.fromkeys(loop.inputs, range(loop.steps + 1)) | dict.fromkeys(names, range(1))
+    )
+    _check_steps("outputs", loop.outputs, dict.fromkeys(names, working))
+    for connection in (*loop.within, *loop.onward):
+        _check_ends(loop, connection)
+    for connection in loop.within:
+        _check_order(list(loop.sizes), connection)
 
 
-def _check_connections(
-    now: Sequence[Connection], before: Sequence[Connection], names: Sequence[str], inputs: Collection[str]
-) -> None:
-    for c in (*now, *before):
-        for name in (*c.sources, c.target):
-            one_of(f"the groups of the connection {c.name!r}", name, names)
-        if c.target in inputs:
-            raise OptionError(f"{c.name}: inputs are given, no connection goes to them.")
-    for c in now:
-        if any(names.index(source) >= names.index(c.target) for source in c.sources):
-            raise OptionError(
-                f"{c.name}: connections within a step go from earlier groups to later ones.",
-                cure="Let it be one of the recurrent connections, which go to the next step.",
-            )
+def _check_steps(what: str, asked: Steps, allowed: Mapping[str, range]) -> None:
+    for name, when in asked.items():
+        steps = allowed[one_of(f"a name in {what}", name, allowed)]
+        if not set(when) <= set(steps):
+            raise OptionError(f"{what}: {name} can be so at steps {steps.start} to {steps[-1]}, not at {list(when)}.")
+
+
+def _check_ends(loop: _Loop, connection: Connection) -> None:
+    for name in (*connection.sources, connection.target):
+        one_of(f"the groups of the connection {connection.name!r}", name, loop.sizes)
+    if connection.target in loop.inputs:
+        raise OptionError(f"{connection.name}: inputs are given, no connection goes to them.")
+
+
+def _check_order(groups: Sequence[str], connection: Connection) -> None:
+    if any(groups.index(source) >= groups.index(connection.target) for source in connection.sources):
+        raise OptionError(
+            f"{connection.name}: connections within a step go from earlier groups to later ones.",
+            cure="Let it be one of the recurrent connections, which go to the next step.",
+        )

@@ -17,8 +17,9 @@ from chainrule.data.mnist import digits
 from chainrule.display import Table, number
 from chainrule.insight.presentation import Insight, figure
 from chainrule.nn.activations import sigmoid
-from chainrule.nn.connected import Connected, Wiring
+from chainrule.nn.connected import Connected
 from chainrule.nn.costs import sigmoid_cross_entropy
+from chainrule.nn.wiring import Wiring
 from chainrule.transform import compile, grad, vmap
 
 __all__ = ["Chain", "LayerSpeeds", "VanishingGradients", "chain", "speeds"]

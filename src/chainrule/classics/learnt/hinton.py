@@ -15,7 +15,8 @@ import numpy as np
 
 from chainrule.display import Brief, Lines, Page, Picture, Table, number
 from chainrule.insight.presentation import Insight, figure
-from chainrule.nn.connected import Connected, Connection, Units
+from chainrule.nn.connected import Connected
+from chainrule.nn.wiring import Connection, Units
 
 __all__ = ["HintonDiagram", "Incoming", "UnitWeights", "hinton_diagram"]
 

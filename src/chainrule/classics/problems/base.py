@@ -11,7 +11,8 @@ import numpy as np
 from chainrule.checks import whole_number
 from chainrule.display import Facts, Page, Shown, Table, counted
 from chainrule.errors import ShapeError
-from chainrule.nn.connected import Connected, Connection, Units, Wiring
+from chainrule.nn.connected import Connected
+from chainrule.nn.wiring import Connection, Units, Wiring
 
 __all__ = ["Problem", "Published", "Settings", "binary_patterns", "layers"]
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from chainrule.checks import whole_number
 from chainrule.classics.problems.base import Problem, Published, Settings, binary_patterns, layers
-from chainrule.nn.connected import Connected, Connection, Units, Wiring
+from chainrule.nn.connected import Connected
+from chainrule.nn.wiring import Connection, Units, Wiring
 
 __all__ = ["distributed_to_local", "distributed_to_local_published", "encoder"]
 

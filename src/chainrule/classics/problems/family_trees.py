@@ -15,7 +15,7 @@ import numpy as np
 from chainrule import random
 from chainrule.checks import whole_number
 from chainrule.classics.problems.base import Problem, Published, Settings, Values
-from chainrule.nn.connected import Connection, Units, Wiring
+from chainrule.nn.wiring import Connection, Units, Wiring
 
 __all__ = ["PEOPLE", "RELATIONS", "Fact", "facts", "family_trees", "family_trees_as_printed", "pattern_accuracy"]
 

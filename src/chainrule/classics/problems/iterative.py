@@ -6,8 +6,8 @@ import numpy as np
 
 from chainrule.checks import whole_number
 from chainrule.classics.problems.base import Problem, Published, Settings
-from chainrule.nn.connected import Units
 from chainrule.nn.recurrent import unrolled
+from chainrule.nn.wiring import Units
 
 __all__ = ["iterative"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from chainrule.classics.problems.base import Problem, Settings, binary_patterns
-from chainrule.nn.connected import Connection, Units, Wiring
+from chainrule.nn.wiring import Connection, Units, Wiring
 
 __all__ = ["negation"]
 

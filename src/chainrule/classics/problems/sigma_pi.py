@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule.checks import one_of, whole_number
 from chainrule.classics.problems.base import Problem, Settings, Values, binary_patterns
-from chainrule.nn.connected import Connection, Units, Wiring
+from chainrule.nn.wiring import Connection, Units, Wiring
 
 __all__ = ["sigma_pi"]
 

@@ -7,7 +7,8 @@ import numpy as np
 from chainrule.checks import whole_number
 from chainrule.classics.problems.base import Problem, Published, Settings, Values
 from chainrule.classics.problems.parity import STEEP
-from chainrule.nn.connected import Connected, Connection, Units, Wiring
+from chainrule.nn.connected import Connected
+from chainrule.nn.wiring import Connection, Units, Wiring
 
 __all__ = ["compactness_filter", "t_c"]
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from chainrule.checks import whole_number
 from chainrule.classics.problems.base import Problem, Published, Settings, Values, binary_patterns, layers
-from chainrule.nn.connected import Connected, Connection, Units, Wiring
+from chainrule.nn.connected import Connected
+from chainrule.nn.wiring import Connection, Units, Wiring
 
 __all__ = ["xor", "xor_direct", "xor_direct_published"]
 

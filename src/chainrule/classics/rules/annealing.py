@@ -19,7 +19,7 @@ from chainrule import numpy as np
 from chainrule import random
 from chainrule.classics.problems.base import binary_patterns
 from chainrule.nn.activations import sigmoid
-from chainrule.nn.connected import Connection, Wiring
+from chainrule.nn.wiring import Connection, Wiring
 from chainrule.transform import scan
 
 __all__ = [

@@ -12,7 +12,8 @@ import numpy
 import chainrule.random
 from chainrule import numpy as np
 from chainrule.classics.problems.base import Problem
-from chainrule.nn.connected import Connected, Wiring
+from chainrule.nn.connected import Connected
+from chainrule.nn.wiring import Wiring
 from chainrule.transform import compile, grad
 
 __all__ = ["Rule", "Spending", "all_right", "by_group", "local_gradient", "unit_count", "unit_sizes"]

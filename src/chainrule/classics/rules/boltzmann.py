@@ -25,7 +25,7 @@ from chainrule.classics.rules.annealing import (
     together,
 )
 from chainrule.classics.rules.base import Rule, Spending, all_right
-from chainrule.nn.connected import Wiring
+from chainrule.nn.wiring import Wiring
 
 __all__ = ["Boltzmann"]
 

@@ -12,7 +12,8 @@ from chainrule import random
 from chainrule.classics.problems.base import Problem
 from chainrule.classics.rules.base import Rule, Spending, local_gradient
 from chainrule.classics.rules.linear_separability import inseparable
-from chainrule.nn.connected import Connected, Connection, Units, Wiring
+from chainrule.nn.connected import Connected
+from chainrule.nn.wiring import Connection, Units, Wiring
 from chainrule.trace.tree import tree_map
 from chainrule.transform import scan
 
