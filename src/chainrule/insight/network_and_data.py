@@ -31,13 +31,15 @@ class Subject(Brief):
     """A network, its objective and examples: `x` of shape (n, inputs), labels of (n,) or targets of (n, outputs).
 
     The functions below are written in the array language: on traced arrays they can be differentiated, batched and
-    compiled; the network is the argument to differentiate with respect to.
+    compiled; the network is the argument to differentiate with respect to. `rows` says where the examples stand in the
+    data that they were drawn from; None if they are all of them, in order.
     """
 
     network: Any  # of layers, where a question is about layers; else any Feedforward
     objective: Objective
     examples: Examples
     class_names: tuple[str, ...] = ()
+    rows: Values | None = None
 
     @property
     def x(self) -> Values:
@@ -81,19 +83,29 @@ class Subject(Brief):
         found: Values = labels if labels.ndim == 1 else labels.argmax(axis=1)
         return found
 
+    @property
+    def unpenalised(self) -> Subject:
+        """The same without its penalty."""
+        return replace(self, objective=replace(self.objective, penalty=0.0))
+
     def named(self, label: int) -> str:
         """The name of a class."""
         return self.class_names[label] if label < len(self.class_names) else str(label)
 
-    def taking(self, rows: Sequence[int] | Values) -> Subject:
+    def row(self, example: int) -> int:
+        """Where an example stands in the data."""
+        return example if self.rows is None else int(self.rows[example])
+
+    def taking(self, examples: Sequence[int] | Values) -> Subject:
         """The same network asked about some of the examples."""
-        chosen = np.asarray(rows, np.intp)
-        examples = replace(self.examples, x=self.x[chosen], labels=self.labels[chosen])
-        return replace(self, examples=examples)
+        chosen = np.asarray(examples, np.intp)
+        taken = replace(self.examples, x=self.x[chosen], labels=self.labels[chosen])
+        return replace(self, examples=taken, rows=chosen if self.rows is None else self.rows[chosen])
 
     def at_most(self, count: int, seed: int = 0) -> Subject:
         """The same network asked about so many examples, drawn at random if there are more."""
-        count, seed = whole_number("examples", count, 1), whole_number("seed", seed, 0)
+        count = whole_number("examples", count, 1, cure="Try examples=1000.")
+        seed = whole_number("seed", seed, 0)
         if count >= self.count:
             return self
         return self.taking(np.sort(np.random.default_rng(seed).choice(self.count, count, replace=False)))

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from chainrule import numpy as cnp
-from chainrule.checks import whole_number
 from chainrule.display import Brief
+from chainrule.insight.compiling import executed
 from chainrule.insight.coordinates import Place
 from chainrule.insight.network_and_data import Subject
 from chainrule.nn.costs import cost_function, targets
 from chainrule.nn.network import Network
-from chainrule.trace.array import Array
-from chainrule.trace.tree import tree_map
-from chainrule.transform import compile, grad, vjp
+from chainrule.transform import grad, vjp
 
-__all__ = ["EXAMPLES", "PassedLayer", "Propagation", "executed", "propagate", "rms", "sample"]
+__all__ = ["EXAMPLES", "PassedLayer", "Propagation", "propagate"]
 
 Values = np.ndarray[Any, Any]
 
 EXAMPLES = 10_000  # more of them are asked only if one says so
-_WORTH_COMPILING = 2**18  # products
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -45,10 +40,9 @@ class PassedLayer(Brief):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Propagation(Brief):
-    """The pass of a subject's examples: `rows` says where they stand in the data, `costs` holds C_x of each."""
+    """The pass of a subject's examples: `costs` holds C_x of each."""
 
     subject: Subject
-    rows: Values
     costs: Values
     layers: tuple[PassedLayer, ...]
 
@@ -65,6 +59,17 @@ class Propagation(Brief):
         return found
 
     @property
+    def cost(self) -> float:
+        """The mean of C_x, without penalty."""
+        return float(self.costs.mean())
+
+    @property
+    def squared_lengths(self) -> Values:
+        """‖∂C_x/∂(w, b)‖² of each example, in the part of each layer, shape (n, layers): ‖δ_x‖²(‖a_x‖² + 1)."""
+        parts = [(layer.delta**2).sum(axis=1) * ((layer.inputs**2).sum(axis=1) + 1) for layer in self.layers]
+        return np.stack(parts, axis=1).astype(np.float64)
+
+    @property
     def answers(self) -> Values:
         """The class that the outputs say, for each example, shape (n,)."""
         found: Values = self.layers[-1].a.argmax(axis=1)
@@ -78,7 +83,7 @@ class Propagation(Brief):
         return ", ".join(f"{target:.4g}" for target in np.atleast_1d(subject.labels[example]))
 
 
-def propagate(subject: Subject, rows: Values | None = None) -> Propagation:
+def propagate(subject: Subject) -> Propagation:
     """Everything that one pass gives, in the network's own dtype; compiled.
 
     >>> from chainrule.insight.network_and_data import subject_of
@@ -91,7 +96,7 @@ def propagate(subject: Subject, rows: Values | None = None) -> Propagation:
     costs, layers = executed(_pass, subject.count * network.parameters, *given)
     inputs = [subject.x, *(layer["a"] for layer in layers[:-1])]
     passed = tuple(PassedLayer(a, **layer) for a, layer in zip(inputs, layers, strict=True))
-    return Propagation(subject, np.arange(subject.count) if rows is None else rows, costs, passed)
+    return Propagation(subject, costs, passed)
 
 
 def _pass(network: Network, x: Any, labels: Any, cost: str, penalty: float) -> tuple[Any, list[dict[str, Any]]]:
@@ -118,28 +123,3 @@ def _pass(network: Network, x: Any, labels: Any, cost: str, penalty: float) -> t
         for layer, before, (z, a), delta in rows
     ]
     return formula(*forward[-1], y), layers
-
-
-def executed(function: Callable[..., Any], products: int, *arguments: Any) -> Any:
-    """What the function gives, as plain arrays; by native code, if so many products make that worth its making."""
-    found = (_native(function) if products > _WORTH_COMPILING else function)(*arguments)
-    return tree_map(lambda value: np.asarray(value.value if isinstance(value, Array) else value), found)
-
-
-@functools.cache
-def _native(function: Callable[..., Any]) -> Callable[..., Any]:
-    return compile(function)
-
-
-def sample(subject: Subject, most: int) -> tuple[Subject, Values]:
-    """The subject on at most so many examples, drawn with seed 0 if there are more; and their places in the data."""
-    most = whole_number("examples", most, 1, cure="Try examples=1000.")
-    if most >= subject.count:
-        return subject, np.arange(subject.count)
-    rows = np.sort(np.random.default_rng(0).choice(subject.count, most, replace=False))
-    return subject.taking(rows), rows
-
-
-def rms(values: Any) -> float:
-    """The root of the mean of the squares of all numbers in an array."""
-    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))

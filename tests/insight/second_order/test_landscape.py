@@ -11,9 +11,10 @@ from tests.insight.small_networks import KINDS, cost_at, data_of, gradients, sma
 import chainrule as cr
 from chainrule.errors import OptionError, ShapeError
 from chainrule.insight import loss_landscape
+from chainrule.insight.gradients import total_gradient
 from chainrule.insight.parameter_vector import is_weight, shaped, vector
 from chainrule.insight.second_order import landscape
-from chainrule.insight.second_order.landscape import _directions, _gradient
+from chainrule.insight.second_order.landscape import _directions
 
 Values = np.ndarray[Any, Any]
 kinds = pytest.mark.parametrize(("activation", "output", "cost", "dtype"), KINDS)
@@ -24,7 +25,7 @@ kinds = pytest.mark.parametrize(("activation", "output", "cost", "dtype"), KINDS
 def test_every_point_is_measured(activation: str, output: str, cost: str, dtype: Any, directions: int) -> None:
     subject = small(activation, output, cost, dtype)
     found = loss_landscape(subject.network, data_of(subject), directions=directions, points=5, cost=cost, seed=3)
-    ways = _directions(subject, _gradient(subject), "random", directions, "filter", 3)
+    ways = _directions(subject, total_gradient(subject), "random", directions, "filter", 3)
     start, hessian = np.asarray(vector(subject.network), np.float64), whole_hessian(subject)
     slopes = np.array([way @ gradients(subject).mean(axis=0) for way in ways])
     curved = np.array([[a @ hessian @ b for b in ways] for a in ways])
@@ -47,7 +48,7 @@ def test_points_in_parts_are_the_same_points(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_penalty_is_part_of_the_cost() -> None:
     subject = small("tanh", "softmax", "cross_entropy", np.float64)
-    (way,) = _directions(subject, _gradient(subject), "random", 1, "filter", 0)
+    (way,) = _directions(subject, total_gradient(subject), "random", 1, "filter", 0)
     found, plain = (loss_landscape(subject.network, data_of(subject), points=5, l2=l2) for l2 in (6.0, 0.0))
     weights = is_weight(subject.network)
     moved = [np.asarray(vector(subject.network)) + t * way for t in found.coordinates[0]]
@@ -62,7 +63,7 @@ def test_the_penalty_is_part_of_the_cost() -> None:
 
 def test_a_filter_changes_by_as_much_as_it_is_long() -> None:
     subject = small("tanh", "softmax", "cross_entropy", np.float64)
-    (way,) = _directions(subject, _gradient(subject), "random", 1, "filter", 0)
+    (way,) = _directions(subject, total_gradient(subject), "random", 1, "filter", 0)
     for moved, layer in zip(shaped(subject.network, way).layers, subject.network.layers, strict=True):
         for n in range(layer.outputs):
             change, filter_ = (np.append(part.w[n], part.b[n]) for part in (moved, layer))
@@ -72,7 +73,7 @@ def test_a_filter_changes_by_as_much_as_it_is_long() -> None:
 def test_directions_against_the_gradient_and_across() -> None:
     subject = small("tanh", "softmax", "cross_entropy", np.float64)
     mean = gradients(subject).mean(axis=0)
-    one, two = _directions(subject, _gradient(subject), "gradient", 2, "unit", 0)
+    one, two = _directions(subject, total_gradient(subject), "gradient", 2, "unit", 0)
     np.testing.assert_allclose(one, -mean / np.linalg.norm(mean), atol=1e-10)
     assert np.linalg.norm(two) == pytest.approx(1)
     assert one @ two == pytest.approx(0, abs=1e-12)

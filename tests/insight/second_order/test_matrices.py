@@ -10,8 +10,9 @@ from tests.insight.small_networks import KINDS, small, tolerance, whole_gauss_ne
 
 import chainrule as cr
 from chainrule.errors import OptionError
-from chainrule.insight import blocks
-from chainrule.insight.examples.suspects import _measures
+from chainrule.insight import blocks, compiling
+from chainrule.insight.evaluation import judged
+from chainrule.insight.gradients import _gathered
 from chainrule.insight.network_and_data import subject_of
 from chainrule.insight.parameter_vector import is_weight, place_at, shaped, vector
 from chainrule.insight.pruning.removal import _size_of_gradients
@@ -34,11 +35,11 @@ def test_both_matrices_their_products_and_the_diagonal(activation: str, output: 
 
 def test_blocks_and_native_code_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     subject = small("tanh", "softmax", "cross_entropy", np.float64, examples=11)
-    at_once = gauss_newton_diagonal(subject), matrix(subject, "hessian"), blocks.judged(subject.network, subject).cost
+    at_once = gauss_newton_diagonal(subject), matrix(subject, "hessian"), judged(subject.network, subject).cost
     monkeypatch.setattr(blocks, "_AT_ONCE", 4)
-    in_blocks = gauss_newton_diagonal(subject), matrix(subject, "hessian"), blocks.judged(subject.network, subject).cost
-    monkeypatch.setattr(blocks, "_WORTH_COMPILING", 0)
-    compiled = gauss_newton_diagonal(subject), matrix(subject, "hessian"), blocks.judged(subject.network, subject).cost
+    in_blocks = gauss_newton_diagonal(subject), matrix(subject, "hessian"), judged(subject.network, subject).cost
+    monkeypatch.setattr(compiling, "_WORTH_COMPILING", 0)
+    compiled = gauss_newton_diagonal(subject), matrix(subject, "hessian"), judged(subject.network, subject).cost
     for one, two, three in zip(at_once, in_blocks, compiled, strict=True):
         np.testing.assert_allclose(one, two, atol=1e-12)
         np.testing.assert_allclose(one, three, atol=1e-12)
@@ -62,7 +63,7 @@ def test_a_vector_goes_through_the_network_layer_by_layer() -> None:
         place_at(network, network.parameters)
 
 
-@pytest.mark.parametrize("quantity", [_squares, _size_of_gradients, _measures])
+@pytest.mark.parametrize("quantity", [_squares, _size_of_gradients, _gathered])
 def test_no_array_holds_a_gradient_for_each_example(quantity: Any) -> None:
     network = cr.nn.Network([784, 30, 10])
     subject = subject_of(network, (np.zeros((64, 784), np.float32), np.zeros(64, int)))

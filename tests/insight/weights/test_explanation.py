@@ -11,11 +11,12 @@ from tests.insight.weights.asked_weights import KINDS, NAMES, made, places
 
 import chainrule as cr
 from chainrule.errors import DataError, OptionError
-from chainrule.insight import propagation
+from chainrule.insight import compiling
 from chainrule.insight.coordinates import Place
+from chainrule.insight.levels import rms
 from chainrule.insight.network_and_data import Subject, subject_of
 from chainrule.insight.presentation import Insight
-from chainrule.insight.propagation import Propagation, propagate, rms
+from chainrule.insight.propagation import Propagation, propagate
 from chainrule.insight.weights.error_path import Chain, terms_of
 from chainrule.insight.weights.explanation import WeightExplanation, explain
 from chainrule.insight.weights.layers import LargestWeights, LayerExplanation
@@ -52,7 +53,7 @@ def test_a_pass_holds_the_four_equations(sizes: list[int], names: list[str], cos
 
 
 def test_a_pass_by_native_code_holds_them_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(propagation, "_WORTH_COMPILING", 0)
+    monkeypatch.setattr(compiling, "_WORTH_COMPILING", 0)
     check_a_pass(*DEEP, "cross_entropy", np.float32)
 
 
@@ -136,7 +137,7 @@ def test_a_weight_from_an_input_that_is_always_0() -> None:
 
 
 def example_in(found: Chain, passed: Propagation) -> int:
-    return int(np.flatnonzero(passed.rows == found.example)[0])
+    return next(n for n in range(len(passed.costs)) if passed.subject.row(n) == found.example)
 
 
 @kinds

@@ -10,7 +10,7 @@ from tests.insight.weights.asked_weights import KINDS, NAMES, costs, made, passe
 
 import chainrule as cr
 from chainrule.errors import OptionError
-from chainrule.insight import propagation
+from chainrule.insight import compiling
 from chainrule.insight.coordinates import Place
 from chainrule.insight.network_and_data import subject_of
 from chainrule.insight.propagation import propagate
@@ -210,7 +210,7 @@ def test_the_changes_go_in_parts_if_memory_is_short(monkeypatch: pytest.MonkeyPa
 def test_native_code_says_the_same(weight: str, monkeypatch: pytest.MonkeyPatch) -> None:
     network, data = made([4, 6, 5, 3], ["tanh", "softmax", "softmax"], np.float64)
     plain = what_if(network, data, weight)
-    monkeypatch.setattr(propagation, "_WORTH_COMPILING", 0)
+    monkeypatch.setattr(compiling, "_WORTH_COMPILING", 0)
     same(what_if(network, data, weight), plain)
 
 

@@ -11,9 +11,10 @@ import numpy as np
 from chainrule.checks import one_of, real_number, whole_number
 from chainrule.display import Table, number
 from chainrule.errors import DataError, OptionError
-from chainrule.insight.blocks import judged, mean_gradient, slopes_along
+from chainrule.insight.evaluation import judged
+from chainrule.insight.gradients import mean_gradient, penalty_curvature, slopes_along
 from chainrule.insight.network_and_data import Subject, subject_of
-from chainrule.insight.parameter_vector import is_weight, shaped, vector
+from chainrule.insight.parameter_vector import shaped, vector
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.second_order.matrices import KINDS, product
 from chainrule.insight.wording import beyond_rounding
@@ -234,10 +235,11 @@ def _by_checkpoints(question: _Question) -> _Scores:
 
 def _by_influence(question: _Question) -> _Scores:
     training = question.training
-    penalty = training.objective.penalty * is_weight(training.network)
+    held = penalty_curvature(training)
 
     def curved(direction: Values) -> Values:
-        return product(training, question.curvature, direction).astype(np.float64) + penalty * direction
+        found: Values = product(training, question.curvature, direction).astype(np.float64) + held * direction
+        return found
 
     gradient = mean_gradient(question.asked)
     damping = question.damping * _largest_eigenvalue(curved, gradient.size) if question.damping else 0.0

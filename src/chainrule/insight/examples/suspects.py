@@ -11,15 +11,16 @@ import numpy as np
 from chainrule import numpy as cnp
 from chainrule.checks import one_of, real_number, whole_number
 from chainrule.display import Table
-from chainrule.insight.blocks import each_of, mean_of, native, slopes_along
+from chainrule.insight.blocks import each_of, mean_of
+from chainrule.insight.compiling import native
+from chainrule.insight.gradients import example_gradients, slopes_along
 from chainrule.insight.network_and_data import Subject, subject_of
 from chainrule.insight.parameter_vector import vector
 from chainrule.insight.presentation import Insight, figure
 from chainrule.learning.run import Run
 from chainrule.nn.costs import targets
 from chainrule.nn.feedforward import Feedforward
-from chainrule.trace.tree import flatten
-from chainrule.transform import grad, per_example
+from chainrule.transform import grad
 
 __all__ = ["LabelSuspects", "Suspect", "label_suspects"]
 
@@ -121,7 +122,8 @@ def label_suspects(
     subject = subject_of(network_or_run, data, cost, layers=False)
     labels = subject.classes
     wanted = _count(top, subject.count)
-    el2n, grand, answers = each_of(_measures, subject)
+    el2n, answers = each_of(_distances, subject)
+    grand = example_gradients(subject).lengths
     measured = {"el2n": el2n, "grand": grand, "alignment": _alignment(subject, labels, grand)}
     order = np.argsort(-measured[by], kind="stable")[:wanted]
     suspects = [
@@ -168,12 +170,11 @@ def _padded(subject: Subject, rows: Values) -> tuple[Subject, Values]:
 
 
 @native
-def _measures(subject: Subject) -> Any:
+def _distances(subject: Subject) -> Any:
+    """‖a − y‖ of each example, and the class that the network says."""
     outputs = subject.network(subject.x)
     apart = cnp.sqrt(cnp.sum((outputs - targets(subject.labels, subject.network)) ** 2, axis=1))
-    each = per_example(grad(subject.cost))(subject.network, subject.x, subject.labels)
-    squares = sum(cnp.sum(g.reshape(g.shape[0], -1) ** 2, axis=1) for g in flatten(each)[0])
-    return apart, cnp.sqrt(squares), subject.answers(outputs)
+    return apart, subject.answers(outputs)
 
 
 @native

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from chainrule.display import number
-from chainrule.insight.findings.examination import Case, rms
+from chainrule.insight.findings.examination import Case
 from chainrule.insight.findings.experiments import Trial, anew, compared, falls, measured, tried
 from chainrule.insight.findings.finding import Measure, Outcome, Pathology, Sign
+from chainrule.insight.levels import rms
 
 __all__ = ["PATHOLOGIES"]
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from chainrule.display import number
-from chainrule.insight.findings.examination import Case, rms
+from chainrule.insight.findings.examination import Case
 from chainrule.insight.findings.experiments import Trial, anew, compared, measured, run_of, tried
 from chainrule.insight.findings.finding import Measure, Outcome, Pathology, Sign
+from chainrule.insight.levels import rms
 from chainrule.insight.wording import percent
 
 __all__ = ["PATHOLOGIES"]
@@ -88,14 +89,13 @@ def _confirm_targets(case: Case, sign: Sign) -> Outcome:
 
 
 def _class_gradients(case: Case, classes: Values) -> Values:
-    """The mean gradient of the examples of each class, as rows: Σ δ_x a_xᵀ over its examples, never one by one."""
+    """The share of each class in the mean gradient, as rows: Σ δ_x a_xᵀ / n over its examples, never one by one."""
     rows = []
     for label in classes:
         mine = case.asked.classes == label
-        parts = [np.c_[d.delta[mine].T @ a[mine], d.delta[mine].sum(axis=0)].ravel()
-                 for d, a in zip(case.passed.layers, case.sources, strict=True)]  # fmt: skip
+        parts = [np.c_[d.delta[mine].T @ d.inputs[mine], d.delta[mine].sum(axis=0)].ravel() for d in case.passed.layers]
         rows.append(np.concatenate(parts))
-    return np.array(rows, np.float64)
+    return np.array(rows, np.float64) / case.asked.count
 
 
 def _imbalance(case: Case) -> Sign | None:
@@ -158,7 +158,7 @@ def _labels(case: Case) -> Sign | None:
         Measure("labels that the network contradicts and is sure of it", len(rows), f"of {case.asked.count}"),
         Measure("‖∂C_x/∂w‖ of these over that of all (medians)", float(np.median(norms[rows]) / np.median(norms))),
         Measure("share of all its wrong answers that it is sure of", certain),
-        *(Measure("row", case.row(int(row))) for row in rows[:5]),
+        *(Measure("row", case.asked.row(int(row))) for row in rows[:5]),
     )
     many = share > 0.04 and certain > 0.5 and right > 0.75
     return Sign("warning" if many else "note", 0.7 if many else 0.5, evidence)

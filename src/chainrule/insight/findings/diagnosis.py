@@ -28,7 +28,6 @@ from chainrule.trace.tree import tree_map
 
 __all__ = ["Diagnosis", "Finding", "Measure", "Outcome", "diagnose", "diagnose_function", "glance"]
 
-Values = np.ndarray[Any, Any]
 _MOST = 5
 _EXAMPLES = 1000
 _BLIND = (
@@ -156,9 +155,7 @@ def diagnose(
     batch, seed = None if batch is None else whole_number("batch", batch, 1), whole_number("seed", seed, 0)
     if optimizer is not None:
         instance("optimizer", optimizer, Optimizer, "an optimiser", cure="For example cr.optim.SGD(0.1).")
-    whole = subject_of(network_or_run, data, cost, l2, finite=False)
-    rows = _drawn(whole.count, seed)
-    subject = whole.taking(rows)
+    subject = subject_of(network_or_run, data, cost, l2, finite=False).at_most(_EXAMPLES, seed)
     run = network_or_run if isinstance(network_or_run, Run) else None
     held_out = validation if validation is not None else getattr(data, "validation", None)
     case = Case(
@@ -169,18 +166,10 @@ def diagnose(
         batch or (run.configuration.batch if run else None),
         None if held_out is None else _checked(subject, held_out, seed),
         seed,
-        rows,
     )
     found = findings_in(case, NETWORKS, _MOST, confirm=confirm)
     costs = (float(case.passed.cost), case.baseline) if case.finite else (math.nan, math.nan)
     return Diagnosis(found, looked_for(case, NETWORKS), len(NETWORKS), subject.count, *costs)
-
-
-def _drawn(count: int, seed: int) -> Values:
-    """The rows of the examples that are looked at: all, or as many as are enough."""
-    if count <= _EXAMPLES:
-        return np.arange(count)
-    return np.sort(np.random.default_rng(seed).choice(count, _EXAMPLES, replace=False))
 
 
 def _checked(subject: Subject, data: Any, seed: int) -> Subject:

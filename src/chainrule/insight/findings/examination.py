@@ -9,32 +9,26 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.insight.levels import rms
 from chainrule.insight.network_and_data import Subject
+from chainrule.insight.propagation import PassedLayer, Propagation, propagate
 from chainrule.learning.baseline import constant_cost
 from chainrule.learning.flow import Flow
 from chainrule.learning.optimizers import Optimizer
 from chainrule.learning.run import Record, Run
-from chainrule.nn.backprop import Backpropagation, LayerDerivatives, backprop
 from chainrule.nn.network import Dense, Network
 from chainrule.trace.tree import flatten
 
-__all__ = ["Case", "rms"]
+__all__ = ["Case"]
 
 Values = np.ndarray[Any, Any]
 _LEARNED = 0.6  # of the cost of knowing nothing, gone: what may hinder learning did not hinder it much
 _EARLY, _LATE = 0.1, 0.25  # of the records
 
 
-def rms(values: Any) -> float:
-    """The root of the mean of squares."""
-    return float(np.sqrt(np.mean(np.square(np.asarray(values, np.float64)))))
-
-
 @dataclass(frozen=True, eq=False)
 class Case:
     """A network or a run, with examples or without; optimiser and batch where they are known.
-
-    `rows` says where the examples stand in the data, if they were drawn from them.
 
     What the rows need is named in `has`: "network" (with examples, all numbers finite), "numbers" (with examples),
     "flow" (a run that was watched), "levels" (one of the two), "history", "classes", "targets" (that are no classes),
@@ -48,7 +42,6 @@ class Case:
     batch: int | None = None
     validation: Subject | None = None
     seed: int = 0
-    rows: Values | None = None
 
     @cached_property
     def has(self) -> frozenset[str]:
@@ -66,10 +59,6 @@ class Case:
         }
         known["levels"] = known["flow"] or known["network"]
         return frozenset(name for name, here in known.items() if here)
-
-    def row(self, example: int) -> int:
-        """Where an example stands in the data."""
-        return example if self.rows is None else int(self.rows[example])
 
     @property
     def asked(self) -> Subject:
@@ -90,13 +79,12 @@ class Case:
         return [] if self.run is None else self.run.history
 
     @cached_property
-    def passed(self) -> Backpropagation:
-        """Every layer's a, z, δ and gradients on the examples: the one pass that the rows share."""
-        asked = self.asked
-        return backprop(self.network, asked.objective.cost, asked.x, asked.labels)
+    def passed(self) -> Propagation:
+        """Every layer's a, z, δ and gradients on the examples, without penalty: the one pass that the rows share."""
+        return propagate(replace(self.asked, network=self.network).unpenalised)
 
     @property
-    def layers(self) -> list[tuple[Dense, LayerDerivatives]]:
+    def layers(self) -> list[tuple[Dense, PassedLayer]]:
         """Each layer with what passed through it."""
         return list(zip(self.network.layers, self.passed.layers, strict=True))
 
@@ -113,16 +101,10 @@ class Case:
         return np.eye(self.network.sizes[-1])[labels] if labels.ndim == 1 else np.asarray(labels, np.float64)
 
     @cached_property
-    def sources(self) -> list[Values]:
-        """What goes into each layer."""
-        return [self.asked.x, *(d.a for d in self.passed.layers[:-1])]
-
-    @cached_property
     def example_norms(self) -> Values:
-        """‖∂C_x/∂(w, b)‖² of each example: Σ over the layers of ‖δ_x‖²(‖a_x‖² + 1)."""
-        n = self.asked.count
-        pairs = zip(self.passed.layers, self.sources, strict=True)
-        return np.asarray(sum(n * n * (d.delta**2).sum(1) * ((a**2).sum(1) + 1) for d, a in pairs), np.float64)
+        """‖∂C_x/∂(w, b)‖² of each example."""
+        found: Values = self.passed.squared_lengths.sum(axis=1)
+        return found
 
     @cached_property
     def squared_gradient(self) -> float:
@@ -148,11 +130,10 @@ class Case:
         return found
 
     def _now(self, name: str) -> Values:
-        n = self.asked.count
-        take: dict[str, Callable[[LayerDerivatives], float]] = {
+        take: dict[str, Callable[[PassedLayer], float]] = {
             "activation": lambda d: rms(d.a),
             "weighted_input": lambda d: rms(d.z),
-            "error": lambda d: n * rms(d.delta),
+            "error": lambda d: rms(d.delta),
             "gradient": lambda d: rms(d.dw),
             "bias_gradient": lambda d: rms(d.db),
         }

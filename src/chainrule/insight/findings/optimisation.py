@@ -197,7 +197,7 @@ def _not_finite(case: Case) -> Sign | None:
         evidence.append(Measure("first watched step whose cost is not finite", in_run))
     if "numbers" in case.has and not case.finite:
         layer, row, what = _first_broken(case)
-        row = None if row is None else case.row(row)
+        row = None if row is None else case.asked.row(row)
         where = f": {what} of layer {layer}" + ("" if row is None else f", example {row}")
         evidence += [Measure("layer", layer), *([] if row is None else [Measure("example", row)])]
     elif not all(np.isfinite(leaf).all() for leaf in flatten(case.network)[0]):

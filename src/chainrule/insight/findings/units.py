@@ -7,21 +7,21 @@ from typing import Any
 import numpy as np
 
 from chainrule.display import number
-from chainrule.insight.findings.examination import Case, rms
+from chainrule.insight.findings.examination import Case
 from chainrule.insight.findings.experiments import compared, measured
 from chainrule.insight.findings.finding import Measure, Outcome, Pathology, Sign
+from chainrule.insight.levels import dead, rms, steepness
 from chainrule.nn.network import Network
 
 __all__ = ["PATHOLOGIES"]
 
 Values = np.ndarray[Any, Any]
 _RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, np.inf), "softmax": (0.0, 1.0)}
-_SLOPES = {"sigmoid": lambda a: 4 * a * (1 - a), "tanh": lambda a: 1 - a * a}  # σ' over the largest that it can be
 
 
 def _dead_share(case: Case) -> Values:
     """Of each layer, the share of units with σ'(z) = 0 on every example."""
-    return np.array([np.mean(np.all(d.z <= 0, axis=0)) if n.activation == "relu" else 0.0 for n, d in case.layers])
+    return np.array([dead(n.activation, d.z).mean() for n, d in case.layers])
 
 
 def _dead(case: Case) -> Sign | None:
@@ -46,19 +46,16 @@ def _dead(case: Case) -> Sign | None:
 def _confirm_dead(case: Case, sign: Sign) -> Outcome:
     worst = int(np.argmax(_dead_share(case)))
     passed = case.passed.layers[worst]
-    dead = np.all(passed.z <= 0, axis=0)
+    off = dead(case.network.layers[worst].activation, passed.z)
     return measured(
-        not passed.dw[dead].any(),
-        f"∂C/∂w of the {int(dead.sum())} dead units is exactly 0 on {case.asked.count} examples: no step moves them.",
+        not passed.dw[off].any(),
+        f"∂C/∂w of the {int(off.sum())} dead units is exactly 0 on {case.asked.count} examples: no step moves them.",
     )
 
 
 def _flatness(case: Case) -> Values:
     """Of each hidden layer, the median over its units of mean σ'(z) / max σ'; 1 where nothing saturates."""
-    found = [
-        float(np.median(_SLOPES[n.activation](d.a).mean(axis=0))) if n.activation in _SLOPES else 1.0
-        for n, d in case.layers[:-1]
-    ]
+    found = [float(np.median(steepness(n.activation, d.z, d.a).mean(axis=0))) for n, d in case.layers[:-1]]
     return np.array(found or [1.0])
 
 
@@ -70,7 +67,7 @@ def _saturated(case: Case) -> Sign | None:
     severity = "alarm" if slopes[worst] < 0.01 else "warning" if slopes[worst] < 0.05 else "note"
     evidence = (
         Measure(f"median over the units of layer {worst} of mean σ'(z) / max σ'", float(slopes[worst])),
-        Measure(f"rms z of layer {worst}", float(np.sqrt(np.mean(case.passed.layers[worst].z ** 2)))),
+        Measure(f"rms z of layer {worst}", rms(case.passed.layers[worst].z)),
     )
     return Sign(case.graded(severity), 0.9, evidence, f"in layer {worst}")
 
@@ -87,9 +84,9 @@ def _confirm_saturated(case: Case, sign: Sign) -> Outcome:
 
 def _stuck_outputs(case: Case) -> tuple[float, float]:
     """The share of examples with an output on the wrong side, and the mean of σ'(z^L) / max σ' there."""
-    a = case.passed.layers[-1].a
-    wrong = np.abs(a - case.targets) > 0.5
-    slopes = 4 * a * (1 - a)
+    last = case.passed.layers[-1]
+    wrong = np.abs(last.a - case.targets) > 0.5
+    slopes = steepness(case.network.layers[-1].activation, last.z, last.a)
     return float(wrong.any(axis=1).mean()), float(slopes[wrong].mean()) if wrong.any() else 1.0
 
 

@@ -14,7 +14,7 @@ from chainrule import random
 from chainrule.checks import one_of, real_number, whole_number
 from chainrule.display import Brief, Table, number
 from chainrule.errors import DataError, OptionError
-from chainrule.insight.blocks import native
+from chainrule.insight.compiling import native
 from chainrule.insight.network_and_data import Subject, subject_of
 from chainrule.insight.presentation import Insight, figure
 from chainrule.learning.run import Run

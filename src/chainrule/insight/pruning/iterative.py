@@ -11,7 +11,8 @@ import numpy as np
 from chainrule.checks import real_number, whole_number
 from chainrule.display import Table, number
 from chainrule.errors import OptionError
-from chainrule.insight.blocks import judged, mean_gradient
+from chainrule.insight.evaluation import judged
+from chainrule.insight.gradients import mean_gradient
 from chainrule.insight.network_and_data import Subject, subject_of
 from chainrule.insight.parameter_vector import is_weight, shaped, vector
 from chainrule.insight.presentation import Insight, figure

@@ -11,7 +11,9 @@ import numpy as np
 from chainrule import numpy as cnp
 from chainrule.checks import one_of, real_number
 from chainrule.errors import OptionError
-from chainrule.insight.blocks import mean_gradient, mean_of, native
+from chainrule.insight.blocks import mean_of
+from chainrule.insight.compiling import native
+from chainrule.insight.gradients import mean_gradient
 from chainrule.insight.network_and_data import Subject
 from chainrule.insight.parameter_vector import vector
 from chainrule.insight.second_order.matrices import KINDS, gauss_newton_diagonal, matrix

@@ -10,8 +10,8 @@ import numpy as np
 
 from chainrule.checks import whole_number
 from chainrule.display import Table, number
-from chainrule.insight.blocks import judged
 from chainrule.insight.coordinates import Place
+from chainrule.insight.evaluation import judged
 from chainrule.insight.network_and_data import Subject, subject_of
 from chainrule.insight.parameter_vector import is_weight, place_at, shaped
 from chainrule.insight.presentation import Insight, figure

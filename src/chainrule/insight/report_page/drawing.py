@@ -13,6 +13,7 @@ import numpy as np
 
 from chainrule.display import number
 from chainrule.insight.coordinates import Place
+from chainrule.insight.levels import rms
 from chainrule.insight.report_page.figures import Figures, is_small
 from chainrule.insight.report_page.markup import Markup, element, joined
 from chainrule.insight.report_page.pictures import one_sign_picture
@@ -226,10 +227,6 @@ def _tile(figures: Figures, n: int, neuron: int, layout: _Block) -> Markup:
 def _neuron_said(figures: Figures, n: int, neuron: int) -> str:
     layer = figures.run.network.layers[n]
     w, b = layer.w[neuron], float(layer.b[neuron])
-    weights = f"weights from {number(w.min())} to {number(w.max())}, rms {number(_rms(w))}"
-    slope = "" if figures.pulls is None else f", rms ∂C/∂w {number(_rms(figures.pulls.gradient.layers[n].w[neuron]))}"
+    weights = f"weights from {number(w.min())} to {number(w.max())}, rms {number(rms(w))}"
+    slope = "" if figures.pulls is None else f", rms ∂C/∂w {number(rms(figures.pulls.gradient.layers[n].w[neuron]))}"
     return f"layer {n}, neuron {neuron}: {weights}; bias {number(b)}{slope}"
-
-
-def _rms(values: Values) -> float:
-    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))

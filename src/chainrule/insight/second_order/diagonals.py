@@ -10,9 +10,11 @@ import numpy as np
 from chainrule import numpy as cnp
 from chainrule.checks import one_of, whole_number
 from chainrule.display import Table, number
-from chainrule.insight.blocks import mean_of, native
+from chainrule.insight.blocks import mean_of
+from chainrule.insight.compiling import native
+from chainrule.insight.gradients import penalty_curvature
 from chainrule.insight.network_and_data import Subject, subject_of
-from chainrule.insight.parameter_vector import is_weight, place_at, shaped, vector
+from chainrule.insight.parameter_vector import place_at, shaped, vector
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.second_order.eigenvalues import signs
 from chainrule.insight.second_order.hessian import hessian_product
@@ -141,9 +143,8 @@ def _exactly(subject: Subject, kind: str) -> Values:
         return np.asarray(mean_of(_second_moment, subject), np.float64)
     if kind == "fisher":
         return gauss_newton_diagonal(subject)
-    held = subject.objective.penalty * is_weight(subject.network)
     of_data = np.diag(matrix(subject, "hessian")) if kind == "hessian" else gauss_newton_diagonal(subject)
-    return np.asarray(of_data + held, np.float64)
+    return np.asarray(of_data + penalty_curvature(subject), np.float64)
 
 
 def _estimated(subject: Subject, probes: int, seed: int) -> tuple[Values, Values]:

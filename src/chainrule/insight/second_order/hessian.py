@@ -11,8 +11,8 @@ import numpy as np
 from chainrule.checks import real_number, whole_number
 from chainrule.display import Table, number
 from chainrule.errors import OptionError
+from chainrule.insight.gradients import penalty_curvature
 from chainrule.insight.network_and_data import Subject, subject_of
-from chainrule.insight.parameter_vector import is_weight
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.second_order.eigenvalues import Product, Ritz, lanczos, settled, trace
 from chainrule.insight.second_order.matrices import matrix, product
@@ -183,10 +183,9 @@ def _judged(
 
 def hessian_product(subject: Subject) -> Product:
     """The function v ↦ Hv for the mean cost over the subject's examples, penalty included; v is a vector."""
-    penalty = subject.objective.penalty
-    if penalty == 0:
+    held = penalty_curvature(subject)
+    if not held.any():
         return lambda v: product(subject, "hessian", v)
-    held = penalty * is_weight(subject.network)
     return lambda v: product(subject, "hessian", v) + held * v
 
 
@@ -274,5 +273,4 @@ def hessian_matrix(
             f"a Hessian for {size:,} weights and biases has {size * size:,} numbers: {_LARGEST_MATRIX:,} are the most.",
             cure="Ask for its largest eigenvalues with curvature(…), or for its diagonal with curvature_diagonal(…).",
         )
-    penalty = subject.objective.penalty * is_weight(subject.network)
-    return HessianMatrix(matrix(subject, "hessian") + np.diag(penalty), subject.count)
+    return HessianMatrix(matrix(subject, "hessian") + np.diag(penalty_curvature(subject)), subject.count)

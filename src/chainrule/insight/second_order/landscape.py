@@ -12,7 +12,9 @@ from chainrule import numpy as cnp
 from chainrule.checks import one_of, real_number, whole_number
 from chainrule.display import Table, number
 from chainrule.errors import ShapeError
-from chainrule.insight.blocks import mean_of, native
+from chainrule.insight.blocks import mean_of
+from chainrule.insight.compiling import native
+from chainrule.insight.gradients import total_gradient
 from chainrule.insight.network_and_data import Subject, subject_of
 from chainrule.insight.parameter_vector import is_weight, shaped, vector
 from chainrule.insight.presentation import Insight, figure
@@ -21,7 +23,7 @@ from chainrule.insight.wording import counted
 from chainrule.learning.run import Run
 from chainrule.nn.costs import cost_function, targets
 from chainrule.nn.network import Dense, Network
-from chainrule.transform import grad, vmap
+from chainrule.transform import vmap
 
 __all__ = ["Landscape", "loss_landscape"]
 
@@ -171,7 +173,7 @@ def loss_landscape(
     one_of("kind", kind, _USUAL)
     scale = one_of("normalized", _USUAL[kind] if normalized is None else normalized, _SCALES)
     subject = subject_of(network, data, cost, l2).at_most(examples, seed)
-    gradient = _gradient(subject)
+    gradient = total_gradient(subject)
     if between is not None:
         ways, kind = [_way_to(between, subject)], "between"
     else:
@@ -250,17 +252,6 @@ def _measured(
         lengths=tuple(float(np.linalg.norm(way)) for way in ways),
         examples=subject.count,
     )
-
-
-def _gradient(subject: Subject) -> Values:
-    """The gradient of the mean cost, penalty included, as a vector."""
-    held = subject.objective.penalty * is_weight(subject.network)
-    return np.asarray(mean_of(_gradients, subject) + held * vector(subject.network), np.float64)
-
-
-@native
-def _gradients(subject: Subject) -> Any:
-    return vector(grad(subject.cost)(subject.network, subject.x, subject.labels))
 
 
 def _costs_at(subject: Subject, ways: Sequence[Values], points: Values) -> Values:

@@ -13,7 +13,8 @@ import numpy as np
 
 from chainrule import numpy as cnp
 from chainrule.checks import one_of
-from chainrule.insight.blocks import each_of, mean_of, native
+from chainrule.insight.blocks import each_of, mean_of
+from chainrule.insight.compiling import native
 from chainrule.insight.network_and_data import Subject
 from chainrule.insight.parameter_vector import shaped, vector
 from chainrule.nn.costs import cost_function, targets

@@ -14,19 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import numpy as cnp
 from chainrule.checks import whole_number
 from chainrule.display import Table, number
 from chainrule.errors import DataError
-from chainrule.insight.blocks import mean_of, native
+from chainrule.insight.gradients import ExampleGradients, example_gradients, penalty_gradient
 from chainrule.insight.network_and_data import Subject, subject_of
-from chainrule.insight.parameter_vector import is_weight, vector
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.wording import counted, layer_name
 from chainrule.learning.run import Run
 from chainrule.nn.network import Network
-from chainrule.trace.tree import tree_map
-from chainrule.transform import grad, per_example
 
 __all__ = ["GradientNoise", "NoisePart", "gradient_noise"]
 
@@ -201,7 +197,7 @@ def _measured(subject: Subject, seed: int) -> list[NoisePart]:
     """The whole, then each layer."""
     order = np.random.default_rng(seed).permutation(subject.count)
     groups = [_moments(subject.taking(np.sort(rows))) for rows in np.array_split(order, min(_GROUPS, subject.count))]
-    known, held = _together(groups), _penalty(subject)
+    known, held = _together(groups), penalty_gradient(subject)
     if not np.isfinite(known.squares).all():
         raise DataError("the gradients are no finite numbers here: the weights or the examples are too large.")
     ends = np.cumsum([0, *(layer.w.size + layer.b.size for layer in subject.network.layers)])
@@ -220,22 +216,14 @@ def _measured(subject: Subject, seed: int) -> list[NoisePart]:
 
 
 def _moments(subject: Subject) -> _Moments:
-    squares, mean = mean_of(_gathered, subject)
-    return _Moments(subject.count, np.asarray(squares, np.float64), np.asarray(mean, np.float64))
+    found = example_gradients(subject)
+    return _Moments(subject.count, _of_layers(found), found.mean)
 
 
-@native
-def _gathered(subject: Subject) -> Any:
-    """Mean ‖g_x‖² of each layer, and the mean of g_x: no more work than one gradient."""
-    each = per_example(grad(subject.cost))(subject.network, subject.x, subject.labels)
-    squares = [cnp.sum(layer.w**2) + cnp.sum(layer.b**2) for layer in each.layers]
-    return cnp.stack(squares) / subject.count, vector(tree_map(lambda g: cnp.mean(g, axis=0), each))
-
-
-def _penalty(subject: Subject) -> Values:
-    """The gradient of the penalty, which has no noise."""
-    held = subject.objective.penalty * is_weight(subject.network)
-    return np.asarray(held * vector(subject.network), np.float64)
+def _of_layers(found: ExampleGradients) -> Values:
+    """The mean over the examples of ‖g_x‖² in each layer, whose weights and biases are two leaves."""
+    means: Values = found.squares.mean(axis=0).reshape(-1, 2).sum(axis=1)
+    return means
 
 
 def _estimates(known: _Moments, held: Values, parts: Sequence[slice]) -> tuple[Values, Values]:

@@ -137,4 +137,4 @@ def anatomy_of(passed: Propagation, place: Place) -> Anatomy:
 def _pull(passed: Propagation, example: int, sources: Values, errors: Values) -> Pull:
     subject, source, error = passed.subject, float(sources[example]), float(errors[example])
     answer = subject.named(int(passed.answers[example])) if subject.examples.classes else None
-    return Pull(int(passed.rows[example]), passed.label(example), answer, source, error, source * error)
+    return Pull(subject.row(example), passed.label(example), answer, source, error, source * error)

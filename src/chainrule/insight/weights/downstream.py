@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from chainrule import numpy as cnp
+from chainrule.insight.compiling import executed
 from chainrule.insight.coordinates import Place
 from chainrule.insight.network_and_data import Subject
-from chainrule.insight.propagation import executed
 from chainrule.nn.activations import ACTIVATIONS
 from chainrule.nn.costs import cost_function, targets
 from chainrule.nn.network import Network

@@ -9,8 +9,9 @@ import numpy as np
 
 from chainrule.display import Table, number
 from chainrule.insight.coordinates import Place
+from chainrule.insight.levels import rms
 from chainrule.insight.presentation import Insight, figure
-from chainrule.insight.propagation import Propagation, rms
+from chainrule.insight.propagation import Propagation
 from chainrule.insight.wording import source_name
 from chainrule.nn.costs import cost_function
 from chainrule.nn.network import Dense
@@ -158,7 +159,7 @@ def chain_of(passed: Propagation, place: Place, example: int) -> Chain:
     deltas = [(n, passed.layers[n].delta) for n in downward]
     return Chain(
         place=place,
-        example=int(passed.rows[example]),
+        example=passed.subject.row(example),
         label=passed.label(example),
         output=_output(passed, neuron, example),
         links=tuple(links[::-1]),

@@ -12,7 +12,7 @@ from chainrule.errors import OptionError
 from chainrule.insight.coordinates import Place, parse_place
 from chainrule.insight.network_and_data import Subject, subject_of
 from chainrule.insight.presentation import Composed, Insight, two_axes
-from chainrule.insight.propagation import EXAMPLES, Propagation, propagate, sample
+from chainrule.insight.propagation import EXAMPLES, Propagation, propagate
 from chainrule.insight.weights.anatomy import Anatomy, anatomy_of
 from chainrule.insight.weights.error_path import Chain, chain_of
 from chainrule.insight.weights.layers import explain_layer, largest_weights
@@ -139,15 +139,15 @@ def explain(
             cure="Name one of weight='layers[0].w[3, 407]', neuron='layers[0][3]', layer=0, largest=10.",
         )
     whole = subject_of(network, data, cost, l2, finite=False)
-    subject, rows = sample(whole, examples)
+    subject = whole.at_most(examples)
     ask: Any = {"weight": _weight, "neuron": explain_neuron, "layer": explain_layer, "largest": largest_weights}
-    made: Insight = ask[chosen[0]](subject, rows, whole.count, named[chosen[0]])
+    made: Insight = ask[chosen[0]](subject, whole.count, named[chosen[0]])
     return made
 
 
-def _weight(subject: Subject, rows: Any, available: int, weight: str | Place) -> WeightExplanation:
+def _weight(subject: Subject, available: int, weight: str | Place) -> WeightExplanation:
     place = parse_place(str(weight), subject.network)
-    return explain_weight(propagate(subject, rows), place, available)
+    return explain_weight(propagate(subject), place, available)
 
 
 def explain_weight(passed: Propagation, place: Place, available: int) -> WeightExplanation:
@@ -169,5 +169,5 @@ def explain_weight(passed: Propagation, place: Place, available: int) -> WeightE
         layers=len(subject.network.layers),
         anatomy=anatomy,
         chain=chain_of(passed, place, hardest),
-        what_if=what_if_from(subject, passed.rows, place, inputs, z),
+        what_if=what_if_from(subject, place, inputs, z),
     )

@@ -10,11 +10,11 @@ import numpy as np
 from chainrule.checks import whole_number
 from chainrule.display import Table, number
 from chainrule.insight.coordinates import Place
+from chainrule.insight.levels import flat, rms, slopes
 from chainrule.insight.network_and_data import Subject
 from chainrule.insight.presentation import Insight, figure
-from chainrule.insight.propagation import Propagation, propagate, rms
+from chainrule.insight.propagation import Propagation, propagate
 from chainrule.insight.weights.anatomy import Anatomy, anatomy_of
-from chainrule.insight.weights.neurons import flat, steepness
 from chainrule.insight.wording import GONE_WRONG, counted, examples_of, layer_name, percent
 
 __all__ = ["LargestWeights", "LayerExplanation", "WeightLine", "explain_layer", "largest_weights"]
@@ -138,13 +138,13 @@ class LayerExplanation(Insight):
         return _bars(self.largest, figure(axes), self.title)
 
 
-def explain_layer(subject: Subject, rows: Values, available: int, layer: int) -> LayerExplanation:
+def explain_layer(subject: Subject, available: int, layer: int) -> LayerExplanation:
     """Everything about one layer, from one pass."""
     count = len(subject.network.layers)
     layer = whole_number("layer", layer, 0, count - 1)
-    passed, mine = propagate(subject, rows), subject.network.layers[layer]
+    passed, mine = propagate(subject), subject.network.layers[layer]
     here = passed.layers[layer]
-    steep = steepness(mine.activation, here.z, here.a)
+    slope = slopes(mine.activation, here.z, here.a)
     return LayerExplanation(
         layer=layer,
         layers=count,
@@ -161,16 +161,16 @@ def explain_layer(subject: Subject, rows: Values, available: int, layer: int) ->
         b_rms=rms(mine.b),
         dw_rms=rms(here.dw),
         db_rms=rms(here.db),
-        saturated=float(np.mean(flat(mine.activation, steep))),
-        dead=int(np.sum(~steep.any(axis=0))),
+        saturated=float(np.mean(flat(mine.activation, slope))),
+        dead=int(np.sum(~slope.any(axis=0))),
         largest=_largest(passed, [layer], _LARGEST),
     )
 
 
-def largest_weights(subject: Subject, rows: Values, available: int, count: int) -> LargestWeights:
+def largest_weights(subject: Subject, available: int, count: int) -> LargestWeights:
     """The weights of all layers with the largest |∂C/∂w|, from one pass."""
     count = whole_number("largest", count, 1, cure="Try largest=10.")
-    passed = propagate(subject, rows)
+    passed = propagate(subject)
     lines = _largest(passed, range(len(passed.layers)), count)
     whole = sum(float(np.sum(np.square(layer.dw, dtype=np.float64))) for layer in passed.layers)
     share = sum(line.rate**2 for line in lines) / whole if whole else 0.0

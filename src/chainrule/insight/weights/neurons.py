@@ -12,20 +12,17 @@ from chainrule.checks import whole_numbers
 from chainrule.display import Table, number
 from chainrule.errors import OptionError
 from chainrule.insight.coordinates import Place
+from chainrule.insight.levels import flat, rms, slopes
 from chainrule.insight.network_and_data import Subject
 from chainrule.insight.presentation import Insight, figure
-from chainrule.insight.propagation import Propagation, propagate, rms
+from chainrule.insight.propagation import Propagation, propagate
 from chainrule.insight.wording import GONE_WRONG, examples_of, layer_name, percent
-from chainrule.nn.activations import ACTIVATIONS
 from chainrule.nn.network import Network
-from chainrule.transform import jvp
 
-__all__ = ["ClassMean", "Incoming", "NeuronExplanation", "explain_neuron", "flat", "parse_neuron", "steepness"]
+__all__ = ["ClassMean", "Incoming", "NeuronExplanation", "explain_neuron", "parse_neuron"]
 
 Values = np.ndarray[Any, Any]
 _INCOMING = 5  # weights that are told
-_FLAT = 0.05  # of the steepest that the activation can be
-_STEEPEST = {"sigmoid": 0.25, "tanh": 1.0, "softmax": 0.25, "relu": 1.0, "identity": 1.0}
 _NEURON = re.compile(r"layers\[(\d+)\]\[(\d+)\]")
 
 
@@ -139,27 +136,13 @@ def parse_neuron(asked: str | tuple[int, int], network: Network) -> tuple[int, i
     return layer, neuron
 
 
-def steepness(activation: str, z: Values, a: Values) -> Values:
-    """σ'(z), element by element; for softmax its diagonal, a(1 − a)."""
-    if activation == "softmax":
-        found: Values = a * (1 - a)
-    else:
-        found = jvp(ACTIVATIONS[activation], (z,), (np.ones_like(z),))[1]
-    return found
-
-
-def flat(activation: str, steep: Values) -> Values:
-    """Where a neuron is saturated: its slope is below a twentieth of the largest that it can be."""
-    return steep < _FLAT * _STEEPEST[activation]
-
-
-def explain_neuron(subject: Subject, rows: Values, available: int, asked: str | tuple[int, int]) -> NeuronExplanation:
+def explain_neuron(subject: Subject, available: int, asked: str | tuple[int, int]) -> NeuronExplanation:
     """Everything about one neuron, from one pass."""
     layer, neuron = parse_neuron(asked, subject.network)
-    passed = propagate(subject, rows)
+    passed = propagate(subject)
     here, mine = passed.layers[layer], subject.network.layers[layer]
     z, a = here.z[:, neuron], here.a[:, neuron]
-    steep = steepness(mine.activation, z, a)
+    slope = slopes(mine.activation, z, a)
     classes = _class_means(passed, a)
     return NeuronExplanation(
         layer=layer,
@@ -173,8 +156,8 @@ def explain_neuron(subject: Subject, rows: Values, available: int, asked: str | 
         delta_rms=rms(here.delta[:, neuron]),
         bias=float(mine.b[neuron]),
         bias_rate=float(here.db[neuron]),
-        saturated=float(np.mean(flat(mine.activation, steep))),
-        dead=not steep.any(),
+        saturated=float(np.mean(flat(mine.activation, slope))),
+        dead=not slope.any(),
         incoming=_incoming(passed, layer, neuron),
         classes=classes,
         selectivity=_selectivity(a, classes) if classes else None,

@@ -10,10 +10,12 @@ import numpy as np
 
 from chainrule.display import Table, number
 from chainrule.errors import OptionError
+from chainrule.insight.compiling import executed
 from chainrule.insight.coordinates import Place, parse_place
+from chainrule.insight.levels import rms
 from chainrule.insight.network_and_data import Subject, subject_of
 from chainrule.insight.presentation import Insight, figure
-from chainrule.insight.propagation import EXAMPLES, executed, rms, sample
+from chainrule.insight.propagation import EXAMPLES
 from chainrule.insight.weights.downstream import Moved, Now, behind, first_behind
 from chainrule.insight.wording import beyond_rounding, counted, moves_cost, percent, raising, second_derivative
 from chainrule.learning.run import Run
@@ -176,17 +178,16 @@ def what_if(
     >>> found.rate, found.curvature, found.second_order, found.measured
     (1.0, 1.0, array([-0.5,  1.5]), array([-0.5,  1.5]))
     """
-    asked, rows = sample(subject_of(network, data, cost, l2), examples)
+    asked = subject_of(network, data, cost, l2).at_most(examples)
     place = parse_place(str(weight), asked.network)
     used = Network._of(asked.network.layers[: first_behind(asked.network, place.layer) + 1])
     passed = executed(_forward, asked.count * used.parameters, used, asked.x)
     inputs = [asked.x, *(a for _, a in passed)]
-    return what_if_from(asked, rows, place, inputs[place.layer], [z for z, _ in passed], changes)
+    return what_if_from(asked, place, inputs[place.layer], [z for z, _ in passed], changes)
 
 
 def what_if_from(
     subject: Subject,
-    rows: Values,
     place: Place,
     inputs: Values,
     z: Sequence[Values],
@@ -205,7 +206,7 @@ def what_if_from(
     measured = beyond_rounding((moved.costs - now.costs).mean(axis=1) + of_penalty, of_examples)
     first = rate * steps + 0.0  # no -0
     second = first + curvature * steps**2 / 2
-    ends = tuple(_changed(subject, rows, now, moved, steps, measured, n) for n in sorted({0, len(steps) - 1}))
+    ends = tuple(_changed(subject, now, moved, steps, measured, n) for n in sorted({0, len(steps) - 1}))
     accuracy = np.mean(moved.answers == subject.classes, axis=1) if subject.examples.classes else None
     accuracy_now = float(np.mean(now.answers == subject.classes)) if subject.examples.classes else None
     return WhatIf(
@@ -267,9 +268,7 @@ def _reach(steps: Values, close: Values) -> float | None:
     return float(steps[count - 1]) if count else None
 
 
-def _changed(
-    subject: Subject, rows: Values, now: Now, moved: Moved, steps: Values, measured: Values, n: int
-) -> Changed:
+def _changed(subject: Subject, now: Now, moved: Moved, steps: Values, measured: Values, n: int) -> Changed:
     change, difference = float(steps[n]), float(measured[n])
     if not subject.examples.classes:
         return Changed(change, difference, None, (), (), ())
@@ -279,9 +278,13 @@ def _changed(
         measured=difference,
         accuracy=float(after.mean()),
         classes=_class_costs(subject, now.costs, moved.costs[n]),
-        became_wrong=tuple(rows[before & ~after].tolist()),
-        became_right=tuple(rows[after & ~before].tolist()),
+        became_wrong=_rows(subject, before & ~after),
+        became_right=_rows(subject, after & ~before),
     )
+
+
+def _rows(subject: Subject, chosen: Values) -> tuple[int, ...]:
+    return tuple(subject.row(int(n)) for n in np.flatnonzero(chosen))
 
 
 def _class_costs(subject: Subject, before: Values, after: Values) -> tuple[ClassCost, ...]:
