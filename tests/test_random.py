@@ -21,7 +21,8 @@ from chainrule.graph import ops
 from chainrule.graph.graph import Graph
 from chainrule.graph.interpret import interpret
 from chainrule.run.program import build
-from chainrule.trace.array import Array, as_array
+from chainrule.trace.array import Array
+from chainrule.trace.promotion import as_array
 from chainrule.trace.tracing import argument_types, trace
 from chainrule.trace.tree import flatten
 

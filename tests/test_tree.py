@@ -13,7 +13,8 @@ from scipy.optimize import minimize
 import chainrule as cr
 from chainrule import numpy as cnp
 from chainrule.errors import DTypeError, ShapeError
-from chainrule.trace.array import Array, as_array
+from chainrule.trace.array import Array
+from chainrule.trace.promotion import as_array
 
 
 class Pair(NamedTuple):

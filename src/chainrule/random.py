@@ -29,7 +29,8 @@ from chainrule.checks import whole_number
 from chainrule.errors import DTypeError, OptionError, ShapeError
 from chainrule.graph import ops
 from chainrule.graph.types import Type, checked_dtype
-from chainrule.trace.array import Array, apply, normalized_axis
+from chainrule.trace.array import Array
+from chainrule.trace.primitives import apply, normalized_axis
 
 __all__ = [
     "bernoulli", "bits", "categorical", "fold_in", "integers", "key", "normal", "permutation", "split", "uniform",

@@ -17,8 +17,9 @@ import numpy as np
 
 from chainrule import numpy as cnp
 from chainrule.errors import ShapeError
-from chainrule.graph.types import checked_dtype
-from chainrule.trace.array import Array, as_float, plain_array
+from chainrule.graph.types import checked_dtype, plain_array
+from chainrule.trace.array import Array
+from chainrule.trace.promotion import as_float
 from chainrule.trace.tree import Structure, flatten, unflatten
 from chainrule.trace.tree import tree_map as map
 

@@ -12,9 +12,9 @@ from chainrule.graph.graph import Graph
 from chainrule.graph.node import Node, full, input_node
 from chainrule.graph.ops import Op
 from chainrule.graph.types import type_of
-from chainrule.trace.array import as_array
 from chainrule.trace.control import instantiated
 from chainrule.trace.plain import transforming
+from chainrule.trace.promotion import as_array
 
 Values = np.ndarray[Any, Any]
 Case = tuple[Op, list[Values], tuple[Any, ...]]

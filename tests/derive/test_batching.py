@@ -31,8 +31,10 @@ from chainrule.graph.interpret import interpret
 from chainrule.graph.node import input_node
 from chainrule.graph.types import Type
 from chainrule.run.program import build
-from chainrule.trace.array import Array, apply, as_array, broadcast
+from chainrule.trace.array import Array
 from chainrule.trace.control import instantiated, placeholders
+from chainrule.trace.primitives import apply, broadcast
+from chainrule.trace.promotion import as_array
 
 Values = np.ndarray[Any, Any]
 ALL: dict[str, Case] = {**CASES, **OTHERS}

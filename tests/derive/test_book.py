@@ -35,7 +35,7 @@ import numpy as np
 import chainrule as cr
 from chainrule import numpy as cnp
 from chainrule.graph import ops
-from chainrule.trace.array import apply
+from chainrule.trace.primitives import apply
 
 LN3 = math.log(3)
 X = np.array([1.0, 0.0])

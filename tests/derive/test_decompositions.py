@@ -17,7 +17,8 @@ import chainrule as cr
 from chainrule import numpy as cnp
 from chainrule.errors import ChainruleError, DTypeError, OptionError, ShapeError
 from chainrule.testing import assert_close, check_gradient
-from chainrule.trace.array import Array, as_array
+from chainrule.trace.array import Array
+from chainrule.trace.promotion import as_array
 
 SHAPES = [(3, 3), (5, 2), (2, 4), (1, 1), (1, 3), (3, 1), (2, 3, 3), (2, 1, 4, 3), (0, 3), (3, 0), (0, 0), (2, 0, 2),
           (0, 2, 2)]  # fmt: skip

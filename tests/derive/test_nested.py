@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import chainrule as cr
 from chainrule import numpy as cnp
 from chainrule.graph import ops
-from chainrule.trace.array import apply
+from chainrule.trace.primitives import apply
 
 
 def logistic(x: Any) -> Any:

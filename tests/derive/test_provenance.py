@@ -15,7 +15,7 @@ from chainrule.graph.graph import Graph, Origin
 from chainrule.graph.node import Node, in_order
 from chainrule.graph.types import Type
 from chainrule.optimize.simplify import simplify
-from chainrule.trace.array import scope
+from chainrule.trace.origins import scope
 from chainrule.trace.plain import transforming
 from chainrule.trace.tracing import trace
 from chainrule.trace.tree import flatten

@@ -12,7 +12,7 @@ import pytest
 import chainrule as cr
 from chainrule import numpy as cnp
 from chainrule.errors import OptionError, ShapeError, TracingError
-from chainrule.trace.array import as_array
+from chainrule.trace.promotion import as_array
 
 RNG = np.random.default_rng(3)
 #: Small ones, products of small primes, primes, and multiples of large primes.

@@ -15,7 +15,8 @@ from tests.programs import examples
 import chainrule as cr
 from chainrule import numpy as cnp
 from chainrule.errors import ShapeError
-from chainrule.trace.array import Array, as_array
+from chainrule.trace.array import Array
+from chainrule.trace.promotion import as_array
 
 X = np.arange(4 * 5 * 6 * 3, dtype=np.float64).reshape(4, 5, 6, 3)
 RNG = np.random.default_rng(0)

@@ -13,7 +13,8 @@ from tests.namespace.test_numpy import CALLS
 import chainrule as cr
 from chainrule import numpy as cnp
 from chainrule.errors import ChainruleError, DTypeError, OptionError, ShapeError, TracingError
-from chainrule.trace.array import Array, as_array
+from chainrule.trace.array import Array
+from chainrule.trace.promotion import as_array
 
 #: Functions whose results have one shape for all values.
 FIXED = [

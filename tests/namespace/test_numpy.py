@@ -45,7 +45,8 @@ from chainrule import numpy as namespace
 from chainrule.errors import DTypeError
 from chainrule.graph.types import DTYPES
 from chainrule.numpy import in_place
-from chainrule.trace.array import Array, as_array
+from chainrule.trace.array import Array
+from chainrule.trace.promotion import as_array
 
 Call = Callable[..., Any]
 FLOATS = [np.dtype(np.float32), np.dtype(np.float64)]

@@ -15,7 +15,7 @@ from tests.namespace.test_numpy import CALLS
 import chainrule as cr
 from chainrule import numpy as cnp
 from chainrule.errors import DTypeError, OptionError
-from chainrule.trace.array import as_array
+from chainrule.trace.promotion import as_array
 
 
 class Told:

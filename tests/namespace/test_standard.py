@@ -10,7 +10,7 @@ import pytest
 import chainrule as cr
 from chainrule import numpy as cnp
 from chainrule.errors import ChainruleError
-from chainrule.trace.array import as_array
+from chainrule.trace.promotion import as_array
 
 #: Every name of the standard's version 2024.12, without complex numbers.
 STANDARD = [

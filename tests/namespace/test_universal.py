@@ -17,7 +17,8 @@ import chainrule as cr
 from chainrule import numpy as cnp
 from chainrule import numpy as namespace
 from chainrule.errors import ChainruleError, DTypeError, OptionError, ShapeError, TracingError
-from chainrule.trace.array import Array, as_array
+from chainrule.trace.array import Array
+from chainrule.trace.promotion import as_array
 from chainrule.trace.recorded import UniversalFunction
 
 UNIVERSAL = {name: getattr(np, name) for name in namespace.__all__ if isinstance(getattr(np, name, None), np.ufunc)}

@@ -22,7 +22,8 @@ from chainrule.schedule import kernel as kernels
 from chainrule.schedule.deduplication import from_the_start, signature
 from chainrule.schedule.kernel import Kernel
 from chainrule.schedule.scheduling import schedule
-from chainrule.trace.array import Array, apply
+from chainrule.trace.array import Array
+from chainrule.trace.primitives import apply
 
 F64 = np.dtype(np.float64)
 

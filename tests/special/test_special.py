@@ -14,7 +14,8 @@ from scipy import special as scipy_special
 import chainrule as cr
 from chainrule import special
 from chainrule.errors import OptionError, TracingError
-from chainrule.trace.array import Array, as_array
+from chainrule.trace.array import Array
+from chainrule.trace.promotion import as_array
 
 Values = np.ndarray[Any, Any]
 Exact = Callable[..., Any]

@@ -21,7 +21,8 @@ from chainrule.errors import (
     TracingError,
     user_line,
 )
-from chainrule.trace.array import Array, as_array
+from chainrule.trace.array import Array
+from chainrule.trace.promotion import as_array
 
 M = as_array(np.ones((3, 4)))
 V = as_array(np.arange(5.0))

@@ -26,7 +26,7 @@ from chainrule.errors import ChainruleError, DifferentiationError, DTypeError, O
 from chainrule.graph import ops
 from chainrule.graph.node import Node
 from chainrule.trace import plain
-from chainrule.trace.array import as_array
+from chainrule.trace.promotion import as_array
 
 Way = Callable[[Any], Any]
 X = 2.5

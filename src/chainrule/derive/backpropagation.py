@@ -18,7 +18,9 @@ from chainrule.derive.slopes import SLOPES
 from chainrule.graph import ops
 from chainrule.graph.interpret import value
 from chainrule.graph.node import Node, between, full, known, number, results
-from chainrule.trace.array import Array, immediately, is_recording, scope
+from chainrule.trace.array import Array
+from chainrule.trace.origins import is_recording, scope
+from chainrule.trace.primitives import immediately
 
 Values = np.ndarray[Any, Any]
 

@@ -15,7 +15,9 @@ from chainrule.graph import ops
 from chainrule.graph.node import Node, full
 from chainrule.graph.ops import Op
 from chainrule.graph.types import Type
-from chainrule.trace.array import Array, apply, binary, broadcast, contract, moved_axis, reshape
+from chainrule.trace.arithmetic import binary, contract
+from chainrule.trace.array import Array
+from chainrule.trace.primitives import apply, broadcast, moved_axis, reshape
 
 __all__ = ["BATCH", "BATCH_TOGETHER"]
 

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from chainrule.derive.batch_rules import BATCH, BATCH_TOGETHER
 from chainrule.graph import ops
 from chainrule.graph.node import Node, between, results
-from chainrule.trace.array import Array, carry_origins, origins_of
+from chainrule.trace.array import Array
+from chainrule.trace.origins import carry_origins, origins_of
 
 __all__ = ["batch"]
 

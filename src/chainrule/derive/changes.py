@@ -15,7 +15,9 @@ from chainrule.derive.forward import push_forward
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Node, between, full
-from chainrule.trace.array import Array, total, variable
+from chainrule.trace.arithmetic import total
+from chainrule.trace.array import Array
+from chainrule.trace.promotion import variable
 
 __all__ = ["changes_of"]
 

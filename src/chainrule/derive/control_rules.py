@@ -20,8 +20,11 @@ from chainrule.graph import ops
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Node, between, full
 from chainrule.graph.types import Type
-from chainrule.trace.array import Array, apply, binary, broadcast, moved_axis, reduced, reshape, variable
+from chainrule.trace.arithmetic import binary
+from chainrule.trace.array import Array
 from chainrule.trace.control import branched, instantiated, placeholders, repeated, results_of, scanned
+from chainrule.trace.primitives import apply, broadcast, moved_axis, reduced, reshape
+from chainrule.trace.promotion import variable
 
 __all__ = [
     "batch_cond", "batch_custom", "batch_scan", "batch_while", "pull_cond", "pull_custom", "pull_scan", "pull_while",

@@ -15,8 +15,9 @@ from chainrule.derive.forward import push_forward
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Node, between, full, in_order
-from chainrule.trace.array import Array, apply
+from chainrule.trace.array import Array
 from chainrule.trace.plain import acts_on, is_differentiating
+from chainrule.trace.primitives import apply
 
 __all__ = ["is_measured", "with_limits"]
 

@@ -18,7 +18,9 @@ import numpy as np
 from chainrule import numpy as cnp
 from chainrule.graph import ops
 from chainrule.graph.types import Type
-from chainrule.trace.array import Array, apply, broadcast, concatenated, diagonal, matmul, total
+from chainrule.trace.arithmetic import matmul, total
+from chainrule.trace.array import Array
+from chainrule.trace.primitives import apply, broadcast, concatenated, diagonal
 
 __all__ = [
     "half_lower", "inverse", "pull_cholesky", "pull_eigh", "pull_pinv", "pull_qr", "pull_slogdet", "pull_solve_left",

@@ -17,7 +17,9 @@ from chainrule.derive import control_rules, matrix_rules
 from chainrule.derive.slopes import SLOPES, zeros
 from chainrule.graph import ops
 from chainrule.graph.ops import Op
-from chainrule.trace.array import Array, apply, astype, broadcast, contract, reshape, total, transpose
+from chainrule.trace.arithmetic import contract, total
+from chainrule.trace.array import Array
+from chainrule.trace.primitives import apply, astype, broadcast, reshape, transpose
 
 __all__ = ["PULL", "PULL_TOGETHER"]
 

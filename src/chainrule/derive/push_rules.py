@@ -16,8 +16,10 @@ from chainrule.derive.matrix_rules import half_lower, inverse, turned
 from chainrule.derive.slopes import SLOPES, zeros
 from chainrule.graph import ops
 from chainrule.graph.ops import Op
-from chainrule.trace.array import Array, apply, astype, contract, matmul, normalized_axes, reduced, reshape, total
-from chainrule.trace.array import broadcast as broadcast_to
+from chainrule.trace.arithmetic import contract, matmul, total
+from chainrule.trace.array import Array
+from chainrule.trace.primitives import apply, astype, normalized_axes, reduced, reshape
+from chainrule.trace.primitives import broadcast as broadcast_to
 
 __all__ = ["PUSH", "PUSH_TOGETHER"]
 

@@ -29,7 +29,8 @@ from chainrule.graph import ops
 from chainrule.graph.interpret import NUMPY
 from chainrule.graph.node import full, number
 from chainrule.graph.ops import Op
-from chainrule.trace.array import Array, apply
+from chainrule.trace.array import Array
+from chainrule.trace.primitives import apply
 
 __all__ = ["SLOPES", "Rule", "zeros"]
 

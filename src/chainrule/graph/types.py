@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.errors import DTypeError
 
-__all__ = ["DTYPES", "Several", "Type", "checked_dtype", "type_of"]
+__all__ = ["DTYPES", "Several", "Type", "checked_dtype", "plain_array", "type_of"]
 
 #: Every element type that programs compute with.
 DTYPES: tuple[np.dtype[Any], ...] = tuple(
@@ -90,6 +90,19 @@ class Several:
 
     def __str__(self) -> str:
         return f"({', '.join(map(str, self.types))})"
+
+
+def plain_array(x: Any) -> np.ndarray[Any, Any]:
+    """`x` as NumPy's array; DTypeError for a kind whose arithmetic is another, as np.matrix and masked arrays."""
+    kind = type(x)
+    if kind is not np.ndarray and isinstance(x, np.ndarray) and (kind.__mul__, kind.__array_ufunc__) != _ARITHMETIC:
+        raise DTypeError(
+            f"chainrule does not know the arithmetic of {kind.__name__}.", cure="Make it an array with np.asarray(x)."
+        )
+    return np.asarray(x)
+
+
+_ARITHMETIC = (np.ndarray.__mul__, np.ndarray.__array_ufunc__)
 
 
 def type_of(array: np.ndarray[Any, Any]) -> Type:

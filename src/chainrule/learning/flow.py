@@ -32,7 +32,8 @@ from chainrule.graph.node import Node, full, number
 from chainrule.learning.objective import Objective
 from chainrule.learning.optimizers import Optimizer
 from chainrule.nn.feedforward import Feedforward, Stage
-from chainrule.trace.array import Array, variable
+from chainrule.trace.array import Array
+from chainrule.trace.promotion import variable
 from chainrule.trace.tree import flatten, unflatten
 from chainrule.transform import grad, per_example
 

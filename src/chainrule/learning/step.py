@@ -20,8 +20,10 @@ from chainrule.learning.objective import Objective
 from chainrule.learning.optimizers import Optimizer
 from chainrule.nn.feedforward import Feedforward
 from chainrule.run.program import Loop, build
-from chainrule.trace.array import Array, apply, as_array
+from chainrule.trace.array import Array
 from chainrule.trace.plain import transforming
+from chainrule.trace.primitives import apply
+from chainrule.trace.promotion import as_array
 from chainrule.trace.tracing import trace
 from chainrule.trace.tree import flatten, paths, unflatten
 from chainrule.transform import value_and_grad

@@ -8,7 +8,9 @@ from typing import Any
 
 from chainrule import numpy as np
 from chainrule.graph import ops
-from chainrule.trace.array import Array, apply, as_array
+from chainrule.trace.array import Array
+from chainrule.trace.primitives import apply
+from chainrule.trace.promotion import as_array
 
 __all__ = ["ACTIVATIONS", "identity", "logistic", "relu", "sigmoid", "softmax", "tanh"]
 

@@ -25,8 +25,9 @@ from chainrule.graph.node import full
 from chainrule.nn.connected import Connected
 from chainrule.nn.costs import cost_function, targets
 from chainrule.nn.feedforward import Feedforward, Stage
-from chainrule.trace.array import Array, as_array, variable
+from chainrule.trace.array import Array
 from chainrule.trace.plain import transforming
+from chainrule.trace.promotion import as_array, variable
 from chainrule.trace.tree import flatten, unflatten
 
 __all__ = ["Backpropagation", "LayerDerivatives", "backprop"]

@@ -26,7 +26,7 @@ from chainrule.nn.activations import ACTIVATIONS
 from chainrule.nn.feedforward import Feedforward, Stage
 from chainrule.nn.network import float_dtype
 from chainrule.nn.wiring import Connection, ConnectionLike, Units, Wiring, named_inputs
-from chainrule.trace.array import scope
+from chainrule.trace.origins import scope
 
 __all__ = ["Connected"]
 

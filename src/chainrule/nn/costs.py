@@ -18,7 +18,8 @@ from chainrule.errors import OptionError
 from chainrule.graph import ops
 from chainrule.graph.types import Type
 from chainrule.nn.feedforward import Feedforward
-from chainrule.trace.array import Array, apply
+from chainrule.trace.array import Array
+from chainrule.trace.primitives import apply
 from chainrule.transform import stop_gradient
 
 __all__ = ["COSTS", "cost_function", "quadratic", "sigmoid_cross_entropy", "softmax_cross_entropy", "targets"]

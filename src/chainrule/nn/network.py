@@ -18,7 +18,7 @@ from chainrule.errors import DTypeError, OptionError, ShapeError
 from chainrule.nn.activations import ACTIVATIONS
 from chainrule.nn.feedforward import Feedforward, Stage
 from chainrule.nn.initializers import INITIALIZERS
-from chainrule.trace.array import scope
+from chainrule.trace.origins import scope
 
 __all__ = ["Dense", "Network", "float_dtype"]
 

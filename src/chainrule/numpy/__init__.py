@@ -7,10 +7,12 @@ names, broadcasting and promotion are NumPy's. It is a namespace of the Python a
 
 from __future__ import annotations
 
+import sys as _sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as _numpy
 
+from chainrule.numpy import conditions as _conditions
 from chainrule.numpy import contractions as _contractions
 from chainrule.numpy import creation as _creation
 from chainrule.numpy import elementwise as _elementwise
@@ -25,6 +27,7 @@ from chainrule.numpy import selection as _selection
 from chainrule.numpy import shaping as _shaping
 from chainrule.numpy import standard as _standard
 from chainrule.numpy import windows as _windows
+from chainrule.numpy.conditions import *  # noqa: F403
 from chainrule.numpy.contractions import *  # noqa: F403
 from chainrule.numpy.creation import *  # noqa: F403
 from chainrule.numpy.elementwise import *  # noqa: F403
@@ -32,6 +35,7 @@ from chainrule.numpy.in_place import *  # noqa: F403
 from chainrule.numpy.indexing import at as at
 from chainrule.numpy.joining import c_ as c_
 from chainrule.numpy.joining import r_ as r_
+from chainrule.numpy.language import speak as _speak
 from chainrule.numpy.linalg import norm as norm
 from chainrule.numpy.ordering import *  # noqa: F403
 from chainrule.numpy.polynomials import *  # noqa: F403
@@ -44,6 +48,7 @@ from chainrule.trace import scalars as _scalars
 from chainrule.trace.recorded import place as _place
 
 _PARTS = (
+    _conditions,
     _contractions,
     _creation,
     _elementwise,
@@ -73,3 +78,6 @@ def __array_namespace_info__() -> _standard.Information:  # noqa: N807 - the sta
 def __getattr__(name: str) -> Any:
     found = getattr(_numpy, name)
     return _scalars.CASTS.get(found, found) if isinstance(found, type) else found
+
+
+_speak(_sys.modules[__name__])

@@ -17,9 +17,10 @@ from chainrule.graph.node import full
 from chainrule.numpy import elementwise as ew
 from chainrule.numpy import reductions as red
 from chainrule.numpy import shaping
-from chainrule.trace import array as core
-from chainrule.trace.array import Array, as_array
+from chainrule.trace import arithmetic, primitives, promotion
+from chainrule.trace.array import Array
 from chainrule.trace.plain import shown
+from chainrule.trace.promotion import as_array
 from chainrule.trace.recorded import offered, recorded
 
 Term = tuple[Array, tuple[int, ...]]  # an operand, and a label for each of its axes
@@ -28,7 +29,7 @@ Term = tuple[Array, tuple[int, ...]]  # an operand, and a label for each of its 
 @recorded(np.matmul)
 def matmul(x1: Any, x2: Any, /) -> Array:
     """The matrix product `x1 @ x2`."""
-    return core.matmul(x1, x2)
+    return arithmetic.matmul(x1, x2)
 
 
 @recorded(np.dot)
@@ -42,7 +43,7 @@ def dot(a: Any, b: Any) -> Array:
     b_labels[-2 if b.ndim > 1 else -1] = a_labels[-1]
     _check_paired(a, b, [(a.ndim - 1, b.ndim - 2 if b.ndim > 1 else 0)], "dot")
     out = [*a_labels[:-1], *(label for label in b_labels if label != a_labels[-1])]
-    return core.contract(a, b, a_labels, b_labels, out)
+    return arithmetic.contract(a, b, a_labels, b_labels, out)
 
 
 @recorded(np.vdot)
@@ -61,7 +62,7 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Array:
 
 
 def _axis_last(x: Array, axis: int) -> Array:
-    return core.moved_axis(x, core.normalized_axis(axis, x.ndim), x.ndim - 1)
+    return primitives.moved_axis(x, primitives.normalized_axis(axis, x.ndim), x.ndim - 1)
 
 
 @recorded(np.inner)
@@ -74,7 +75,7 @@ def inner(a: Any, b: Any) -> Array:
 @recorded(np.outer)
 def outer(a: Any, b: Any) -> Array:
     """`a[i] · b[j]` of the flattened arrays."""
-    return core.contract(as_array(a).ravel(), as_array(b).ravel(), [0], [1], [0, 1])
+    return arithmetic.contract(as_array(a).ravel(), as_array(b).ravel(), [0], [1], [0, 1])
 
 
 @recorded(np.tensordot)
@@ -85,15 +86,15 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Array:
         left, right = list(range(a.ndim - axes, a.ndim)), list(range(axes))
     else:
         left, right = ([n] if isinstance(n, int) else list(n) for n in axes)
-        left = [core.normalized_axis(n, a.ndim) for n in left]
-        right = [core.normalized_axis(n, b.ndim) for n in right]
+        left = [primitives.normalized_axis(n, a.ndim) for n in left]
+        right = [primitives.normalized_axis(n, b.ndim) for n in right]
     pairs = list(zip(left, right, strict=True))
     _check_paired(a, b, pairs, "tensordot")
     b_labels = list(range(a.ndim, a.ndim + b.ndim))
     for n, m in pairs:
         b_labels[m] = n
     kept = [n for n in range(a.ndim) if n not in left]
-    return core.contract(
+    return arithmetic.contract(
         a, b, list(range(a.ndim)), b_labels, [*kept, *(label for label in b_labels if label >= a.ndim)]
     )
 
@@ -108,10 +109,10 @@ def kron(a: Any, b: Any) -> Array:
     """Kronecker's product: blocks `a[i, j] · b`."""
     a, b = as_array(a), as_array(b)
     rank = max(a.ndim, b.ndim)
-    a, b = (core.reshape(x, (1,) * (rank - x.ndim) + x.shape) for x in (a, b))
+    a, b = (primitives.reshape(x, (1,) * (rank - x.ndim) + x.shape) for x in (a, b))
     evens, odds = range(0, 2 * rank, 2), range(1, 2 * rank, 2)
-    product = core.contract(a, b, evens, odds, range(2 * rank))
-    return core.reshape(product, [n * m for n, m in zip(a.shape, b.shape, strict=True)])
+    product = arithmetic.contract(a, b, evens, odds, range(2 * rank))
+    return primitives.reshape(product, [n * m for n, m in zip(a.shape, b.shape, strict=True)])
 
 
 @recorded(np.cross)
@@ -123,17 +124,17 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
         raise ShapeError(f"cross: {x.node.type} and {y.node.type} are no vectors of three numbers.")
 
     def turned(v: Array, by: int) -> Array:
-        return core.concatenated([v[..., by:], v[..., :by]], v.ndim - 1)
+        return primitives.concatenated([v[..., by:], v[..., :by]], v.ndim - 1)
 
     product = as_array(turned(x, 1) * turned(y, 2) - turned(x, 2) * turned(y, 1))
-    return core.moved_axis(product, product.ndim - 1, core.normalized_axis(ends[2], product.ndim))
+    return primitives.moved_axis(product, product.ndim - 1, primitives.normalized_axis(ends[2], product.ndim))
 
 
 @recorded(np.trace)
 def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Array:
     """The sum over a diagonal of two axes."""
-    diagonal = core.diagonal(as_array(a), offset, axis1, axis2)
-    return core.total(diagonal if dtype is None else core.astype(diagonal, dtype), -1)
+    diagonal = primitives.diagonal(as_array(a), offset, axis1, axis2)
+    return arithmetic.total(diagonal if dtype is None else primitives.astype(diagonal, dtype), -1)
 
 
 @recorded(np.matvec)
@@ -179,11 +180,11 @@ def cov(
         w, counted = None, Array(full(rows.shape[1], rows.node.type.with_shape(())))
     else:
         w = given[0] if len(given) == 1 else given[0] * given[1]
-        counted = core.total(w)
+        counted = arithmetic.total(w)
     less = (0 if bias else 1) if ddof is None else ddof
-    taken = less if weights[1] is None or not less else less * core.total(w * weights[1]) / counted
+    taken = less if weights[1] is None or not less else less * arithmetic.total(w * weights[1]) / counted
     centred = rows - red.average(rows, 1, w, keepdims=True)
-    products = core.matmul(centred, core.transpose(centred if w is None else centred * w))
+    products = arithmetic.matmul(centred, primitives.transpose(centred if w is None else centred * w))
     return shaping.squeeze(products / ew.maximum(counted - taken, 0.0))
 
 
@@ -192,16 +193,17 @@ def _observations(m: Any, y: Any, rowvar: bool, dtype: Any) -> Array:
     given = [as_array(x) for x in (m, y) if x is not None]
     if any(x.ndim > 2 for x in given):
         raise ShapeError(f"cov needs vectors or matrices, not {' and '.join(str(x.node.type) for x in given)}.")
-    wanted = core.common_dtype([*given, np.float64(0)]) if dtype is None else dtype
-    rows = [shaping.atleast_2d(core.astype(x, wanted)) for x in given]
+    wanted = promotion.common_dtype([*given, np.float64(0)]) if dtype is None else dtype
+    rows = [shaping.atleast_2d(primitives.astype(x, wanted)) for x in given]
     turned = [
-        x if rowvar or x.shape[0] == 1 and (n or given[0].ndim == 1) else core.transpose(x) for n, x in enumerate(rows)
+        x if rowvar or x.shape[0] == 1 and (n or given[0].ndim == 1) else primitives.transpose(x)
+        for n, x in enumerate(rows)
     ]
-    return core.concatenated(turned, 0) if len(turned) > 1 else turned[0]
+    return primitives.concatenated(turned, 0) if len(turned) > 1 else turned[0]
 
 
 def _weighing(rows: Array, weights: Any) -> Array:
-    found = core.astype(as_array(weights), rows.dtype)
+    found = primitives.astype(as_array(weights), rows.dtype)
     if found.shape != rows.shape[1:]:
         raise ShapeError(f"cov: weights {found.node.type} for {rows.shape[1]} observations.")
     if has_value(found.node) and (shown(found.node) < 0).any():
@@ -215,8 +217,8 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -
     together = cov(x, y, rowvar, dtype=dtype)
     if together.ndim == 0:
         return together / together
-    deviations = ew.sqrt(core.diagonal(together))
-    return ew.clip(together / core.reshape(deviations, (-1, 1)) / deviations, -1.0, 1.0)
+    deviations = ew.sqrt(primitives.diagonal(together))
+    return ew.clip(together / primitives.reshape(deviations, (-1, 1)) / deviations, -1.0, 1.0)
 
 
 # Einstein's summation
@@ -233,8 +235,8 @@ def einsum(subscripts: Any, /, *operands: Any, optimize: Any = None) -> Array:
     terms = [_without_ones(_diagonal(term), _sizes(terms)) for term in terms]
     present = {label for _, labels in terms for label in labels}
     found, labels = _contracted(terms, [label for label in out if label in present])
-    kept = core.transpose(found, [labels.index(label) for label in out if label in present])
-    return core.reshape(
+    kept = primitives.transpose(found, [labels.index(label) for label in out if label in present])
+    return primitives.reshape(
         kept, [kept.shape[[o for o in out if o in present].index(o)] if o in present else 1 for o in out]
     )
 
@@ -318,7 +320,7 @@ def _diagonal(term: Term) -> Term:
     for label in dict.fromkeys(labels):
         while labels.count(label) > 1:
             first, second = [n for n, other in enumerate(labels) if other == label][:2]
-            x = core.diagonal(x, 0, first, second)
+            x = primitives.diagonal(x, 0, first, second)
             labels = (*(other for n, other in enumerate(labels) if n not in (first, second)), label)
     return x, labels
 
@@ -327,7 +329,7 @@ def _without_ones(term: Term, sizes: dict[int, int]) -> Term:
     """An operand without the axes of size one that are repeated along others'."""
     x, labels = term
     kept = [n for n, label in enumerate(labels) if x.shape[n] == sizes[label]]
-    return core.reshape(x, [x.shape[n] for n in kept]), tuple(labels[n] for n in kept)
+    return primitives.reshape(x, [x.shape[n] for n in kept]), tuple(labels[n] for n in kept)
 
 
 def _contracted(terms: Sequence[Term], out: Sequence[int]) -> Term:
@@ -339,7 +341,9 @@ def _contracted(terms: Sequence[Term], out: Sequence[int]) -> Term:
         left = [*(term for n, term in enumerate(left) if n not in (first, second)), product]
     x, labels = left[0]
     alone = tuple(n for n, label in enumerate(labels) if label not in out)
-    return core.reduced(ops.SUM, x, alone, False) if alone else x, tuple(label for label in labels if label in out)
+    return primitives.reduced(ops.SUM, x, alone, False) if alone else x, tuple(
+        label for label in labels if label in out
+    )
 
 
 def _still_needed(terms: Sequence[Term], pair: tuple[int, int], out: Sequence[int]) -> list[int]:
@@ -358,7 +362,9 @@ def _product(terms: Sequence[Term], pair: tuple[int, int], out: Sequence[int]) -
     (a, a_labels), (b, b_labels) = (terms[n] for n in pair)
     kept = _still_needed(terms, pair, out)
     numbers = dict(zip(dict.fromkeys((*a_labels, *b_labels)), count(), strict=False))
-    product = core.contract(a, b, *([numbers[label] for label in labels] for labels in (a_labels, b_labels, kept)))
+    product = arithmetic.contract(
+        a, b, *([numbers[label] for label in labels] for labels in (a_labels, b_labels, kept))
+    )
     return product, tuple(kept)
 
 

@@ -20,10 +20,13 @@ from chainrule.graph.node import full as full_node
 from chainrule.graph.types import Type, checked_dtype
 from chainrule.numpy import elementwise as ew
 from chainrule.numpy import shaping
+from chainrule.numpy.conditions import flatnonzero
 from chainrule.numpy.tables import Table
-from chainrule.trace import array as core
-from chainrule.trace.array import Array, apply, as_array
+from chainrule.trace import primitives, promotion
+from chainrule.trace.array import Array
 from chainrule.trace.plain import is_transforming, shown
+from chainrule.trace.primitives import apply
+from chainrule.trace.promotion import as_array
 from chainrule.trace.recorded import Function, is_traced, known, offered, recorded
 
 
@@ -49,8 +52,8 @@ def array(object: Any, dtype: Any = None, *, copy: Any = True, order: Any = "C",
             "a traced array shares no memory, so that copy=False cannot be kept.", cure="Leave copy=False out."
         )
     found = as_array(object)
-    found = found if dtype is None else core.astype(found, dtype)
-    return core.reshape(found, (1,) * max(ndmin - found.ndim, 0) + found.shape)
+    found = found if dtype is None else primitives.astype(found, dtype)
+    return primitives.reshape(found, (1,) * max(ndmin - found.ndim, 0) + found.shape)
 
 
 @recorded(_in_program(np.asarray))
@@ -80,7 +83,7 @@ def copy(a: Any, order: Any = "K", subok: bool = False) -> Array:
 @recorded(np.astype)
 def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Array:
     """The same elements as another dtype."""
-    return core.astype(as_array(x), dtype)
+    return primitives.astype(as_array(x), dtype)
 
 
 # arrays like another
@@ -114,7 +117,7 @@ def empty_like(prototype: Any, dtype: Any = None, *, shape: Any = None, device: 
 def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None, device: Any = None) -> Array:
     """An array of the shape and dtype of `a`, with one value everywhere."""
     wanted = _like(a, dtype, shape)
-    return core.broadcast(core.astype(as_array(fill_value), wanted.dtype), wanted.shape)
+    return primitives.broadcast(primitives.astype(as_array(fill_value), wanted.dtype), wanted.shape)
 
 
 @recorded(np.full)
@@ -122,7 +125,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None) 
     """An array with one value everywhere."""
     value = as_array(fill_value)
     extents = (shape,) if isinstance(shape, int) else tuple(shape)
-    return core.broadcast(value if dtype is None else core.astype(value, dtype), extents)
+    return primitives.broadcast(value if dtype is None else primitives.astype(value, dtype), extents)
 
 
 @recorded(_in_program(np.linspace))
@@ -132,16 +135,16 @@ def linspace(
 ) -> Array | tuple[Array, Array]:  # fmt: skip
     """So many numbers from `start` to `stop`, equally far apart; and how far, if `retstep`."""
     num = operator.index(num)
-    first, last = core.promoted(*core.as_floats(start, stop))
+    first, last = promotion.promoted(*promotion.as_floats(start, stop))
     count = num - 1 if endpoint else num
     steps = apply(ops.IOTA, attributes=(0, Type((num,), first.dtype)))
-    steps = core.reshape(steps, (num, *(1,) * first.ndim))
+    steps = primitives.reshape(steps, (num, *(1,) * first.ndim))
     distance = (last - first) / float(max(count, 1))
     found = first + steps * distance
     if endpoint and num > 1:
-        found = core.concatenated([found[:-1], core.reshape(last, (1, *last.shape))], 0)
-    found = core.moved_axis(found, 0, core.normalized_axis(axis, found.ndim))
-    found = found if dtype is None else core.astype(found, dtype)
+        found = primitives.concatenated([found[:-1], primitives.reshape(last, (1, *last.shape))], 0)
+    found = primitives.moved_axis(found, 0, primitives.normalized_axis(axis, found.ndim))
+    found = found if dtype is None else primitives.astype(found, dtype)
     return (found, distance if count > 0 else distance * math.nan) if retstep else found
 
 
@@ -151,26 +154,26 @@ def logspace(
 ) -> Array:
     """So many numbers from `base ** start` to `base ** stop`, each the same multiple of the one before."""
     rank = max(as_array(x).ndim for x in (start, stop, base))
-    start, stop = (core.reshape(x, (1,) * (rank - x.ndim) + x.shape) for x in map(as_array, (start, stop)))
+    start, stop = (primitives.reshape(x, (1,) * (rank - x.ndim) + x.shape) for x in map(as_array, (start, stop)))
     powers = ew.power(base, linspace(start, stop, num, endpoint))
-    found = core.moved_axis(powers, 0, core.normalized_axis(axis, powers.ndim))
-    return found if dtype is None else core.astype(found, dtype)
+    found = primitives.moved_axis(powers, 0, primitives.normalized_axis(axis, powers.ndim))
+    return found if dtype is None else primitives.astype(found, dtype)
 
 
 @recorded(np.geomspace)
 def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Array:
     """So many numbers from `start` to `stop`, each the same multiple of the one before."""
-    ends = core.promoted(*core.as_floats(start, stop))
+    ends = promotion.promoted(*promotion.as_floats(start, stop))
     if any(has_value(x.node) and not shown(x.node).all() for x in ends):
         raise OptionError("geomspace cannot begin or end with zero.")
     side = ew.sign(ends[0])
     powers = [ew.log10(x * side) for x in ends]
     found = logspace(powers[0], powers[1], num, endpoint) * side
-    first, last = (core.reshape(x, (1, *x.shape)) for x in ends)
+    first, last = (primitives.reshape(x, (1, *x.shape)) for x in ends)
     parts = [first, found[1:-1], last] if endpoint and num > 1 else [first[:num], found[1:]]
-    found = core.concatenated(parts, 0)
-    found = core.moved_axis(found, 0, core.normalized_axis(axis, found.ndim))
-    return found if dtype is None else core.astype(found, dtype)
+    found = primitives.concatenated(parts, 0)
+    found = primitives.moved_axis(found, 0, primitives.normalized_axis(axis, found.ndim))
+    return found if dtype is None else primitives.astype(found, dtype)
 
 
 @recorded(_in_program(np.eye))
@@ -195,7 +198,7 @@ def arange(start_or_stop: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any
     plain = np.arange(*(known("arange", x, _SIZE) for x in (start, stop, step)), dtype=dtype)
     if plain.dtype.kind != "f" or not is_traced([start, step]):
         return as_array(plain)
-    first, distance = (core.astype(as_array(x), plain.dtype) for x in (start, step))
+    first, distance = (primitives.astype(as_array(x), plain.dtype) for x in (start, step))
     return first + apply(ops.IOTA, attributes=(0, Type(plain.shape, plain.dtype))) * ((first + distance) - first)
 
 
@@ -206,12 +209,12 @@ _SIZE = f"Scale np.arange(n), of a number of elements that is known. {INTEGERS}"
 def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Array, ...]:
     """Each vector along an axis of its own, repeated along the others'; the first two exchanged unless "ij"."""
     one_of("meshgrid: indexing", indexing, ("xy", "ij"))
-    vectors = [core.reshape(as_array(x), -1) for x in xi]
+    vectors = [primitives.reshape(as_array(x), -1) for x in xi]
     order = list(range(len(vectors)))
     if indexing == "xy" and len(order) > 1:
         order[0], order[1] = 1, 0
     apart = [
-        core.reshape(v, [-1 if n == place else 1 for n in range(len(vectors))])
+        primitives.reshape(v, [-1 if n == place else 1 for n in range(len(vectors))])
         for v, place in zip(vectors, order, strict=True)
     ]
     return tuple(apart) if sparse else shaping.broadcast_arrays(*apart)
@@ -220,11 +223,11 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
 @recorded(np.ix_)
 def ix_(*args: Any) -> tuple[Array, ...]:
     """Each vector along an axis of its own, as an index into all of them; of truths, where they hold."""
-    vectors = [as_array(core.namespace().flatnonzero(x)) if x.dtype.kind == "b" else x for x in map(as_array, args)]
+    vectors = [as_array(flatnonzero(x)) if x.dtype.kind == "b" else x for x in map(as_array, args)]
     if any(v.ndim != 1 for v in vectors):
         raise ShapeError(f"ix_ needs vectors, not {' and '.join(str(v.node.type) for v in vectors)}.")
     return tuple(
-        core.reshape(v, [-1 if n == place else 1 for n in range(len(vectors))]) for place, v in enumerate(vectors)
+        primitives.reshape(v, [-1 if n == place else 1 for n in range(len(vectors))]) for place, v in enumerate(vectors)
     )
 
 
@@ -234,7 +237,7 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Array:  # 
     v = as_array(x)
     if v.ndim != 1:
         raise ShapeError(f"vander needs a vector, not {v.node.type}.")
-    v = core.astype(v, np.result_type(v.dtype, np.int64))  # as NumPy does it, float32 too
+    v = primitives.astype(v, np.result_type(v.dtype, np.int64))  # as NumPy does it, float32 too
     columns = [shaping.expand_dims(ones_like(v), 1)]
     for _ in range((v.size if N is None else N) - 1):
         columns.append(columns[-1] * shaping.expand_dims(v, 1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
@@ -13,8 +13,12 @@ from chainrule.graph import ops
 from chainrule.graph.choices import with_safe_branches
 from chainrule.graph.node import full
 from chainrule.graph.ops import Op
-from chainrule.trace import array as core
-from chainrule.trace.array import Array, apply, as_array, binary
+from chainrule.numpy.conditions import nonzero
+from chainrule.trace import arithmetic, primitives, promotion
+from chainrule.trace.arithmetic import binary
+from chainrule.trace.array import Array
+from chainrule.trace.primitives import apply
+from chainrule.trace.promotion import as_array
 from chainrule.trace.recorded import UniversalFunction, named, offered, recorded, through_arrays
 
 OfOne: TypeAlias = UniversalFunction[[Any], Array]
@@ -28,7 +32,7 @@ _FORMAT = {4: (8, 23), 8: (11, 52)}  # how many of their bits are the exponent's
 def _unary(op: Op, plain: np.ufunc, formula: str, *, on_floats: bool = True) -> OfOne:
     def record(x: Any, /) -> Array:
         operand = as_array(x)
-        return apply(op, (core.as_float(operand, narrow=True) if on_floats else operand).node)
+        return apply(op, (promotion.as_float(operand, narrow=True) if on_floats else operand).node)
 
     return recorded(plain)(named(plain.__name__, record, f"`{formula}`, element by element."))
 
@@ -55,12 +59,12 @@ def _plain(x: Any) -> Any:
 
 def _of_floats(op: Op, a: Any, b: Any) -> Array:
     """Integers and booleans among themselves are taken as float64."""
-    return binary(op, *core.as_floats(a, b))
+    return binary(op, *promotion.as_floats(a, b))
 
 
 def _of_truth(op: Op, a: Any, b: Any) -> Array:
     """Numbers are true where they are not zero."""
-    return binary(op, *(core.astype(as_array(x), bool) for x in (a, b)))
+    return binary(op, *(primitives.astype(as_array(x), bool) for x in (a, b)))
 
 
 def _constant(x: Array, number: float) -> Array:
@@ -121,23 +125,23 @@ hypot = _binary(ops.HYPOT, np.hypot, "√(x² + y²)", _of_floats)
 logaddexp = _binary(ops.LOGADDEXP, np.logaddexp, "ln(eˣ + eʸ)", _of_floats)
 copysign = _binary(ops.COPYSIGN, np.copysign, "|x| with the sign of y", _of_floats)
 nextafter = _binary(ops.NEXTAFTER, np.nextafter, "the number next to x, toward y", _of_floats)
-bitwise_and = _binary(ops.BITWISE_AND, np.bitwise_and, "the bits of x and y", core.bits)
-bitwise_or = _binary(ops.BITWISE_OR, np.bitwise_or, "the bits of x or y", core.bits)
-bitwise_xor = _binary(ops.BITWISE_XOR, np.bitwise_xor, "the bits of either x or y", core.bits)
-left_shift = bitwise_left_shift = _binary(ops.LEFT_SHIFT, np.left_shift, "x · 2ʸ", core.bits)
-right_shift = bitwise_right_shift = _binary(ops.RIGHT_SHIFT, np.right_shift, "⌊x / 2ʸ⌋", core.bits)
+bitwise_and = _binary(ops.BITWISE_AND, np.bitwise_and, "the bits of x and y", arithmetic.bits)
+bitwise_or = _binary(ops.BITWISE_OR, np.bitwise_or, "the bits of x or y", arithmetic.bits)
+bitwise_xor = _binary(ops.BITWISE_XOR, np.bitwise_xor, "the bits of either x or y", arithmetic.bits)
+left_shift = bitwise_left_shift = _binary(ops.LEFT_SHIFT, np.left_shift, "x · 2ʸ", arithmetic.bits)
+right_shift = bitwise_right_shift = _binary(ops.RIGHT_SHIFT, np.right_shift, "⌊x / 2ʸ⌋", arithmetic.bits)
 
 
 @through_arrays
 def erf(x: Any, /) -> Array:
     """The error function `2/√π ∫₀ˣ e^−t² dt`, element by element. NumPy has none."""
-    return apply(ops.ERF, core.as_float(as_array(x)).node)
+    return apply(ops.ERF, promotion.as_float(as_array(x)).node)
 
 
 @recorded(np.invert)
 def invert(x: Any, /) -> Array:
     """Every bit turned over; of booleans, the opposite."""
-    return core.inverted(as_array(x))
+    return primitives.inverted(as_array(x))
 
 
 bitwise_not = bitwise_invert = invert
@@ -146,7 +150,7 @@ bitwise_not = bitwise_invert = invert
 @recorded(np.logical_not)
 def logical_not(x: Any, /) -> Array:
     """`not x`, element by element: whether a number is zero."""
-    return apply(ops.LOGICAL_NOT, core.astype(as_array(x), bool).node)
+    return apply(ops.LOGICAL_NOT, primitives.astype(as_array(x), bool).node)
 
 
 @recorded(np.greater)
@@ -164,7 +168,7 @@ def greater_equal(x1: Any, x2: Any, /) -> Array:
 @recorded(np.divide)
 def divide(x1: Any, x2: Any, /) -> Array:
     """`x / y`, element by element; integers are divided as float64."""
-    return _known("divide", core.divide(_plain(x1), _plain(x2)), x1, x2)
+    return _known("divide", arithmetic.divide(_plain(x1), _plain(x2)), x1, x2)
 
 
 true_divide = divide
@@ -173,7 +177,7 @@ true_divide = divide
 @recorded(np.power)
 def power(x1: Any, x2: Any, /) -> Array:
     """`xʸ`, element by element."""
-    return _known("power", core.power(_plain(x1), _plain(x2)), x1, x2)
+    return _known("power", arithmetic.power(_plain(x1), _plain(x2)), x1, x2)
 
 
 pow = power
@@ -182,7 +186,7 @@ pow = power
 @recorded(np.float_power)
 def float_power(x1: Any, x2: Any, /) -> Array:
     """`xʸ` in float64."""
-    return power(*(core.astype(as_array(x), np.float64) for x in (x1, x2)))
+    return power(*(primitives.astype(as_array(x), np.float64) for x in (x1, x2)))
 
 
 @recorded(np.square)
@@ -214,7 +218,7 @@ def divmod(x1: Any, x2: Any, /) -> tuple[Array, Array]:
 @recorded(np.fmod)
 def fmod(x1: Any, x2: Any, /) -> Array:
     """The remainder of a division toward zero: it has the sign of `x1`."""
-    a, b = core.promoted(x1, x2)
+    a, b = promotion.promoted(x1, x2)
     if _is_float(a):
         side = copysign(_constant(a, 1), a)  # not |a|, whose kink the remainder has not
         return remainder(a * side, absolute(b)) * side
@@ -257,11 +261,11 @@ def round(a: Any, decimals: int = 0) -> Array:
     if x.dtype.kind == "b":
         raise DTypeError(f"round needs numbers, not {x.node.type}.")
     if not _is_float(x):
-        return x if decimals >= 0 else core.astype(round(core.as_float(x), decimals), x.dtype)
+        return x if decimals >= 0 else primitives.astype(round(promotion.as_float(x), decimals), x.dtype)
     scale = 10.0 ** math.fabs(decimals)
     if decimals >= 0:
-        return core.divide(rint(x * scale), scale) if decimals else rint(x)
-    return core.binary(ops.MULTIPLY, rint(x / scale), scale)
+        return arithmetic.divide(rint(x * scale), scale) if decimals else rint(x)
+    return arithmetic.binary(ops.MULTIPLY, rint(x / scale), scale)
 
 
 around = round
@@ -273,7 +277,7 @@ around = round
 @recorded(np.modf)
 def modf(x: Any, /) -> tuple[Array, Array]:
     """What follows the point, and what stands before it, both with the sign of `x`."""
-    x = core.as_float(as_array(x), narrow=True)
+    x = promotion.as_float(as_array(x), narrow=True)
     side = copysign(_constant(x, 1), x)  # not |x|, whose kink the parts have not
     size = x * side
     whole = floor(size)
@@ -283,12 +287,12 @@ def modf(x: Any, /) -> tuple[Array, Array]:
 @recorded(np.ldexp)
 def ldexp(x1: Any, x2: Any, /) -> Array:
     """`x · 2ⁿ` for integers `n`."""
-    x, n = core.as_float(as_array(x1), narrow=True), as_array(x2)
+    x, n = promotion.as_float(as_array(x1), narrow=True), as_array(x2)
     if _is_float(n):
         raise DTypeError(f"ldexp needs integers as exponents, not {n.node.type}.")
     bits, _ = _FORMAT[x.dtype.itemsize]
     limit = 3 * (1 << bits - 1)  # beyond, whatever is multiplied is 0 or ∞
-    left = clip(core.astype(n, np.int64), -limit, limit)
+    left = clip(primitives.astype(n, np.int64), -limit, limit)
     for parts in (3, 2, 1):  # as not every power is a number of this type
         part = floor_divide(left, parts)
         x, left = x * _power_of_two(part, x.dtype), left - part
@@ -297,21 +301,21 @@ def ldexp(x1: Any, x2: Any, /) -> Array:
 
 def _power_of_two(n: Array, dtype: np.dtype[Any]) -> Array:
     bits, fraction = _FORMAT[dtype.itemsize]
-    biased = core.astype(n + ((1 << bits - 1) - 1), _BITS[dtype.itemsize])
-    return core.viewed(left_shift(biased, fraction), dtype)
+    biased = primitives.astype(n + ((1 << bits - 1) - 1), _BITS[dtype.itemsize])
+    return primitives.viewed(left_shift(biased, fraction), dtype)
 
 
 @recorded(np.frexp)
 def frexp(x: Any, /) -> tuple[Array, Array]:
     """The mantissa `m` and the exponent `n` of `x = m · 2ⁿ`, `½ ≤ |m| < 1`; the derivative of `m` is `2⁻ⁿ`."""
-    x = core.as_float(as_array(x), narrow=True)
+    x = promotion.as_float(as_array(x), narrow=True)
     bits, fraction = _FORMAT[x.dtype.itemsize]
     tiny = absolute(x) < float(np.finfo(x.dtype).tiny)
-    digits = core.viewed(ldexp(x, where(tiny, fraction + 1, 0)), _BITS[x.dtype.itemsize])
+    digits = primitives.viewed(ldexp(x, where(tiny, fraction + 1, 0)), _BITS[x.dtype.itemsize])
     biased = right_shift(digits, fraction) & ((1 << bits) - 1)
     exponent = biased - ((1 << bits - 1) - 2) - where(tiny, fraction + 1, 0)
-    exponent = where((x == 0) | ~isfinite(x), 0, core.astype(exponent, np.int32))
-    exponent = core.astype(exponent, np.int32)
+    exponent = where((x == 0) | ~isfinite(x), 0, primitives.astype(exponent, np.int32))
+    exponent = primitives.astype(exponent, np.int32)
     return ldexp(x, -exponent), exponent
 
 
@@ -342,27 +346,27 @@ def isfinite(x: Any, /) -> Array:
 @recorded(np.isposinf)
 def isposinf(x: Any) -> Array:
     """Whether an element is ∞."""
-    return core.as_float(as_array(x)) == math.inf
+    return promotion.as_float(as_array(x)) == math.inf
 
 
 @recorded(np.isneginf)
 def isneginf(x: Any) -> Array:
     """Whether an element is −∞."""
-    return core.as_float(as_array(x)) == -math.inf
+    return promotion.as_float(as_array(x)) == -math.inf
 
 
 @recorded(np.signbit)
 def signbit(x: Any, /) -> Array:
     """Whether an element has a minus: −0 has."""
-    x = core.as_float(as_array(x))
-    return core.viewed(x, _BITS[x.dtype.itemsize]) < 0
+    x = promotion.as_float(as_array(x))
+    return primitives.viewed(x, _BITS[x.dtype.itemsize]) < 0
 
 
 @recorded(np.isclose)
 def isclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> Array:
     """Whether `|a − b| ≤ atol + rtol·|b|`; infinities are close to themselves alone."""
-    x, y = core.promoted(a, b)
-    x, y = core.as_float(x), core.as_float(y)
+    x, y = promotion.promoted(a, b)
+    x, y = promotion.as_float(x), promotion.as_float(y)
     close: Array = (x == y) | ((absolute(x - y) <= atol + rtol * absolute(y)) & isfinite(y))
     return close | (isnan(x) & isnan(y)) if equal_nan else close
 
@@ -370,7 +374,7 @@ def isclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool 
 @recorded(np.allclose)
 def allclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> Array:
     """Whether all elements are close."""
-    return core.every(isclose(a, b, rtol, atol, equal_nan))
+    return arithmetic.every(isclose(a, b, rtol, atol, equal_nan))
 
 
 @recorded(np.array_equal)
@@ -380,7 +384,7 @@ def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Array | bool:
     if a.shape != b.shape:
         return False
     same = a == b
-    return core.every(same | (isnan(a) & isnan(b)) if equal_nan else same)
+    return arithmetic.every(same | (isnan(a) & isnan(b)) if equal_nan else same)
 
 
 @recorded(np.array_equiv)
@@ -391,7 +395,7 @@ def array_equiv(a1: Any, a2: Any) -> Array | bool:
         np.broadcast_shapes(a.shape, b.shape)
     except ValueError:
         return False
-    return core.every(a == b)
+    return arithmetic.every(a == b)
 
 
 @recorded(np.nan_to_num)
@@ -413,14 +417,13 @@ def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, 
 def where(condition: Any, x: Any = None, y: Any = None, /) -> Array:
     """`x` where the condition holds, else `y`, after broadcasting and promotion; without these, where it holds."""
     if x is None and y is None:
-        places: Array = core.namespace().nonzero(condition)
-        return places
+        return cast(Array, nonzero(condition))  # the types are those of the other way to call it
     if x is None or y is None:
         raise OptionError("where takes both values or none.", cure="np.where(condition, a, b)")
-    shape = core.broadcast_shape("where", condition, x, y)
-    left, right = core.promoted(x, y)
-    test = core.astype(as_array(condition), bool)
-    test, left, right = (core.broadcast(a, shape) for a in (test, left, right))
+    shape = promotion.broadcast_shape("where", condition, x, y)
+    left, right = promotion.promoted(x, y)
+    test = primitives.astype(as_array(condition), bool)
+    test, left, right = (primitives.broadcast(a, shape) for a in (test, left, right))
     return apply(ops.SELECT, test.node, *with_safe_branches(test.node, left.node, right.node))
 
 
@@ -437,11 +440,11 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
     """The choice of the first condition that holds; the default where none does."""
     if len(condlist) != len(choicelist):
         raise ShapeError(f"select: {len(condlist)} conditions for {len(choicelist)} choices.")
-    dtype = core.common_dtype([*choicelist, default])
+    dtype = promotion.common_dtype([*choicelist, default])
     chosen: Any = default
     for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
         chosen = where(condition, choice, chosen)
-    return core.astype(as_array(chosen), dtype)
+    return primitives.astype(as_array(chosen), dtype)
 
 
 @recorded(np.piecewise)
@@ -456,7 +459,7 @@ def piecewise(x: Any, condlist: Sequence[Any], funclist: Sequence[Any], *args: A
     result: Any = pieces.pop() if len(pieces) == len(conditions) + 1 else 0
     for condition, piece in zip(conditions, pieces, strict=True):
         result = where(condition, piece, result)
-    return core.broadcast(core.astype(as_array(result), x.dtype), x.shape)
+    return primitives.broadcast(primitives.astype(as_array(result), x.dtype), x.shape)
 
 
 @recorded(np.fmax)
@@ -472,7 +475,7 @@ def fmin(x1: Any, x2: Any, /) -> Array:
 
 
 def _ignoring_nan(function: OfTwo, x1: Any, x2: Any) -> Array:
-    a, b = core.promoted(x1, x2)
+    a, b = promotion.promoted(x1, x2)
     if not _is_float(a):
         return function(a, b)
     return function(where(isnan(a), b, a), where(isnan(b), a, b))
@@ -481,7 +484,7 @@ def _ignoring_nan(function: OfTwo, x1: Any, x2: Any) -> Array:
 @recorded(np.heaviside)
 def heaviside(x1: Any, x2: Any, /) -> Array:
     """0 below zero, 1 above, `x2` at zero."""
-    a, b = core.promoted(*core.as_floats(x1, x2))
+    a, b = promotion.promoted(*promotion.as_floats(x1, x2))
     step = where(a < 0, _constant(a, 0), where(a == 0, b, _constant(a, 1)))
     return where(isnan(a), a, step)
 
@@ -494,7 +497,7 @@ _SERIES = [(-1) ** n / math.factorial(2 * n + 1) for n in range(6)]  # of sin(t)
 @recorded(np.sinc)
 def sinc(x: Any) -> Array:
     """`sin(πx) / πx`, and 1 at 0; every derivative of it is right there too."""
-    t = core.as_float(as_array(x)) * math.pi
+    t = promotion.as_float(as_array(x)) * math.pi
     near = absolute(t) < 0.1
     far = where(near, _constant(t, 1), t)
     small = where(near, t, _constant(t, 0))
@@ -506,7 +509,7 @@ def sinc(x: Any) -> Array:
 
 def _scaled(plain: np.ufunc, factor: float, doc: str) -> OfOne:
     def record(x: Any, /) -> Array:
-        return core.as_float(as_array(x)) * factor
+        return promotion.as_float(as_array(x)) * factor
 
     return recorded(plain)(named(plain.__name__, record, doc))
 
@@ -520,7 +523,7 @@ degrees = _scaled(np.degrees, 180 / math.pi, "Radians as degrees.")
 @recorded(np.logaddexp2)
 def logaddexp2(x1: Any, x2: Any, /) -> Array:
     """`log₂(2ˣ + 2ʸ)`, element by element."""
-    a, b = core.promoted(*core.as_floats(x1, x2))
+    a, b = promotion.promoted(*promotion.as_floats(x1, x2))
     larger = apply(ops.STOP_GRADIENT, maximum(a, b).node)
     centre = where(isfinite(larger), larger, _constant(larger, 0))  # as their distance says more than their sizes
     return centre + logaddexp((a - centre) * math.log(2), (b - centre) * math.log(2)) / math.log(2)
@@ -529,7 +532,7 @@ def logaddexp2(x1: Any, x2: Any, /) -> Array:
 @recorded(np.spacing)
 def spacing(x: Any, /) -> Array:
     """The distance to the next number away from 0, with the sign of `x`."""
-    a = core.as_float(as_array(x), narrow=True)
+    a = promotion.as_float(as_array(x), narrow=True)
     size = absolute(a)
     distance = nextafter(size, math.inf) - size
     return where(isinf(a), math.nan, where(a < 0, -distance, distance))
@@ -559,7 +562,7 @@ def real_if_close(a: Any, tol: float = 100) -> Array:
 @recorded(np.angle)
 def angle(z: Any, deg: bool = False) -> Array:
     """The angle of a number in the complex plane: 0, and π below zero."""
-    x = core.as_float(as_array(z))
+    x = promotion.as_float(as_array(z))
     return arctan2(_constant(x, 0), x) * (180 / math.pi if deg else 1.0)
 
 

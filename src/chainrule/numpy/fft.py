@@ -22,8 +22,9 @@ import numpy as np
 from chainrule.checks import one_of, whole_number
 from chainrule.errors import ShapeError, TracingError
 from chainrule.numpy import shaping
-from chainrule.trace import array as core
-from chainrule.trace.array import Array, as_array
+from chainrule.trace import arithmetic, primitives, promotion
+from chainrule.trace.array import Array
+from chainrule.trace.promotion import as_array
 from chainrule.trace.recorded import Function, named, offered, recorded, through_arrays
 
 Parts = tuple[Array, Array]
@@ -52,7 +53,7 @@ def ifftshift(x: Any, axes: Any = None) -> Array:
 
 
 def _rolled(x: Array, axes: Any, places: Function) -> Array:
-    along = core.normalized_axes(axes, x.ndim)
+    along = primitives.normalized_axes(axes, x.ndim)
     return shaping.roll(x, tuple(places(x.shape[n]) for n in along), along)
 
 
@@ -92,16 +93,16 @@ def irfft_parts(real: Any, imaginary: Any, n: int | None = None, axis: int = -1)
     >>> np.fft.irfft_parts(*np.fft.rfft_parts([1.0, 2.0, 3.0]), n=3)
     array([1., 2., 3.])
     """
-    a, b = core.promoted(*(core.as_float(as_array(x)) for x in (real, imaginary)))
-    along = core.normalized_axis(axis, a.ndim)
+    a, b = promotion.promoted(*(promotion.as_float(as_array(x)) for x in (real, imaginary)))
+    along = primitives.normalized_axis(axis, a.ndim)
     count = whole_number("n", 2 * (a.shape[along] - 1) if n is None else n, 1)
     kept = count // 2 + 1
-    parts = [_fitted(core.moved_axis(x, along, x.ndim - 1), kept) for x in (a, b)]
+    parts = [_fitted(primitives.moved_axis(x, along, x.ndim - 1), kept) for x in (a, b)]
     mirrored = [x[..., (count - 1) // 2 : 0 : -1] for x in parts]
     own = np.ones(kept)
     own[0], own[-1] = 0.0, 0.0 if count % 2 == 0 else own[-1]  # what the frequencies 0 and n/2 have of sines is nothing
-    whole = core.concatenated([parts[0], mirrored[0]], a.ndim - 1)
-    turned = core.concatenated([-(parts[1] * own.astype(a.dtype)), mirrored[1]], a.ndim - 1)
+    whole = primitives.concatenated([parts[0], mirrored[0]], a.ndim - 1)
+    turned = primitives.concatenated([-(parts[1] * own.astype(a.dtype)), mirrored[1]], a.ndim - 1)
     return _moved_back(_transformed(whole, turned)[0] / count, along)
 
 
@@ -116,10 +117,10 @@ def convolve(a: Any, v: Any, mode: str = "full", axis: int = -1) -> Array:
     >>> np.fft.convolve([1.0, 2.0, 3.0], [0.0, 1.0]).round(12) + 0.0
     array([0., 1., 2., 3.])
     """
-    x, y = core.promoted_dtype(core.as_float(as_array(a)), core.as_float(as_array(v)))
+    x, y = promotion.promoted_dtype(promotion.as_float(as_array(a)), promotion.as_float(as_array(v)))
     if not (x.ndim and y.ndim and x.shape[axis] and y.shape[axis]):
         raise ShapeError(f"a convolution needs elements along axis {axis}, not {x.node.type} and {y.node.type}.")
-    rows = [core.moved_axis(z, core.normalized_axis(axis, z.ndim), z.ndim - 1) for z in (x, y)]
+    rows = [primitives.moved_axis(z, primitives.normalized_axis(axis, z.ndim), z.ndim - 1) for z in (x, y)]
     short, long = sorted(z.shape[-1] for z in rows)
     whole = long + short - 1
     count = _smooth(whole)
@@ -127,18 +128,18 @@ def convolve(a: Any, v: Any, mode: str = "full", axis: int = -1) -> Array:
     found = irfft_parts(p * r - q * s, p * s + q * r, count)
     size = {"full": whole, "same": long, "valid": long - short + 1}[one_of("mode", mode, ("full", "same", "valid"))]
     start = (whole - size) // 2
-    return _moved_back(found[..., start : start + size], core.normalized_axis(axis, found.ndim))
+    return _moved_back(found[..., start : start + size], primitives.normalized_axis(axis, found.ndim))
 
 
 def _counted(a: Any, n: int | None, axis: int) -> tuple[Array, int, int]:
-    x = core.as_float(as_array(a))
-    along = core.normalized_axis(axis, x.ndim)
+    x = promotion.as_float(as_array(a))
+    along = primitives.normalized_axis(axis, x.ndim)
     count = whole_number("n", x.shape[along] if n is None else n, 1)
-    return core.moved_axis(x, along, x.ndim - 1), along, count
+    return primitives.moved_axis(x, along, x.ndim - 1), along, count
 
 
 def _moved_back(x: Array, axis: int) -> Array:
-    return core.moved_axis(x, x.ndim - 1, axis)
+    return primitives.moved_axis(x, x.ndim - 1, axis)
 
 
 def _fitted(x: Array, count: int) -> Array:
@@ -154,7 +155,7 @@ def _transformed(x: Array, y: Array | None) -> Parts:
     """The real and the imaginary part; no y is zeros."""
     count = x.shape[-1]
     if count <= _LARGEST:
-        return _turned(x, y, *_waves(count, x.dtype), core.matmul)
+        return _turned(x, y, *_waves(count, x.dtype), arithmetic.matmul)
     first = _factor(count)
     return _by_convolution(x, y) if first == 1 else _in_two_steps(x, y, first)
 
@@ -162,15 +163,15 @@ def _transformed(x: Array, y: Array | None) -> Parts:
 def _in_two_steps(x: Array, y: Array | None, first: int) -> Parts:
     """Element j = q·j₁ + j₂ and frequency k = k₁ + p·k₂, for p = `first` rows and q = n/p columns."""
     count = x.shape[-1]
-    square = [None if z is None else core.reshape(z, (*z.shape[:-1], first, count // first)) for z in (x, y)]
-    columns = [None if z is None else core.moved_axis(z, z.ndim - 2, z.ndim - 1) for z in square]
+    square = [None if z is None else primitives.reshape(z, (*z.shape[:-1], first, count // first)) for z in (x, y)]
+    columns = [None if z is None else primitives.moved_axis(z, z.ndim - 2, z.ndim - 1) for z in square]
     assert columns[0] is not None
     a, b = _transformed(columns[0], columns[1])  # (…, j₂, k₁)
     angle = 2 * math.pi / count * np.outer(np.arange(count // first), np.arange(first))
     a, b = _turned(a, b, np.cos(angle).astype(x.dtype), np.sin(angle).astype(x.dtype), lambda u, w: u * w)
-    rows = [core.moved_axis(z, z.ndim - 2, z.ndim - 1) for z in (a, b)]
+    rows = [primitives.moved_axis(z, z.ndim - 2, z.ndim - 1) for z in (a, b)]
     a, b = _transformed(rows[0], rows[1])  # (…, k₁, k₂)
-    found = [core.reshape(core.moved_axis(z, z.ndim - 2, z.ndim - 1), x.shape) for z in (a, b)]
+    found = [primitives.reshape(primitives.moved_axis(z, z.ndim - 2, z.ndim - 1), x.shape) for z in (a, b)]
     return found[0], found[1]
 
 

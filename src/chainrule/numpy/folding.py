@@ -22,8 +22,10 @@ from chainrule.graph.types import Type
 from chainrule.numpy import elementwise as ew
 from chainrule.numpy import ordering, shaping
 from chainrule.numpy import reductions as red
-from chainrule.trace import array as core
-from chainrule.trace.array import Array, apply, as_array
+from chainrule.trace import primitives
+from chainrule.trace.array import Array
+from chainrule.trace.primitives import apply
+from chainrule.trace.promotion import as_array
 from chainrule.trace.recorded import UniversalFunction, known
 
 __all__ = ["accumulate", "at", "outer", "reduce", "reduceat"]
@@ -47,27 +49,31 @@ def reduce(
     x = _as(x, dtype or _dtype(function, x))
     if where is not None and where is not True:
         x = ew.where(where, x, _identity(function, x, "reduce over some elements"))
-    axes = core.normalized_axes(axis, x.ndim)
+    axes = primitives.normalized_axes(axis, x.ndim)
     if len(axes) > 1 and name not in _ASSOCIATIVE:
         raise OptionError(f"{name}.reduce goes along one axis, not along {axis}: the order of the slices counts.")
     rows = _rows(x, axes)
     if initial is not None:
-        start = core.broadcast(_as(as_array(initial), x.dtype), (1, *rows.shape[1:]))
-        rows = core.concatenated([start, rows], 0)
+        start = primitives.broadcast(_as(as_array(initial), x.dtype), (1, *rows.shape[1:]))
+        rows = primitives.concatenated([start, rows], 0)
     found = _folded(function, rows)
-    return core.reshape(found, [1 if n in axes else extent for n, extent in enumerate(x.shape)]) if keepdims else found
+    return (
+        primitives.reshape(found, [1 if n in axes else extent for n, extent in enumerate(x.shape)])
+        if keepdims
+        else found
+    )
 
 
 def _rows(x: Array, axes: tuple[int, ...]) -> Array:
     """The axes as one, before the others."""
     others = [n for n in range(x.ndim) if n not in axes]
     count = math.prod(x.shape[n] for n in axes)
-    return core.reshape(core.transpose(x, (*axes, *others)), [count, *(x.shape[n] for n in others)])
+    return primitives.reshape(primitives.transpose(x, (*axes, *others)), [count, *(x.shape[n] for n in others)])
 
 
 def _folded(function: Universal, rows: Array) -> Array:
     if not len(rows):
-        return core.broadcast(_identity(function, rows, "reduce of nothing"), rows.shape[1:])
+        return primitives.broadcast(_identity(function, rows, "reduce of nothing"), rows.shape[1:])
     if len(rows) == 1 and function.plain.identity is not None:
         alone: Array = function(_identity(function, rows, ""), rows[0])  # hypot makes it positive
         return alone
@@ -84,7 +90,7 @@ def _halved(function: Universal, rows: Array) -> Array:
     while len(rows) > 1:
         half = len(rows) // 2
         pairs = function(rows[:half], rows[half : 2 * half])
-        rows = core.concatenated([pairs, rows[-1:]], 0) if len(rows) % 2 else pairs
+        rows = primitives.concatenated([pairs, rows[-1:]], 0) if len(rows) % 2 else pairs
     return rows[0]
 
 
@@ -93,13 +99,13 @@ def accumulate(function: Universal, array: Any, axis: int = 0, dtype: Any = None
     _refuse_out(out)
     name = _of_two(function, "accumulate")
     x = as_array(array)
-    along = core.normalized_axis(axis, x.ndim)
+    along = primitives.normalized_axis(axis, x.ndim)
     if name in _ACCUMULATIONS:
         return _ACCUMULATIONS[name](x, along, dtype)
     x = _as(x, dtype or _dtype(function, x))
     if name in _ASSOCIATIVE:
         return _running(function, x, along)
-    rows = list(core.moved_axis(x, along, 0))
+    rows = list(primitives.moved_axis(x, along, 0))
     for n in range(1, len(rows)):
         rows[n] = function(rows[n - 1], rows[n])
     return shaping.stack(rows, along) if rows else x
@@ -111,7 +117,7 @@ def _running(function: Universal, x: Array, axis: int) -> Array:
     step = 1
     while step < x.shape[axis]:
         later = function(x[(*front, slice(None, -step))], x[(*front, slice(step, None))])
-        x = core.concatenated([x[(*front, slice(None, step))], later], axis)
+        x = primitives.concatenated([x[(*front, slice(None, step))], later], axis)
         step *= 2
     return x
 
@@ -127,20 +133,20 @@ def _running_largest(a: Any, axis: int, dtype: Any) -> Array:
     rises = (after > before) | ((after != after) & (before == before))  # nan stays
     places = apply(ops.IOTA, attributes=(axis, Type(rises.shape, np.dtype(np.int64)))) + 1
     first = np.zeros([1 if n == axis else extent for n, extent in enumerate(x.shape)], np.int64)
-    places = core.concatenated([as_array(first), ew.where(rises, places, 0)], axis)
+    places = primitives.concatenated([as_array(first), ew.where(rises, places, 0)], axis)
     return ordering.take_along_axis(x, _running(ew.maximum, places, axis), axis)
 
 
 def _running_smallest(a: Any, axis: int, dtype: Any) -> Array:
-    return core.mirrored(_running_largest(core.mirrored(_as(as_array(a), dtype)), axis, None))
+    return primitives.mirrored(_running_largest(primitives.mirrored(_as(as_array(a), dtype)), axis, None))
 
 
 def reduceat(function: Universal, array: Any, indices: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Array:
     """What `reduce` makes of the slices from each index to the next, which must be known; the slice, if none are."""
     _refuse_out(out)
     x, starts = as_array(array), np.asarray(known("reduceat", indices)).tolist()
-    along = core.normalized_axis(axis, x.ndim)
-    rows, parts = core.moved_axis(x, along, 0), []
+    along = primitives.normalized_axis(axis, x.ndim)
+    rows, parts = primitives.moved_axis(x, along, 0), []
     for first, last in itertools.pairwise([*starts, len(rows)]):
         operator.getitem(range(len(rows)), first)  # raises IndexError, as NumPy
         alone = last <= first + 1 and function.plain.__name__ not in _REDUCTIONS
@@ -158,7 +164,7 @@ def outer(function: Universal, a: Any, b: Any, /, **options: Any) -> Any:
     """Each element of `a` with each of `b`: the axes of `a`, then those of `b`."""
     _of_two(function, "outer")
     x, y = as_array(a), as_array(b)
-    return function(core.reshape(x, (*x.shape, *(1,) * y.ndim)), y, **options)
+    return function(primitives.reshape(x, (*x.shape, *(1,) * y.ndim)), y, **options)
 
 
 def at(function: Universal, a: Any, indices: Any, *values: Any) -> None:
@@ -185,7 +191,7 @@ def _refuse_out(out: Any) -> None:
 
 
 def _as(x: Array, dtype: Any) -> Array:
-    return x if dtype is None else core.astype(x, dtype)
+    return x if dtype is None else primitives.astype(x, dtype)
 
 
 def _dtype(function: Universal, x: Array) -> Any:

@@ -15,9 +15,11 @@ from typing import Any, ParamSpec
 import numpy as np
 
 from chainrule.graph import ops
-from chainrule.trace import array as core
-from chainrule.trace.array import Array, apply, as_array
+from chainrule.trace import primitives, promotion
+from chainrule.trace.array import Array
 from chainrule.trace.control import results_of
+from chainrule.trace.primitives import apply
+from chainrule.trace.promotion import as_array
 from chainrule.trace.recorded import through_arrays
 
 __all__ = ["Slope", "formula", "polynomial"]
@@ -39,7 +41,7 @@ def formula(*slopes: Slope | None) -> Callable[[Callable[P, Array]], Callable[P,
         def record(*arguments: P.args, **options: P.kwargs) -> Array:
             xs = _promoted(arguments)
             of_floats: Callable[..., Array] = compute
-            y = core.astype(of_floats(*(core.astype(x, np.float64) for x in xs)), xs[0].dtype)
+            y = primitives.astype(of_floats(*(primitives.astype(x, np.float64) for x in xs)), xs[0].dtype)
             return rule.applied(y, xs) if slopes else y
 
         return through_arrays(record)
@@ -49,11 +51,11 @@ def formula(*slopes: Slope | None) -> Callable[[Callable[P, Array]], Callable[P,
 
 def _promoted(arguments: Sequence[Any]) -> list[Array]:
     """The arguments in their common shape and floating-point type: integers count as float64."""
-    dtype = core.common_dtype([x if isinstance(x, float | int) else as_array(x) for x in arguments])
+    dtype = promotion.common_dtype([x if isinstance(x, float | int) else as_array(x) for x in arguments])
     wanted = dtype if dtype.kind == "f" else np.dtype(np.float64)
-    arrays = [core.astype(as_array(x), wanted) for x in arguments]
-    shape = core.broadcast_shape("a special function", *arrays)
-    return [core.broadcast(x, shape) for x in arrays]
+    arrays = [primitives.astype(as_array(x), wanted) for x in arguments]
+    shape = promotion.broadcast_shape("a special function", *arrays)
+    return [primitives.broadcast(x, shape) for x in arrays]
 
 
 def polynomial(x: Array, coefficients: Sequence[float]) -> Array:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.errors import ChainruleError, TracingError
-from chainrule.trace.array import Array, without_arrays
-from chainrule.trace.recorded import Function, offered, recorded
+from chainrule.trace.array import Array
+from chainrule.trace.recorded import Function, offered, recorded, without_arrays
 
 
 def _changed(plain: Function, copy: str, target: Any, *arguments: Any) -> None:

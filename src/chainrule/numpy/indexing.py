@@ -20,9 +20,11 @@ from chainrule.graph import ops
 from chainrule.graph.interpret import has_value, value
 from chainrule.graph.node import full
 from chainrule.graph.types import Type
-from chainrule.trace import array as core
-from chainrule.trace.array import Array, apply, as_array, astype, broadcast, reshape, transpose
+from chainrule.trace import arithmetic, primitives, promotion
+from chainrule.trace.array import Array
 from chainrule.trace.plain import shown
+from chainrule.trace.primitives import apply, astype, broadcast, reshape, transpose
+from chainrule.trace.promotion import as_array
 from chainrule.trace.recorded import is_traced
 
 __all__ = ["Changes", "at", "indexed"]
@@ -188,7 +190,7 @@ def _as_index(k: Any) -> Array:
 
 def _looked_up(x: Array, arrays: Sequence[_Advanced], place: int) -> Array:
     """The elements that the arrays name together, their axes at `place` of the result."""
-    shape = core.broadcast_shape("an index", *(a.index for a in arrays))
+    shape = promotion.broadcast_shape("an index", *(a.index for a in arrays))
     looked = [a for a in arrays if a.axis is not None]
     axes = [a.axis for a in looked if a.axis is not None]
     others = [n for n in range(x.ndim) if n not in axes]
@@ -220,7 +222,7 @@ def _inside(index: Array, extent: int) -> Array:
     positions = value(index.node)
     if positions.size and (positions.min() < -extent or positions.max() >= extent):
         raise IndexError(f"index {positions.min()}…{positions.max()} is outside an axis of {extent} elements")
-    if core.may_change(index):
+    if promotion.may_change(index):
         return _from_end(index, extent)
     if positions.size and positions.min() < 0:
         return as_array(np.where(positions < 0, positions + extent, positions).astype(positions.dtype))
@@ -238,7 +240,7 @@ def _from_end(index: Array, extent: int) -> Array:
 
 def _clipped(index: Array, extent: int) -> Array:
     """An index that is not known, taken to the nearest edge of its axis: alone a lookup does so itself."""
-    if has_value(index.node) and not core.may_change(index):
+    if has_value(index.node) and not promotion.may_change(index):
         return index
     above = apply(ops.MAXIMUM, index.node, full(0, index.node.type))
     last = min(max(extent - 1, 0), int(np.iinfo(index.dtype).max))
@@ -281,7 +283,7 @@ class Changes:
                [1., 0., 0.]])
         """
         rank, index = self.array.ndim, as_array(indices) if is_traced(indices) else np.asarray(indices)
-        chosen = core.normalized_axis(axis, rank)
+        chosen = primitives.normalized_axis(axis, rank)
         if index.ndim != rank:
             raise ShapeError(f"along: {as_array(index).node.type} must have as many axes as {self.array.node.type}.")
         extents = enumerate(self.array.shape)
@@ -349,7 +351,7 @@ class Changes:
         return _inside(as_array(key), len(self.array))
 
     def _fitted(self, given: Array, shape: tuple[int, ...]) -> Array:
-        if core.broadcast_shape("a change", given, np.empty(shape, bool)) != shape:
+        if promotion.broadcast_shape("a change", given, np.empty(shape, bool)) != shape:
             raise ShapeError(f"values {given.node.type} do not fit the {shape} places of {self.array.node.type}.")
         return broadcast(astype(given, self.array.dtype), shape)
 
@@ -438,15 +440,15 @@ def _highest(dtype: np.dtype[Any]) -> float:
 _KINDS: Mapping[str, tuple[Callable[[Array, Array], Array], Callable[[np.dtype[Any]], float]]] = MappingProxyType(
     {
         "multiply": (operator.mul, lambda dtype: 1),
-        "min": (lambda a, b: core.binary(ops.MINIMUM, a, b), _highest),
-        "max": (lambda a, b: core.binary(ops.MAXIMUM, a, b), _lowest),
+        "min": (lambda a, b: arithmetic.binary(ops.MINIMUM, a, b), _highest),
+        "max": (lambda a, b: arithmetic.binary(ops.MAXIMUM, a, b), _lowest),
     }
 )
 _EACH: Mapping[str, Callable[[Array], Array]] = MappingProxyType(
     {
-        "multiply": core.product_of_rows,
-        "min": lambda x: core.extreme(x, "min", 0, False),
-        "max": lambda x: core.extreme(x, "max", 0, False),
+        "multiply": arithmetic.product_of_rows,
+        "min": lambda x: arithmetic.extreme(x, "min", 0, False),
+        "max": lambda x: arithmetic.extreme(x, "max", 0, False),
     }
 )
 
@@ -463,7 +465,7 @@ def _is_last_traced(places: Array) -> Array:
     order = apply(ops.ARGSORT, places.node, attributes=(0,))
     ordered = apply(ops.GATHER, places.node, order.node)
     end = Array(full(-1, places.node.type.with_shape((1,))))
-    changes = ordered != core.concatenated([ordered[1:], end], 0)
+    changes = ordered != primitives.concatenated([ordered[1:], end], 0)
     none = Array(full(0, places.node.type))
     counted = apply(ops.SCATTER_ADD, none.node, order.node, astype(changes, np.int64).node)
     return counted > 0

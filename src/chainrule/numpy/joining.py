@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import OptionError
-from chainrule.trace import array as core
-from chainrule.trace.array import Array, as_array
+from chainrule.trace import primitives, promotion
+from chainrule.trace.array import Array
+from chainrule.trace.promotion import as_array
 from chainrule.trace.recorded import is_traced, known
 
 __all__ = ["Joining", "c_", "r_"]
@@ -39,8 +40,10 @@ class Joining:
             return Joining(self.plain, **{**_DEFAULTS, **dict(zip(names, told, strict=True))})[items[1:]]
         parts = [self._part(item) for item in items]
         pairs = zip(items, parts, strict=True)
-        dtype = core.common_dtype([item if isinstance(item, int | float) else part for item, part in pairs])
-        return core.concatenated([core.astype(p, dtype) for p in parts], core.normalized_axis(self.axis, parts[0].ndim))
+        dtype = promotion.common_dtype([item if isinstance(item, int | float) else part for item, part in pairs])
+        return primitives.concatenated(
+            [primitives.astype(p, dtype) for p in parts], primitives.normalized_axis(self.axis, parts[0].ndim)
+        )
 
     def _part(self, item: Any) -> Array:
         if isinstance(item, str):
@@ -49,12 +52,12 @@ class Joining:
         new = max(self.axes - found.ndim, 0)
         if not new:
             return found
-        wide = core.reshape(found, (1,) * new + found.shape)
+        wide = primitives.reshape(found, (1,) * new + found.shape)
         if self.first == -1 or not found.ndim:
             return wide
         start = self.first if self.first >= 0 else self.first + new + 1
         order = list(range(self.axes))
-        return core.transpose(wide, (*order[:start], *order[new:], *order[start:new])) if start < new else wide
+        return primitives.transpose(wide, (*order[:start], *order[new:], *order[start:new])) if start < new else wide
 
 
 _DEFAULTS = {"axis": 0, "axes": 1, "first": -1}

@@ -25,8 +25,10 @@ from chainrule.graph.types import Type
 from chainrule.numpy import contractions, shaping
 from chainrule.numpy import elementwise as ew
 from chainrule.numpy import reductions as red
-from chainrule.trace import array as core
-from chainrule.trace.array import Array, apply, as_array
+from chainrule.trace import arithmetic, primitives, promotion
+from chainrule.trace.array import Array
+from chainrule.trace.primitives import apply
+from chainrule.trace.promotion import as_array
 from chainrule.trace.recorded import offered, recorded
 
 Axes = int | Sequence[int] | None
@@ -38,14 +40,14 @@ def __getattr__(name: str) -> Any:
 
 
 def _matrices(name: str, a: Any) -> Array:
-    x = core.as_float(as_array(a))
+    x = promotion.as_float(as_array(a))
     if x.ndim < 2:
         raise ShapeError(f"{name} needs matrices, not {x.node.type}.")
     return x
 
 
 def _square(name: str, a: Any) -> Array:
-    x = core.as_float(as_array(a))
+    x = promotion.as_float(as_array(a))
     if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
         raise ShapeError(f"{name} needs square matrices, not {x.node.type}.")
     return x
@@ -55,7 +57,7 @@ def _identity(x: Array) -> Array:
     """The identity, in the shape of a stack of square matrices."""
     square = Type(x.shape[-2:], np.dtype(np.int64))
     rows, columns = (apply(ops.IOTA, attributes=(axis, square)) for axis in (0, 1))
-    return core.broadcast(core.astype(rows == columns, x.dtype), x.shape)
+    return primitives.broadcast(primitives.astype(rows == columns, x.dtype), x.shape)
 
 
 @recorded(np.linalg.solve)
@@ -64,16 +66,16 @@ def solve(a: Any, b: Any) -> Array:
 
     Source of the derivative: Giles, Collected matrix derivative results, 2008.
     """
-    left, right = _square("solve", a), core.as_float(as_array(b))
-    dtype = core.common_dtype([left, right])
-    left, right = core.astype(left, dtype), core.astype(right, dtype)
-    columns = right if right.ndim != 1 else core.reshape(right, (-1, 1))
+    left, right = _square("solve", a), promotion.as_float(as_array(b))
+    dtype = promotion.common_dtype([left, right])
+    left, right = primitives.astype(left, dtype), primitives.astype(right, dtype)
+    columns = right if right.ndim != 1 else primitives.reshape(right, (-1, 1))
     if columns.ndim < 2 or columns.shape[-2] != left.shape[-1]:
         raise ShapeError(f"solve: {left.node.type} and {right.node.type} do not fit together.")
-    stack = core.broadcast_shape("solve", np.empty(left.shape[:-2], bool), np.empty(columns.shape[:-2], bool))
-    wide = (core.broadcast(x, (*stack, *x.shape[-2:])) for x in (left, columns))
+    stack = promotion.broadcast_shape("solve", np.empty(left.shape[:-2], bool), np.empty(columns.shape[:-2], bool))
+    wide = (primitives.broadcast(x, (*stack, *x.shape[-2:])) for x in (left, columns))
     found = apply(ops.SOLVE, *(x.node for x in wide))
-    return core.reshape(found, found.shape[:-1]) if right.ndim == 1 else found
+    return primitives.reshape(found, found.shape[:-1]) if right.ndim == 1 else found
 
 
 @recorded(np.linalg.inv)
@@ -88,11 +90,11 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Array:
     """The `x` with `tensordot(a, x, x.ndim) = b`; `axes` of `a` are moved to its end before."""
     x, y = as_array(a), as_array(b)
     moved = [n for n in range(x.ndim) if n not in (axes or ())]
-    x = core.transpose(x, [*moved, *(axes or ())])
+    x = primitives.transpose(x, [*moved, *(axes or ())])
     shape = x.shape[y.ndim :]
     if math.prod(shape) != y.size or x.size != y.size**2:
         raise ShapeError(f"tensorsolve: {x.node.type} and {y.node.type} are no square system.")
-    return core.reshape(solve(core.reshape(x, (y.size, y.size)), core.reshape(y, -1)), shape)
+    return primitives.reshape(solve(primitives.reshape(x, (y.size, y.size)), primitives.reshape(y, -1)), shape)
 
 
 @recorded(np.linalg.tensorinv)
@@ -102,7 +104,7 @@ def tensorinv(a: Any, ind: int = 2) -> Array:
     rows, columns = x.shape[:count], x.shape[count:]
     if math.prod(rows) != math.prod(columns):
         raise ShapeError(f"tensorinv: the first {count} axes of {x.node.type} are not as many numbers as the others.")
-    return core.reshape(inv(core.reshape(x, (math.prod(rows), -1))), (*columns, *rows))
+    return primitives.reshape(inv(primitives.reshape(x, (math.prod(rows), -1))), (*columns, *rows))
 
 
 class SlogdetResult(NamedTuple):
@@ -136,7 +138,7 @@ def _leibniz(x: Array) -> Array:
         return x[..., 0, 0] if size else Array(full(1, x.node.type.with_shape(x.shape[:-2])))
     rest, found = x[..., 1:, :], []
     for n in range(size):
-        minor = core.concatenated([rest[..., :n], rest[..., n + 1 :]], x.ndim - 1)
+        minor = primitives.concatenated([rest[..., :n], rest[..., n + 1 :]], x.ndim - 1)
         found.append(x[..., 0, n] * _leibniz(minor))
     return functools.reduce(operator.add, (-term if n % 2 else term for n, term in enumerate(found)))
 
@@ -267,7 +269,7 @@ def qr(a: Any, mode: str = "reduced") -> QRResult | Array:
     both = apply(ops.QR, x[..., :rows].node)
     q, r = shaping.matrix_transpose(both[..., :rows]), both[..., rows:]
     if columns > rows:
-        r = core.concatenated([r, core.matmul(both[..., :rows], x[..., rows:])], x.ndim - 1)
+        r = primitives.concatenated([r, arithmetic.matmul(both[..., :rows], x[..., rows:])], x.ndim - 1)
     return r if mode == "r" else QRResult(q, r)
 
 
@@ -284,7 +286,7 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _NOT
     if rcond is not None and rtol is not _NOT_GIVEN:
         raise OptionError("pinv: rcond and rtol are the same; give one of them.")
     cutoff = rcond if rcond is not None else 1e-15 if rtol is _NOT_GIVEN else _rounding(x) if rtol is None else rtol
-    wide = core.broadcast(core.astype(as_array(cutoff), x.dtype), x.shape[:-2])
+    wide = primitives.broadcast(primitives.astype(as_array(cutoff), x.dtype), x.shape[:-2])
     return apply(ops.PINV, x.node, wide.node)
 
 
@@ -299,16 +301,16 @@ def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any =
     _refuse_hermitian("matrix_rank", hermitian)
     if tol is not None and rtol is not None:
         raise OptionError("matrix_rank: tol and rtol say the same; give one of them.")
-    x = core.as_float(as_array(A))
+    x = promotion.as_float(as_array(A))
     if x.ndim < 2:
-        return core.astype(red.any(x != 0), np.int64)
+        return primitives.astype(red.any(x != 0), np.int64)
     values = svdvals(x)
     if tol is None:
-        largest = values[..., :1] if values.shape[-1] else core.total(values, -1, True)
+        largest = values[..., :1] if values.shape[-1] else arithmetic.total(values, -1, True)
         limit = largest * (_rounding(x) if rtol is None else as_array(rtol)[..., None])
     else:
         limit = as_array(tol)[..., None]
-    return core.total(core.astype(values > limit, np.int64), -1)
+    return arithmetic.total(primitives.astype(values > limit, np.int64), -1)
 
 
 @recorded(np.linalg.cond)
@@ -337,18 +339,18 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Array, Array, Array, Array
     Singular values up to `rcond` times the largest count as 0. The sums are of no elements unless `a` has more rows
     than columns and, where values are known, full rank. The derivative is that of `pinv(a, rcond) @ b`.
     """
-    left, right = _matrices("lstsq", a), core.as_float(as_array(b))
+    left, right = _matrices("lstsq", a), promotion.as_float(as_array(b))
     if left.ndim != 2 or right.ndim not in (1, 2) or len(right) != len(left):
         raise ShapeError(f"lstsq: {left.node.type} and {right.node.type} do not fit together.")
-    dtype = core.common_dtype([left, right])
-    left, right = core.astype(left, dtype), core.astype(right, dtype)
+    dtype = promotion.common_dtype([left, right])
+    left, right = primitives.astype(left, dtype), primitives.astype(right, dtype)
     cutoff = _rounding(left) if rcond is None else rcond
-    x = core.matmul(pinv(left, cutoff), right)
-    rank, missed = matrix_rank(left, rtol=cutoff), core.matmul(left, x) - right
+    x = arithmetic.matmul(pinv(left, cutoff), right)
+    rank, missed = matrix_rank(left, rtol=cutoff), arithmetic.matmul(left, x) - right
     rows, columns = left.shape
-    sums = core.total(missed * missed, 0)
+    sums = arithmetic.total(missed * missed, 0)
     full = rows > columns and not (has_value(rank.node) and int(rank) < columns)
-    return x, core.reshape(sums, (-1,)) if full else core.reshape(sums, (-1,))[:0], rank, svdvals(left)
+    return x, primitives.reshape(sums, (-1,)) if full else primitives.reshape(sums, (-1,))[:0], rank, svdvals(left)
 
 
 @recorded(np.linalg.matrix_power)
@@ -361,8 +363,8 @@ def matrix_power(a: Any, n: int) -> Array:
     result = None
     while left:
         if left % 2:
-            result = x if result is None else core.matmul(result, x)
-        x, left = core.matmul(x, x) if left > 1 else x, left // 2
+            result = x if result is None else arithmetic.matmul(result, x)
+        x, left = arithmetic.matmul(x, x) if left > 1 else x, left // 2
     return _identity(x) if result is None else result
 
 
@@ -385,15 +387,15 @@ def norm(x: Any, ord: Any = None, axis: Axes = None, keepdims: bool = False) -> 
 
     At zero its derivative is 0. Of matrices, `ord` may be "fro", "nuc", 1, −1, 2, −2, ∞, −∞.
     """
-    v = core.as_float(as_array(x))
+    v = promotion.as_float(as_array(x))
     if axis is None and ord is None:
         return _of_vectors(v, None, 2, keepdims)
-    axes = core.normalized_axes(axis, v.ndim)
+    axes = primitives.normalized_axes(axis, v.ndim)
     if len(axes) == 1:
         return _of_vectors(v, axes, 2 if ord is None else ord, keepdims)
     if len(axes) != 2:
         raise ShapeError(f"norm: {v.node.type} over the axes {axis} is of neither vectors nor matrices.")
-    given = axes if axis is None else [core.normalized_axis(n, v.ndim) for n in _both(axis)]
+    given = axes if axis is None else [primitives.normalized_axis(n, v.ndim) for n in _both(axis)]
     return _of_matrices(v, (given[0], given[1]), "fro" if ord is None else ord, keepdims)
 
 
@@ -404,13 +406,13 @@ def _both(axis: Axes) -> Sequence[int]:
 @recorded(np.linalg.vector_norm)
 def vector_norm(x: Any, /, *, axis: Axes = None, keepdims: bool = False, ord: Any = 2) -> Array:
     """The norm of vectors along axes, or of all elements."""
-    return _of_vectors(core.as_float(as_array(x)), axis, ord, keepdims)
+    return _of_vectors(promotion.as_float(as_array(x)), axis, ord, keepdims)
 
 
 @recorded(np.linalg.matrix_norm)
 def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Array:
     """The norm of matrices, the last two axes."""
-    m = core.as_float(as_array(x))
+    m = promotion.as_float(as_array(x))
     return _of_matrices(m, (m.ndim - 2, m.ndim - 1), ord, keepdims)
 
 
@@ -418,49 +420,49 @@ def _of_vectors(x: Array, axis: Axes, order: Any, keepdims: bool) -> Array:
     if isinstance(order, str):
         raise OptionError(f"norm: the order {order!r} is not one of vectors.")
     if order == 2:
-        return core.root(core.total(x * x, axis, keepdims))
+        return primitives.root(arithmetic.total(x * x, axis, keepdims))
     size: Array = ew.absolute(x)
     if order in (math.inf, -math.inf):
-        return core.extreme(size, "max" if order > 0 else "min", axis, keepdims)
+        return arithmetic.extreme(size, "max" if order > 0 else "min", axis, keepdims)
     if order == 0:
-        return core.total(core.astype(x != 0, x.dtype), axis, keepdims)
+        return arithmetic.total(primitives.astype(x != 0, x.dtype), axis, keepdims)
     if order == 1:
-        return core.total(size, axis, keepdims)
+        return arithmetic.total(size, axis, keepdims)
     order = float(order)
     if order < 1:  # the slope of |x|ⁿ at 0 is infinite
         nothing = size == 0
         powers = ew.where(nothing, 0.0 if order > 0 else math.inf, ew.where(nothing, 1.0, size) ** order)
     else:
         powers = size**order
-    summed = core.total(powers, axis, keepdims)
+    summed = arithmetic.total(powers, axis, keepdims)
     nothing = summed == 0
     return ew.where(nothing, summed, ew.where(nothing, 1.0, summed) ** (1 / order))
 
 
 def _of_matrices(x: Array, axes: tuple[int, int], order: Any, keepdims: bool) -> Array:
     if order == "fro":
-        return core.root(core.total(x * x, axes, keepdims))
+        return primitives.root(arithmetic.total(x * x, axes, keepdims))
     if order not in ("nuc", 1, -1, 2, -2, math.inf, -math.inf):
         raise OptionError(
             f"norm of matrices does not take the order {order!r}.", cure="'fro', 'nuc', 1, -1, 2, -2, inf, -inf"
         )
     found = _by_singular_values(x, axes, order) if order in ("nuc", 2, -2) else _by_sums(x, axes, order)
     kept = [1 if n in axes else extent for n, extent in enumerate(x.shape)]
-    return core.reshape(found, kept if keepdims else [extent for n, extent in enumerate(kept) if n not in axes])
+    return primitives.reshape(found, kept if keepdims else [extent for n, extent in enumerate(kept) if n not in axes])
 
 
 def _by_sums(x: Array, axes: tuple[int, int], order: float) -> Array:
     rows, columns = axes if abs(order) == 1 else axes[::-1]
-    summed = core.total(ew.absolute(x), rows, True)
-    return core.extreme(summed, "max" if order > 0 else "min", columns, True)
+    summed = arithmetic.total(ew.absolute(x), rows, True)
+    return arithmetic.extreme(summed, "max" if order > 0 else "min", columns, True)
 
 
 def _by_singular_values(x: Array, axes: tuple[int, int], order: Any) -> Array:
     others = [n for n in range(x.ndim) if n not in axes]
-    values = ew.absolute(svdvals(core.transpose(x, (*others, *axes))))  # of which the derivative at 0 is 0
+    values = ew.absolute(svdvals(primitives.transpose(x, (*others, *axes))))  # of which the derivative at 0 is 0
     if order == "nuc" or (order == 2 and not values.shape[-1]):
-        return core.total(values, -1)
-    return core.extreme(values, "max" if order == 2 else "min", -1, False)
+        return arithmetic.total(values, -1)
+    return arithmetic.extreme(values, "max" if order == 2 else "min", -1, False)
 
 
 # what is elsewhere too
@@ -469,7 +471,7 @@ def _by_singular_values(x: Array, axes: tuple[int, int], order: Any) -> Array:
 @recorded(np.linalg.matmul)
 def matmul(x1: Any, x2: Any, /) -> Array:
     """The matrix product `x1 @ x2`."""
-    return core.matmul(x1, x2)
+    return arithmetic.matmul(x1, x2)
 
 
 @recorded(np.linalg.matrix_transpose)
@@ -508,13 +510,13 @@ def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Array:
 @recorded(np.linalg.diagonal)
 def diagonal(x: Any, /, *, offset: int = 0) -> Array:
     """A diagonal of the last two axes."""
-    return core.diagonal(as_array(x), offset, -2, -1)
+    return primitives.diagonal(as_array(x), offset, -2, -1)
 
 
 @recorded(np.linalg.trace)
 def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Array:
     """The sum over a diagonal of the last two axes."""
-    found: Array = red.sum(core.diagonal(as_array(x), offset, -2, -1), -1, dtype)
+    found: Array = red.sum(primitives.diagonal(as_array(x), offset, -2, -1), -1, dtype)
     return found
 
 

@@ -18,9 +18,11 @@ from chainrule.graph.types import Type
 from chainrule.numpy import creation, shaping
 from chainrule.numpy import elementwise as ew
 from chainrule.numpy import reductions as red
-from chainrule.trace import array as core
-from chainrule.trace.array import Array, apply, as_array
+from chainrule.trace import arithmetic, primitives, promotion
+from chainrule.trace.array import Array
 from chainrule.trace.plain import shown
+from chainrule.trace.primitives import apply
+from chainrule.trace.promotion import as_array
 from chainrule.trace.recorded import known, offered, recorded
 
 
@@ -37,9 +39,9 @@ def argsort(
     a: Any, axis: int | None = -1, kind: Any = None, *, stable: bool | None = None, descending: bool = False
 ) -> Array:
     """The positions that put an axis in order (the flattened array if None), equals as they came. No derivative."""
-    x = as_array(a) if axis is not None else core.reshape(as_array(a), -1)
-    along = core.normalized_axis(-1 if axis is None else axis, x.ndim)
-    ordered = core.mirrored(_with_nan_first(x)) if descending else x
+    x = as_array(a) if axis is not None else primitives.reshape(as_array(a), -1)
+    along = primitives.normalized_axis(-1 if axis is None else axis, x.ndim)
+    ordered = primitives.mirrored(_with_nan_first(x)) if descending else x
     return apply(ops.ARGSORT, ordered.node, attributes=(along,))
 
 
@@ -63,7 +65,7 @@ def sort(
     a: Any, axis: int | None = -1, kind: Any = None, *, stable: bool | None = None, descending: bool = False
 ) -> Array:
     """The elements of an axis in order (of the flattened array if None); each passes its derivative to where it was."""
-    x = as_array(a) if axis is not None else core.reshape(as_array(a), -1)
+    x = as_array(a) if axis is not None else primitives.reshape(as_array(a), -1)
     along = -1 if axis is None else axis
     return take_along_axis(x, argsort(x, along, descending=descending), along)
 
@@ -94,7 +96,7 @@ def argpartition(a: Any, kth: Any, axis: int | None = -1, kind: Any = None) -> A
 
 def _with_places(a: Any, kth: Any, axis: int | None) -> Array:
     x = as_array(a)
-    extent = x.size if axis is None else x.shape[core.normalized_axis(axis, x.ndim)]
+    extent = x.size if axis is None else x.shape[primitives.normalized_axis(axis, x.ndim)]
     places = np.asarray(known("partition", kth))
     if ((places < -extent) | (places >= extent)).any():
         raise OptionError(f"partition: the place {kth} is outside an axis of {extent} elements.")
@@ -104,8 +106,8 @@ def _with_places(a: Any, kth: Any, axis: int | None) -> Array:
 @recorded(np.take)
 def take(a: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") -> Array:
     """Elements, or slices along an axis, by integer index."""
-    x = as_array(a) if axis is not None else core.reshape(as_array(a), -1)
-    along = core.normalized_axis(axis or 0, x.ndim)
+    x = as_array(a) if axis is not None else primitives.reshape(as_array(a), -1)
+    along = primitives.normalized_axis(axis or 0, x.ndim)
     index = as_array(indices)
     if mode == "wrap":
         index = ew.remainder(index, x.shape[along])
@@ -115,7 +117,7 @@ def take(a: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") 
         one_of("take: mode", mode, ("raise", "wrap", "clip"))
     if has_value(index.node) and index.ndim == 0:
         return x[(*(slice(None),) * along, int(index))]
-    return core.taken(x, index, along)
+    return arithmetic.taken(x, index, along)
 
 
 @recorded(np.take_along_axis)
@@ -123,14 +125,14 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Array:
     """At each place the element along an axis that an index there names."""
     x, index = as_array(arr), as_array(indices)
     if axis is None:
-        return core.reshape(x, -1)[index]
-    along = core.normalized_axis(axis, x.ndim)
+        return primitives.reshape(x, -1)[index]
+    along = primitives.normalized_axis(axis, x.ndim)
     if index.ndim != x.ndim:
         raise ShapeError(f"take_along_axis: {index.node.type} must have as many axes as {x.node.type}.")
     shape = [1 if n == along else extent for n, extent in enumerate(x.shape)]
-    others = core.broadcast_shape("take_along_axis", np.empty(shape, bool), index[_first(along)])
-    x = core.broadcast(x, tuple(x.shape[n] if n == along else extent for n, extent in enumerate(others)))
-    index = core.broadcast(index, tuple(index.shape[n] if n == along else e for n, e in enumerate(others)))
+    others = promotion.broadcast_shape("take_along_axis", np.empty(shape, bool), index[_first(along)])
+    x = primitives.broadcast(x, tuple(x.shape[n] if n == along else extent for n, extent in enumerate(others)))
+    index = primitives.broadcast(index, tuple(index.shape[n] if n == along else e for n, e in enumerate(others)))
     places = [index if n == along else _place(index, n) for n in range(x.ndim)]
     return x[tuple(places)] if x.ndim > 1 else x[index]
 
@@ -151,13 +153,13 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Arra
     if ordered.ndim != 1:
         raise ShapeError(f"searchsorted needs a vector in order, not {ordered.node.type}.")
     x, values = (ordered if sorter is None else ordered[sorter]), as_array(v)
-    dtype = core.common_dtype([x, values])
-    x, values = core.astype(x, dtype), core.reshape(core.astype(values, dtype), (*values.shape, 1))
+    dtype = promotion.common_dtype([x, values])
+    x, values = primitives.astype(x, dtype), primitives.reshape(primitives.astype(values, dtype), (*values.shape, 1))
     before = x < values if side == "left" else x <= values
     if values.node.type.is_float:  # nan is the largest
         unknown = ew.isnan(values)
         before = before | (unknown & ~ew.isnan(x) if side == "left" else unknown)
-    return core.total(before, -1)
+    return arithmetic.total(before, -1)
 
 
 @recorded(np.digitize)
@@ -184,10 +186,10 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Array:
     index = as_array(x)
     if index.ndim != 1 or index.dtype.kind == "f":
         raise ShapeError(f"bincount needs a vector of integers, not {index.node.type}.")
-    index = core.astype(index, np.int64)
+    index = primitives.astype(index, np.int64)
     length = _bins(index, minlength)
     inside = (index >= 0) & (index < length)
-    each = core.astype(inside, np.int64) if weights is None else _each_weight(index, inside, weights)
+    each = primitives.astype(inside, np.int64) if weights is None else _each_weight(index, inside, weights)
     return _added_up(each, ew.where(inside, index, 0), length)
 
 
@@ -202,7 +204,7 @@ def _bins(index: Array, minlength: Any) -> int:
 
 
 def _each_weight(index: Array, inside: Array, weights: Any) -> Array:
-    given = core.astype(as_array(weights), np.float64)
+    given = primitives.astype(as_array(weights), np.float64)
     if given.shape != index.shape:
         raise ShapeError(f"bincount: weights {given.node.type} for {index.node.type}.")
     return ew.where(inside, given, 0.0)
@@ -218,15 +220,15 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
     """The edges of so many bins, equally wide, over a range, which is that of `a` unless told; or the edges given."""
     if isinstance(bins, str):
         raise OptionError(f"a histogram of a traced array does not choose its bins by {bins!r}.", cure="Give a number.")
-    x, edges = core.reshape(as_array(a), -1), as_array(bins)
+    x, edges = primitives.reshape(as_array(a), -1), as_array(bins)
     if edges.ndim == 1:
         return edges
     low, high = range if range is not None else (x.min(), x.max()) if x.size else (0.0, 1.0)
-    low, high = core.promoted(*core.as_floats(low, high))
+    low, high = promotion.promoted(*promotion.as_floats(low, high))
     apart = ew.where(low == high, 0.5, 0.0)
-    dtype = core.common_dtype([low, high, core.as_float(x)])
+    dtype = promotion.common_dtype([low, high, promotion.as_float(x)])
     found: Any = creation.linspace(low - apart, high + apart, int(known("histogram", edges)) + 1)
-    return core.astype(found, dtype)
+    return primitives.astype(found, dtype)
 
 
 @recorded(np.histogram)
@@ -237,25 +239,25 @@ def histogram(
 
     With `density` the integral over the bins is 1. Counts have the derivative 0, weights and widths have theirs.
     """
-    x = core.reshape(as_array(a), -1)
+    x = primitives.reshape(as_array(a), -1)
     edges = histogram_bin_edges(x, bins, range)
     bin_ = ew.where(x == edges[-1], edges.size - 2, searchsorted(edges, x, "right") - 1)
     inside = (bin_ >= 0) & (bin_ < edges.size - 1)
-    each = core.astype(inside, np.int64)
+    each = primitives.astype(inside, np.int64)
     if weights is not None:
         w = as_array(weights)
         if w.size != x.size:
             raise ShapeError(f"histogram: weights {w.node.type} for {as_array(a).node.type}.")
-        each = ew.where(inside, core.reshape(w, -1), Array(full(0, w.node.type.with_shape(inside.shape))))
+        each = ew.where(inside, primitives.reshape(w, -1), Array(full(0, w.node.type.with_shape(inside.shape))))
     counts = _added_up(each, ew.where(inside, bin_, 0), edges.size - 1)
-    return (counts / red.diff(edges) / core.total(counts) if density else counts), edges
+    return (counts / red.diff(edges) / arithmetic.total(counts) if density else counts), edges
 
 
 @recorded(np.interp)
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Array:
     """The straight lines through points `(xp, fp)`, `xp` in order, at `x`; outside the first and the last value."""
-    points, heights = (core.as_float(as_array(a)) for a in (xp, fp))
-    places = core.as_float(as_array(x))
+    points, heights = (promotion.as_float(as_array(a)) for a in (xp, fp))
+    places = promotion.as_float(as_array(x))
     after = ew.clip(searchsorted(points, places, "right"), 1, max(points.size - 1, 1))
     lower, upper = after - 1, ew.minimum(after, points.size - 1)
     start, end = points[lower], points[upper]
@@ -271,7 +273,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Arr
 @recorded(np.convolve)
 def convolve(a: Any, v: Any, mode: str = "full") -> Array:
     """`out[n] = Σ a[m] · v[n − m]`: where they meet at all, as long as the longer (`same`), or wholly (`valid`)."""
-    x, y = core.promoted_dtype(a, v)
+    x, y = promotion.promoted_dtype(a, v)
     x, y = (x, y) if x.size >= y.size else (y, x)
     return _slid(x, y[::-1], mode)
 
@@ -279,7 +281,7 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Array:
 @recorded(np.correlate)
 def correlate(a: Any, v: Any, mode: str = "valid") -> Array:
     """`out[n] = Σ a[n + m] · v[m]`."""
-    x, y = core.promoted_dtype(a, v)
+    x, y = promotion.promoted_dtype(a, v)
     return _slid(x, y, mode) if x.size >= y.size else _slid(y, x, mode)[::-1]
 
 
@@ -294,7 +296,7 @@ def _slid(x: Array, weights: Array, mode: str) -> Array:
     ]
     wide = shaping.pad(x, (low, high))
     windows = np.arange(wide.size - margin)[:, None] + np.arange(weights.size)
-    return core.matmul(wide[windows], weights)
+    return arithmetic.matmul(wide[windows], weights)
 
 
 if not TYPE_CHECKING:  # to which every function here is public

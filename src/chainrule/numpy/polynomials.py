@@ -12,9 +12,10 @@ from chainrule.errors import OptionError, ShapeError
 from chainrule.graph.interpret import has_value
 from chainrule.numpy import creation, linalg, ordering, shaping
 from chainrule.numpy import elementwise as ew
-from chainrule.trace import array as core
-from chainrule.trace.array import Array, as_array
+from chainrule.trace import arithmetic, primitives, promotion
+from chainrule.trace.array import Array
 from chainrule.trace.plain import shown
+from chainrule.trace.promotion import as_array
 from chainrule.trace.recorded import known, offered, recorded
 
 
@@ -54,15 +55,15 @@ def polydiv(u: Any, v: Any) -> tuple[Array, Array]:
 
     Where values are known, the rest begins with its first coefficient that is not 0 to rounding, as in NumPy.
     """
-    rest, divisor = (core.as_float(shaping.atleast_1d(as_array(x))) for x in (u, v))
-    rest, divisor = core.promoted_dtype(rest, divisor)
+    rest, divisor = (promotion.as_float(shaping.atleast_1d(as_array(x))) for x in (u, v))
+    rest, divisor = promotion.promoted_dtype(rest, divisor)
     steps, found = max(rest.size - divisor.size + 1, 0), []
     for _ in range(steps):
         found.append(rest[:1] / divisor[:1])
         changed = rest[: divisor.size] - found[-1] * divisor
-        rest = core.concatenated([changed[1:], rest[divisor.size :]], 0)
+        rest = primitives.concatenated([changed[1:], rest[divisor.size :]], 0)
     zero = creation.zeros_like(divisor[:1])
-    quotient, rest = core.concatenated(found or [zero], 0), rest if rest.size else zero
+    quotient, rest = primitives.concatenated(found or [zero], 0), rest if rest.size else zero
     while len(rest) > 1 and has_value(rest.node) and np.allclose(shown(rest.node)[0], 0, rtol=1e-14):
         rest = rest[1:]
     return quotient, rest
@@ -71,7 +72,7 @@ def polydiv(u: Any, v: Any) -> tuple[Array, Array]:
 @recorded(np.poly)
 def poly(seq_of_zeros: Any) -> Array:
     """The coefficients of the polynomial with these zeros, a vector of real numbers; the highest is 1."""
-    zeros = core.as_float(as_array(seq_of_zeros))
+    zeros = promotion.as_float(as_array(seq_of_zeros))
     if zeros.ndim != 1:
         raise ShapeError(f"poly needs a vector of zeros, not {zeros.node.type}.")
     found = creation.ones_like(zeros, shape=1)
@@ -123,7 +124,7 @@ def _order(name: str, m: Any) -> int:
 def _constants(k: Any, times: int) -> Sequence[Any]:
     given = as_array(0.0 if k is None else k)
     if given.size == 1:
-        return [core.reshape(given, ())] * times
+        return [primitives.reshape(given, ())] * times
     if given.ndim != 1 or given.size < times:
         raise ShapeError(f"polyint: {given.node.type} are no constants for {times} integrals.")
     return list(given[:times])
@@ -135,23 +136,23 @@ def polyfit(x: Any, y: Any, deg: Any, rcond: Any = None, full: bool = False, w: 
 
     With `full` also what `linalg.lstsq` says, and `rcond`. The derivative by all arguments is that of the solution.
     """
-    points, heights = (core.as_float(as_array(a)) for a in (x, y))
+    points, heights = (promotion.as_float(as_array(a)) for a in (x, y))
     if points.ndim != 1 or heights.ndim not in (1, 2) or len(heights) != len(points) or not points.size:
         raise ShapeError(f"polyfit: {points.node.type} and {heights.node.type} are no points.")
     powers: Any = creation.vander(points, _order("polyfit", deg) + 1)
     if w is not None:
         weights = _weights(w, points)
-        powers = powers * core.reshape(weights, (-1, 1))
-        heights = heights * core.reshape(weights, (-1, *(1,) * (heights.ndim - 1)))
+        powers = powers * primitives.reshape(weights, (-1, 1))
+        heights = heights * primitives.reshape(weights, (-1, *(1,) * (heights.ndim - 1)))
     cutoff = points.size * float(np.finfo(points.dtype).eps) if rcond is None else rcond
-    scale = ew.sqrt(core.total(powers * powers, 0))
+    scale = ew.sqrt(arithmetic.total(powers * powers, 0))
     solution, *told = linalg.lstsq(powers / scale, heights, cutoff)
-    found = core.transpose(core.transpose(solution) / scale)
+    found = primitives.transpose(primitives.transpose(solution) / scale)
     return (found, *told, cutoff) if full else found
 
 
 def _weights(w: Any, points: Array) -> Array:
-    found = core.as_float(as_array(w))
+    found = promotion.as_float(as_array(w))
     if found.shape != points.shape:
         raise ShapeError(f"polyfit: weights {found.node.type} for {points.node.type}.")
     return found

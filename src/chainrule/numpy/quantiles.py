@@ -14,8 +14,9 @@ from chainrule.errors import OptionError, ShapeError
 from chainrule.graph import ops
 from chainrule.numpy import elementwise as ew
 from chainrule.numpy.ordering import sort, take_along_axis
-from chainrule.trace import array as core
-from chainrule.trace.array import Array, as_array
+from chainrule.trace import arithmetic, primitives, promotion
+from chainrule.trace.array import Array
+from chainrule.trace.promotion import as_array
 from chainrule.trace.recorded import Function, constant, offered, recorded
 
 
@@ -83,21 +84,21 @@ _OF_ELEMENTS = ("inverted_cdf", "closest_observation", "lower", "higher", "neare
 def _quantile(between: Function, a: Any, q: Any, axis: Any, method: str, keepdims: bool) -> Array:
     place = _METHODS[one_of("method", method, _METHODS)]
     x, shares = as_array(a), np.asarray(constant("quantile's q", q), np.float64)
-    x = x if method in _OF_ELEMENTS else core.as_float(x)
+    x = x if method in _OF_ELEMENTS else promotion.as_float(x)
     exact = method in _OF_ELEMENTS or isinstance(q, float | int)  # otherwise q has a dtype of its own
     dtype = x.dtype if exact else np.result_type(x.dtype, np.asarray(q).dtype)
     if shares.size and (shares.min() < 0 or shares.max() > 1):
         raise OptionError(f"quantiles lie between 0 and 1, not {shares}.")
-    axes = core.normalized_axes(axis, x.ndim)
+    axes = primitives.normalized_axes(axis, x.ndim)
     kept = [n for n in range(x.ndim) if n not in axes]
-    rows = core.reshape(core.transpose(x, (*axes, *kept)), (-1, *(x.shape[n] for n in kept)))
+    rows = primitives.reshape(primitives.transpose(x, (*axes, *kept)), (-1, *(x.shape[n] for n in kept)))
     if not len(rows):
         raise ShapeError("a quantile of no elements is not defined.")
     found = between(rows, shares, place, dtype)
     extents = (
         [1 if n in axes else extent for n, extent in enumerate(x.shape)] if keepdims else found.shape[shares.ndim :]
     )
-    return core.reshape(found, (*shares.shape, *extents))
+    return primitives.reshape(found, (*shares.shape, *extents))
 
 
 def _of_all(rows: Array, shares: np.ndarray[Any, Any], place: Places, dtype: Any) -> Array:
@@ -106,29 +107,30 @@ def _of_all(rows: Array, shares: np.ndarray[Any, Any], place: Places, dtype: Any
     lower = np.floor(places).astype(np.int64)
     upper = np.minimum(lower + 1, len(rows) - 1)
     ordered = sort(rows, 0)
-    found = core.taken(ordered, lower, 0)
+    found = arithmetic.taken(ordered, lower, 0)
     if not rows.node.type.is_float:
         return found
-    weight = core.astype(as_array((places - lower).reshape(shares.shape + (1,) * (rows.ndim - 1))), dtype)
-    found = _between(found, core.taken(ordered, upper, 0), weight)
-    return ew.where(core.reduced(ops.SUM, ew.isnan(rows), 0, False), math.nan, found)
+    weight = primitives.astype(as_array((places - lower).reshape(shares.shape + (1,) * (rows.ndim - 1))), dtype)
+    found = _between(found, arithmetic.taken(ordered, upper, 0), weight)
+    return ew.where(primitives.reduced(ops.SUM, ew.isnan(rows), 0, False), math.nan, found)
 
 
 def _of_numbers(rows: Array, shares: np.ndarray[Any, Any], place: Places, dtype: Any) -> Array:
     """The same among what is a number, which in order comes before what is not."""
     if not rows.node.type.is_float:
         return _of_all(rows, shares, place, dtype)
-    count = core.astype(core.total(~ew.isnan(rows), 0, True), np.float64)
+    count = primitives.astype(arithmetic.total(~ew.isnan(rows), 0, True), np.float64)
     last = ew.maximum(count - 1, 0.0)
     places = place(count, as_array(shares.reshape((-1,) + (1,) * (rows.ndim - 1))))
-    places = core.broadcast(ew.clip(places, 0.0, last), (shares.size, *rows.shape[1:]))
+    places = primitives.broadcast(ew.clip(places, 0.0, last), (shares.size, *rows.shape[1:]))
     lower = ew.floor(places)
     ordered = sort(rows, 0)
     first, second = (
-        take_along_axis(ordered, core.astype(index, np.int64), 0) for index in (lower, ew.minimum(lower + 1, last))
+        take_along_axis(ordered, primitives.astype(index, np.int64), 0)
+        for index in (lower, ew.minimum(lower + 1, last))
     )
-    found = _between(first, second, core.astype(places - lower, dtype))
-    return core.reshape(found, shares.shape + rows.shape[1:])
+    found = _between(first, second, primitives.astype(places - lower, dtype))
+    return primitives.reshape(found, shares.shape + rows.shape[1:])
 
 
 def _between(first: Array, last: Array, weight: Array) -> Array:

@@ -16,9 +16,11 @@ from chainrule.graph.interpret import has_value
 from chainrule.graph.node import full
 from chainrule.graph.types import Type
 from chainrule.numpy import elementwise as ew
-from chainrule.trace import array as core
-from chainrule.trace.array import Array, apply, as_array
+from chainrule.trace import arithmetic, primitives, promotion
+from chainrule.trace.array import Array
 from chainrule.trace.plain import shown
+from chainrule.trace.primitives import apply
+from chainrule.trace.promotion import as_array
 from chainrule.trace.recorded import Function, is_traced, named, offered, recorded, through_arrays
 
 Axes = int | Sequence[int] | None
@@ -27,19 +29,19 @@ Axes = int | Sequence[int] | None
 def _counted(x: Array, dtype: Any) -> Array:
     """What is summed or multiplied: as `dtype`; else booleans and small integers in 64 bits."""
     if dtype is not None:
-        return core.astype(x, dtype)
+        return primitives.astype(x, dtype)
     wide = {"b": np.int64, "i": np.int64, "u": np.uint64}.get(x.dtype.kind)
-    return core.astype(x, wide) if wide else x
+    return primitives.astype(x, wide) if wide else x
 
 
 def _count(x: Array, axis: Axes) -> int:
-    return math.prod(x.shape[a] for a in core.normalized_axes(axis, x.ndim))
+    return math.prod(x.shape[a] for a in primitives.normalized_axes(axis, x.ndim))
 
 
 def _kept(reduced: Array, x: Array, axis: Axes, keepdims: bool) -> Array:
     """The result with axes of size one where the reduced ones were."""
-    axes = core.normalized_axes(axis, x.ndim)
-    return core.reshape(reduced, [1 if a in axes else n for a, n in enumerate(x.shape)]) if keepdims else reduced
+    axes = primitives.normalized_axes(axis, x.ndim)
+    return primitives.reshape(reduced, [1 if a in axes else n for a, n in enumerate(x.shape)]) if keepdims else reduced
 
 
 def _only_where(x: Array, where: Any, otherwise: float) -> Array:
@@ -47,7 +49,7 @@ def _only_where(x: Array, where: Any, otherwise: float) -> Array:
 
 
 def _with_initial(found: Array, initial: Any, combine: Function) -> Array:
-    return found if initial is None else core.astype(combine(found, initial), found.dtype)
+    return found if initial is None else primitives.astype(combine(found, initial), found.dtype)
 
 
 @recorded(np.sum)
@@ -56,7 +58,7 @@ def sum(
 ) -> Array:
     """The sum over axes."""
     x = _only_where(_counted(as_array(a), dtype), where, 0)
-    return _with_initial(core.reduced(ops.SUM, x, axis, bool(keepdims)), initial, ew.add)
+    return _with_initial(primitives.reduced(ops.SUM, x, axis, bool(keepdims)), initial, ew.add)
 
 
 @recorded(np.prod)
@@ -66,25 +68,27 @@ def prod(
     """The product over axes: its derivative by one element is the product of the others, zeros among them or not."""
     x = _only_where(_counted(as_array(a), dtype), where, 1)
     return _with_initial(
-        _kept(core.product_of_rows(_axes_first(x, axis)), x, axis, bool(keepdims)), initial, ew.multiply
+        _kept(arithmetic.product_of_rows(_axes_first(x, axis)), x, axis, bool(keepdims)), initial, ew.multiply
     )
 
 
 def _axes_first(x: Array, axis: Axes) -> Array:
     """The axes as one, before the others."""
-    axes = core.normalized_axes(axis, x.ndim)
+    axes = primitives.normalized_axes(axis, x.ndim)
     others = [a for a in range(x.ndim) if a not in axes]
-    return core.reshape(core.transpose(x, (*axes, *others)), [_count(x, axes), *(x.shape[a] for a in others)])
+    return primitives.reshape(
+        primitives.transpose(x, (*axes, *others)), [_count(x, axes), *(x.shape[a] for a in others)]
+    )
 
 
 @recorded(np.mean)
 def mean(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, where: Any = None) -> Array:
     """The mean over axes."""
-    x = core.as_float(as_array(a)) if dtype is None else core.astype(as_array(a), dtype)
+    x = promotion.as_float(as_array(a)) if dtype is None else primitives.astype(as_array(a), dtype)
     if where is None or where is True:
-        return core.mean(x, axis, bool(keepdims))
-    chosen = core.astype(core.broadcast(as_array(where), x.shape), x.dtype)
-    return sum(x, axis, keepdims=keepdims, where=where) / core.total(chosen, axis, bool(keepdims))
+        return arithmetic.mean(x, axis, bool(keepdims))
+    chosen = primitives.astype(primitives.broadcast(as_array(where), x.shape), x.dtype)
+    return sum(x, axis, keepdims=keepdims, where=where) / arithmetic.total(chosen, axis, bool(keepdims))
 
 
 _mean = mean
@@ -96,14 +100,14 @@ def var(
     mean: Any = None, correction: Any = None,
 ) -> Array:  # fmt: skip
     """The mean squared distance from the mean, `Σ (x − mean)² / (n − ddof)`; `mean` may be given, with kept axes."""
-    x = core.as_float(as_array(a)) if dtype is None else core.astype(as_array(a), dtype)
+    x = promotion.as_float(as_array(a)) if dtype is None else primitives.astype(as_array(a), dtype)
     less = ddof if correction is None else correction
     centred = x - (_mean(x, axis, keepdims=True, where=where) if mean is None else mean)
-    summed = core.total(_only_where(centred * centred, where, 0), axis, bool(keepdims))
+    summed = arithmetic.total(_only_where(centred * centred, where, 0), axis, bool(keepdims))
     if where is None or where is True:
         return summed / float(builtins.max(_count(x, axis) - less, 0))
-    chosen = core.astype(core.broadcast(as_array(where), x.shape), x.dtype)
-    return summed / ew.maximum(core.total(chosen, axis, bool(keepdims)) - less, 0.0)
+    chosen = primitives.astype(primitives.broadcast(as_array(where), x.shape), x.dtype)
+    return summed / ew.maximum(arithmetic.total(chosen, axis, bool(keepdims)) - less, 0.0)
 
 
 @recorded(np.std)
@@ -113,7 +117,7 @@ def std(
 ) -> Array:  # fmt: skip
     """The square root of the variance; where that is 0, so is its derivative."""
     found = var(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=where, mean=mean, correction=correction)
-    return core.root(found)
+    return primitives.root(found)
 
 
 def _extreme(plain: Function, method: str, combine: Function, neutral: str, doc: str) -> Function:
@@ -122,12 +126,12 @@ def _extreme(plain: Function, method: str, combine: Function, neutral: str, doc:
         if where is not None and where is not True and initial is None:
             raise OptionError(f"{method} over some elements needs a number to start from.", cure="Give `initial`.")
         if initial is not None:
-            start = core.astype(as_array(initial), x.dtype)
+            start = primitives.astype(as_array(initial), x.dtype)
             x = x if where is None or where is True else ew.where(where, x, start)
             if not _count(x, axis):
-                kept = tuple(a for a in range(x.ndim) if a not in core.normalized_axes(axis, x.ndim))
-                return _kept(core.broadcast(start, tuple(x.shape[a] for a in kept)), x, axis, bool(keepdims))
-        return _with_initial(core.extreme(x, method, axis, bool(keepdims)), initial, combine)
+                kept = tuple(a for a in range(x.ndim) if a not in primitives.normalized_axes(axis, x.ndim))
+                return _kept(primitives.broadcast(start, tuple(x.shape[a] for a in kept)), x, axis, bool(keepdims))
+        return _with_initial(arithmetic.extreme(x, method, axis, bool(keepdims)), initial, combine)
 
     return recorded(plain)(named(plain.__name__, record, doc))
 
@@ -150,41 +154,43 @@ def ptp(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
 @recorded(np.any)
 def any(a: Any, axis: Any = None, *, keepdims: bool = False, where: Any = None) -> Array:
     """Whether any element over axes is true, or not zero."""
-    return core.reduced(ops.SUM, _only_where(core.astype(as_array(a), bool), where, False), axis, bool(keepdims))
+    return primitives.reduced(
+        ops.SUM, _only_where(primitives.astype(as_array(a), bool), where, False), axis, bool(keepdims)
+    )
 
 
 @recorded(np.all)
 def all(a: Any, axis: Any = None, *, keepdims: bool = False, where: Any = None) -> Array:
     """Whether all elements over axes are true, or not zero."""
-    return core.every(_only_where(core.astype(as_array(a), bool), where, True), axis, bool(keepdims))
+    return arithmetic.every(_only_where(primitives.astype(as_array(a), bool), where, True), axis, bool(keepdims))
 
 
 @recorded(np.count_nonzero)
 def count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
     """How many elements over axes are true, or not zero."""
-    return core.total(core.astype(as_array(a), bool), axis, bool(keepdims))
+    return arithmetic.total(primitives.astype(as_array(a), bool), axis, bool(keepdims))
 
 
 @recorded(np.argmax)
 def argmax(a: Any, axis: int | None = None, *, keepdims: bool = False) -> Array:
     """The position of the first largest element along an axis (of the flattened array if None). No derivative."""
     x = as_array(a)
-    found = _first_largest(x if axis is not None else core.reshape(x, -1), 0 if axis is None else axis)
+    found = _first_largest(x if axis is not None else primitives.reshape(x, -1), 0 if axis is None else axis)
     return _kept(found, x, axis, bool(keepdims))
 
 
 def _first_largest(x: Array, axis: int) -> Array:
-    along, extent = core.normalized_axis(axis, x.ndim), x.shape[axis]
+    along, extent = primitives.normalized_axis(axis, x.ndim), x.shape[axis]
     positions = apply(ops.IOTA, attributes=(along, Type(x.shape, np.dtype(np.int64))))
-    largest = core.reduced(ops.MAX, x, along, True)
+    largest = primitives.reduced(ops.MAX, x, along, True)
     found = (x == largest) | (x != x)  # nan counts as the largest, as in NumPy, and equals nothing
-    return core.extreme(ew.where(found, positions, extent - 1), "min", along, False)
+    return arithmetic.extreme(ew.where(found, positions, extent - 1), "min", along, False)
 
 
 @recorded(np.argmin)
 def argmin(a: Any, axis: int | None = None, *, keepdims: bool = False) -> Array:
     """The position of the first smallest element along an axis. No derivative."""
-    return argmax(core.mirrored(as_array(a)), axis, keepdims=keepdims)
+    return argmax(primitives.mirrored(as_array(a)), axis, keepdims=keepdims)
 
 
 @through_arrays
@@ -195,13 +201,13 @@ def logsumexp(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
     >>> float(np.logsumexp([1000.0, 1000.0]))
     1000.6931471805599
     """
-    x = core.as_float(as_array(a))
+    x = promotion.as_float(as_array(a))
     if not _count(x, axis):
         return ew.log(sum(x, axis, keepdims=keepdims))
-    largest = apply(ops.STOP_GRADIENT, core.reduced(ops.MAX, x, axis, True).node)
+    largest = apply(ops.STOP_GRADIENT, primitives.reduced(ops.MAX, x, axis, True).node)
     centre = ew.where(ew.isfinite(largest), largest, Array(full(0, largest.node.type)))
-    summed = ew.log(core.total(ew.exp(x - centre), axis, True)) + centre
-    return core.reshape(summed, _kept(core.reduced(ops.MAX, x, axis, False), x, axis, bool(keepdims)).shape)
+    summed = ew.log(arithmetic.total(ew.exp(x - centre), axis, True)) + centre
+    return primitives.reshape(summed, _kept(primitives.reduced(ops.MAX, x, axis, False), x, axis, bool(keepdims)).shape)
 
 
 @recorded(np.average)
@@ -209,14 +215,14 @@ def average(
     a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False
 ) -> Array | tuple[Array, Array]:
     """The mean over axes, each element counted with its weight."""
-    x = core.as_float(as_array(a))
+    x = promotion.as_float(as_array(a))
     if weights is None:
-        found = core.mean(x, axis, bool(keepdims))
+        found = arithmetic.mean(x, axis, bool(keepdims))
         total = Array(full(_count(x, axis), found.node.type))
     else:
-        x, w = core.promoted(x, _aligned(as_array(weights), x, axis))
-        total = core.total(w, axis, bool(keepdims))
-        found = core.total(x * w, axis, bool(keepdims)) / total
+        x, w = promotion.promoted(x, _aligned(as_array(weights), x, axis))
+        total = arithmetic.total(w, axis, bool(keepdims))
+        found = arithmetic.total(x * w, axis, bool(keepdims)) / total
     return (found, total) if returned else found
 
 
@@ -224,10 +230,10 @@ def _aligned(weights: Array, x: Array, axis: Axes) -> Array:
     """Weights along the axes alone, put where those are."""
     if weights.shape == x.shape:
         return weights
-    axes = core.normalized_axes(axis, x.ndim)
+    axes = primitives.normalized_axes(axis, x.ndim)
     if axis is None or weights.shape != tuple(x.shape[a] for a in axes):
         raise ShapeError(f"average: weights {weights.node.type} for the axes {axis} of {x.node.type}.")
-    return core.reshape(weights, [n if a in axes else 1 for a, n in enumerate(x.shape)])
+    return primitives.reshape(weights, [n if a in axes else 1 for a, n in enumerate(x.shape)])
 
 
 # without what is not a number
@@ -260,25 +266,25 @@ def nanmin(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
 @recorded(np.nanmean)
 def nanmean(a: Any, axis: Any = None, *, keepdims: bool = False) -> Array:
     """The mean over axes of what is a number."""
-    x = core.as_float(as_array(a))
-    present = core.total(core.astype(~ew.isnan(x), x.dtype), axis, bool(keepdims))
+    x = promotion.as_float(as_array(a))
+    present = arithmetic.total(primitives.astype(~ew.isnan(x), x.dtype), axis, bool(keepdims))
     return nansum(x, axis, keepdims=keepdims) / present
 
 
 @recorded(np.nanvar)
 def nanvar(a: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Array:
     """The variance over axes of what is a number."""
-    x = core.as_float(as_array(a))
-    present = core.total(core.astype(~ew.isnan(x), x.dtype), axis, bool(keepdims))
+    x = promotion.as_float(as_array(a))
+    present = arithmetic.total(primitives.astype(~ew.isnan(x), x.dtype), axis, bool(keepdims))
     centred = _numbers(x - nanmean(x, axis, keepdims=True), 0)
     left = present - ddof
-    return core.total(centred * centred, axis, bool(keepdims)) / ew.where(left > 0, left, math.nan)
+    return arithmetic.total(centred * centred, axis, bool(keepdims)) / ew.where(left > 0, left, math.nan)
 
 
 @recorded(np.nanstd)
 def nanstd(a: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Array:
     """The standard deviation over axes of what is a number."""
-    return core.root(nanvar(a, axis, ddof=ddof, keepdims=keepdims))
+    return primitives.root(nanvar(a, axis, ddof=ddof, keepdims=keepdims))
 
 
 def _numbers(a: Any, otherwise: float) -> Array:
@@ -290,7 +296,7 @@ def _or_nan(found: Array, a: Any, axis: Axes, keepdims: bool) -> Array:
     x = as_array(a)
     if not x.node.type.is_float:
         return found
-    missing = core.every(ew.isnan(x), axis, bool(keepdims))
+    missing = arithmetic.every(ew.isnan(x), axis, bool(keepdims))
     return ew.where(missing, math.nan, found)
 
 
@@ -361,16 +367,16 @@ def _only_axis(x: Any, axis: int | None) -> int:
 def _from_start(found: Array, start: float, axis: int, include_initial: bool) -> Array:
     if not include_initial:
         return found
-    along = core.normalized_axis(axis, found.ndim)
+    along = primitives.normalized_axis(axis, found.ndim)
     shape = tuple(1 if a == along else n for a, n in enumerate(found.shape))
-    return core.concatenated([Array(full(start, found.node.type.with_shape(shape))), found], along)
+    return primitives.concatenated([Array(full(start, found.node.type.with_shape(shape))), found], along)
 
 
 def _running(op: ops.Op, a: Any, axis: int | None, dtype: Any) -> Array:
     """Each element combined with the one 1, then 2, then 4, … places before it."""
     x = _counted(as_array(a), dtype)
-    x = core.reshape(x, -1) if axis is None else x
-    along = core.normalized_axis(axis or 0, x.ndim)
+    x = primitives.reshape(x, -1) if axis is None else x
+    along = primitives.normalized_axis(axis or 0, x.ndim)
     start, step = 0 if op is ops.ADD else 1, 1
     while step < x.shape[along]:
         x = apply(op, x.node, _later(x, step, along, start).node)
@@ -386,19 +392,19 @@ def _later(x: Array, step: int, axis: int, start: float) -> Array:
     if start == 0:
         low = tuple(step if a == axis else 0 for a in range(x.ndim))
         return apply(ops.PAD, earlier.node, attributes=(low, nowhere, nowhere))
-    return core.concatenated([Array(full(start, x.node.type.with_shape(shapes[0]))), earlier], axis)
+    return primitives.concatenated([Array(full(start, x.node.type.with_shape(shapes[0]))), earlier], axis)
 
 
 @recorded(np.diff)
 def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Array:
     """The differences of neighbours along an axis, `n` times over; of booleans, whether they differ."""
     x = as_array(a)
-    along = core.normalized_axis(axis, x.ndim)
+    along = primitives.normalized_axis(axis, x.ndim)
     ends = [_end(x, part, along) for part in (prepend, append)]
     parts = [part for part in (ends[0], x, ends[1]) if part is not None]
     if len(parts) > 1:
-        dtype = core.common_dtype(parts)
-        x = core.concatenated([core.astype(p, dtype) for p in parts], along)
+        dtype = promotion.common_dtype(parts)
+        x = primitives.concatenated([primitives.astype(p, dtype) for p in parts], along)
     front = (slice(None),) * along
     for _ in range(n):
         later, earlier = x[(*front, slice(1, None))], x[(*front, slice(None, -1))]
@@ -411,32 +417,33 @@ def _end(x: Array, part: Any, axis: int) -> Array | None:
         return None
     found = as_array(part)
     shape = tuple(1 if a == axis else n for a, n in enumerate(x.shape))
-    return found if found.ndim else core.broadcast(found, shape)
+    return found if found.ndim else primitives.broadcast(found, shape)
 
 
 @recorded(np.trapezoid)
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Array:
     """The integral of `y` along an axis by trapezoids, between the points `x` or `dx` apart."""
     heights = as_array(y)
-    along = core.normalized_axis(axis, heights.ndim)
+    along = primitives.normalized_axis(axis, heights.ndim)
     widths = dx if x is None else diff(x, axis=axis if np.ndim(x) > 1 else -1)
     if x is not None and np.ndim(x) == 1:
-        widths = core.reshape(widths, [-1 if a == along else 1 for a in range(heights.ndim)])
+        widths = primitives.reshape(widths, [-1 if a == along else 1 for a in range(heights.ndim)])
     front = (slice(None),) * along
     pairs = heights[(*front, slice(1, None))] + heights[(*front, slice(None, -1))]
-    return core.total(widths * pairs / 2.0, along)
+    return arithmetic.total(widths * pairs / 2.0, along)
 
 
 @recorded(np.ediff1d)
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Array:
     """The differences of neighbours among all elements, with more before and after them."""
-    x = core.reshape(as_array(ary), -1)
+    x = primitives.reshape(as_array(ary), -1)
     differences = diff(x)
     ends = [
-        None if end is None else core.astype(core.reshape(as_array(end), -1), x.dtype) for end in (to_begin, to_end)
+        None if end is None else primitives.astype(primitives.reshape(as_array(end), -1), x.dtype)
+        for end in (to_begin, to_end)
     ]
     parts = [part for part in (ends[0], differences, ends[1]) if part is not None]
-    return core.concatenated(parts, 0)
+    return primitives.concatenated(parts, 0)
 
 
 @recorded(np.gradient)
@@ -447,21 +454,21 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Ar
     the slope is that to the only neighbour, with `edge_order=2` that of the nearest parabola.
     """
     edge_order = whole_number("gradient: edge_order", edge_order, 1, 2)
-    x = core.as_float(as_array(f))
+    x = promotion.as_float(as_array(f))
     named = range(x.ndim) if axis is None else [axis] if isinstance(axis, (int, np.integer)) else axis
-    core.normalized_axes(axis, x.ndim)  # each of them once
+    primitives.normalized_axes(axis, x.ndim)  # each of them once
     spacings = list(varargs) or [1.0]
     spacings = spacings * len(named) if len(spacings) == 1 and as_array(spacings[0]).ndim == 0 else spacings
     if len(spacings) != len(named):
         raise OptionError(f"gradient: {len(spacings)} spacings for {len(named)} axes.")
     slopes = tuple(
-        _slopes(x, core.normalized_axis(n, x.ndim), h, edge_order) for n, h in zip(named, spacings, strict=True)
+        _slopes(x, primitives.normalized_axis(n, x.ndim), h, edge_order) for n, h in zip(named, spacings, strict=True)
     )
     return slopes[0] if len(slopes) == 1 else slopes
 
 
 def _slopes(f: Array, axis: int, spacing: Any, edge_order: int) -> Array:
-    rows = core.moved_axis(f, axis, 0)
+    rows = primitives.moved_axis(f, axis, 0)
     if len(rows) < edge_order + 1:
         raise ShapeError(f"gradient: {f.node.type} has fewer than {edge_order + 1} elements along axis {axis}.")
     widths = _widths(rows, spacing)
@@ -471,19 +478,19 @@ def _slopes(f: Array, axis: int, spacing: Any, edge_order: int) -> Array:
     first, last = slopes[:1], slopes[-1:]
     if edge_order == 2:
         first, last = first - widths[:1] * bends[:1], last + widths[-1:] * bends[-1:]
-    found = core.concatenated([core.astype(part, f.dtype) for part in (first, inside, last)], 0)
-    return core.moved_axis(found, 0, axis)
+    found = primitives.concatenated([primitives.astype(part, f.dtype) for part in (first, inside, last)], 0)
+    return primitives.moved_axis(found, 0, axis)
 
 
 def _widths(rows: Array, spacing: Any) -> Array:
     """The distances of neighbouring rows."""
-    given = core.as_float(as_array(spacing))
+    given = promotion.as_float(as_array(spacing))
     shape = (len(rows) - 1, *(1,) * (rows.ndim - 1))
     if given.ndim == 0:
-        return core.broadcast(given if is_traced(spacing) else core.astype(given, rows.dtype), shape)
+        return primitives.broadcast(given if is_traced(spacing) else primitives.astype(given, rows.dtype), shape)
     if given.shape != rows.shape[:1]:
         raise ShapeError(f"gradient: coordinates {given.node.type} for {len(rows)} elements along their axis.")
-    return core.reshape(diff(given), shape)
+    return primitives.reshape(diff(given), shape)
 
 
 @recorded(np.unwrap)
@@ -494,14 +501,14 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * mat
     """
     x = as_array(p)
     steps = diff(x, axis=axis)
-    dtype = core.common_dtype([steps, period])
+    dtype = promotion.common_dtype([steps, period])
     half = period / 2 if dtype.kind == "f" else period // 2
     turns = ew.floor_divide(steps + half, period)
     upward = (steps > 0) & (steps + half == turns * period) & ((period % 2 == 0) | (dtype.kind == "f"))
-    turns = turns - core.astype(upward, turns.dtype)
+    turns = turns - primitives.astype(upward, turns.dtype)
     small = ew.absolute(steps) < (half if discont is None else discont)
     added = ew.where(small, Array(full(0, turns.node.type)), turns) * period
-    return core.astype(x, dtype) - _from_start(cumsum(added, axis), 0, axis, True)
+    return primitives.astype(x, dtype) - _from_start(cumsum(added, axis), 0, axis, True)
 
 
 if not TYPE_CHECKING:  # to which every function here is public

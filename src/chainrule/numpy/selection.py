@@ -17,53 +17,36 @@ from chainrule.graph import ops
 from chainrule.graph.interpret import has_value
 from chainrule.numpy import elementwise as ew
 from chainrule.numpy import ordering, shaping
-from chainrule.trace import array as core
-from chainrule.trace.array import Array, as_array
+from chainrule.numpy.conditions import KEEP_THE_SHAPE
+from chainrule.trace import arithmetic, primitives, promotion
+from chainrule.trace.array import Array
 from chainrule.trace.plain import shown
+from chainrule.trace.promotion import as_array
 from chainrule.trace.recorded import known, offered, recorded
 
 Places = np.ndarray[Any, Any]
 
-_MASK = "Keep the shape: np.where(condition, x, 0), and np.sum(condition) for how many there are."
 _SORTED = "Keep the shape: np.sort(x), in which equal elements are neighbours."
 
 
-# where a condition holds
-
-
-@recorded(np.nonzero)
-def nonzero(a: Any) -> tuple[Places, ...]:
-    """The places of what is not zero, an array of integers for each axis."""
-    return np.nonzero(known("the shape of nonzero", as_array(a), _MASK))
-
-
-@recorded(np.flatnonzero)
-def flatnonzero(a: Any) -> Places:
-    """The places of what is not zero, counted through all elements."""
-    return np.flatnonzero(known("the shape of flatnonzero", as_array(a), _MASK))
-
-
-@recorded(np.argwhere)
-def argwhere(a: Any) -> Places:
-    """The places of what is not zero, one a row."""
-    return np.argwhere(known("the shape of argwhere", as_array(a), _MASK))
+# by a condition
 
 
 @recorded(np.compress)
 def compress(condition: Any, a: Any, axis: int | None = None) -> Array:
     """The slices along an axis (of the flattened array if None) where a vector holds."""
-    holds = np.asarray(known("the shape of compress", _plain_or_array(condition), _MASK))
+    holds = np.asarray(known("the shape of compress", _plain_or_array(condition), KEEP_THE_SHAPE))
     if holds.ndim != 1:
         raise ShapeError(f"compress needs a vector as its condition, not one of {holds.ndim} axes.")
     x, along = _along(a, axis)
-    return core.taken(x, np.flatnonzero(holds), along)
+    return arithmetic.taken(x, np.flatnonzero(holds), along)
 
 
 @recorded(np.extract)
 def extract(condition: Any, arr: Any) -> Array:
     """The elements where a condition holds."""
-    holds = known("the shape of extract", _plain_or_array(condition), _MASK)
-    return core.reshape(as_array(arr), -1)[np.flatnonzero(holds)]
+    holds = known("the shape of extract", _plain_or_array(condition), KEEP_THE_SHAPE)
+    return primitives.reshape(as_array(arr), -1)[np.flatnonzero(holds)]
 
 
 def _plain_or_array(x: Any) -> Any:
@@ -73,7 +56,7 @@ def _plain_or_array(x: Any) -> Any:
 def _along(a: Any, axis: int | None) -> tuple[Array, int]:
     """The array and its axis; if None, the flattened one and its only axis."""
     x = as_array(a)
-    return (core.reshape(x, -1), 0) if axis is None else (x, core.normalized_axis(axis, x.ndim))
+    return (primitives.reshape(x, -1), 0) if axis is None else (x, primitives.normalized_axis(axis, x.ndim))
 
 
 # by place
@@ -83,7 +66,7 @@ def _along(a: Any, axis: int | None) -> tuple[Array, int]:
 def delete(arr: Any, obj: Any, axis: int | None = None) -> Array:
     """The array without slices along an axis (of the flattened array if None): of an integer, several, or a mask."""
     x, along = _along(arr, axis)
-    return core.taken(x, np.delete(np.arange(x.shape[along]), _known_places("delete", obj)), along)
+    return arithmetic.taken(x, np.delete(np.arange(x.shape[along]), _known_places("delete", obj)), along)
 
 
 @recorded(np.insert)
@@ -92,14 +75,14 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Array:
     x, along = _along(arr, axis)
     extent = x.shape[along]
     places = _numbered(_known_places("insert", obj), extent)
-    added = core.astype(as_array(values), x.dtype)
-    added = core.reshape(added, (1,) * (x.ndim - added.ndim) + added.shape)
-    added = added if places.ndim else core.moved_axis(added, 0, along)
+    added = primitives.astype(as_array(values), x.dtype)
+    added = primitives.reshape(added, (1,) * (x.ndim - added.ndim) + added.shape)
+    added = added if places.ndim else primitives.moved_axis(added, 0, along)
     count = added.shape[along] if places.size == 1 else places.size
-    added = core.broadcast(added, tuple(count if n == along else e for n, e in enumerate(x.shape)))
+    added = primitives.broadcast(added, tuple(count if n == along else e for n, e in enumerate(x.shape)))
     before = places.item() if places.size == 1 else places
     order = np.insert(np.arange(extent), before, np.arange(extent, extent + count))
-    return core.taken(core.concatenated([x, added], along), order, along)
+    return arithmetic.taken(primitives.concatenated([x, added], along), order, along)
 
 
 def _known_places(name: str, obj: Any) -> Any:
@@ -118,9 +101,9 @@ def _numbered(places: Any, extent: int) -> Places:
 def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Array:
     """The array without the zeros at its front, its back, or both, along all axes unless told."""
     x = as_array(filt)
-    values = known("the shape of trim_zeros", x, _MASK)
+    values = known("the shape of trim_zeros", x, KEEP_THE_SHAPE)
     places = np.argwhere(values)
-    axes, key = core.normalized_axes(axis, x.ndim), [slice(None)] * x.ndim
+    axes, key = primitives.normalized_axes(axis, x.ndim), [slice(None)] * x.ndim
     for n in axes:
         first, last = (places[:, n].min(), places[:, n].max() + 1) if len(places) else (0, 0)
         key[n] = slice(int(first) if "f" in trim else None, int(last) if "b" in trim else None)
@@ -149,11 +132,11 @@ def triu_indices_from(arr: Any, k: int = 0) -> tuple[Places, Places]:
 def choose(a: Any, choices: Any, *, mode: str = "raise") -> Array:
     """At each place the element there of the choice with that number."""
     index = as_array(a)
-    shape = core.broadcast_shape("choose", index, *choices)
-    dtype = core.common_dtype([as_array(c) for c in choices])
-    stacked = shaping.stack([core.broadcast(core.astype(as_array(c), dtype), shape) for c in choices])
-    index = core.broadcast(_bounded("choose", index, len(stacked), mode), shape)
-    return ordering.take_along_axis(stacked, core.reshape(index, (1, *shape)), 0)[0]
+    shape = promotion.broadcast_shape("choose", index, *choices)
+    dtype = promotion.common_dtype([as_array(c) for c in choices])
+    stacked = shaping.stack([primitives.broadcast(primitives.astype(as_array(c), dtype), shape) for c in choices])
+    index = primitives.broadcast(_bounded("choose", index, len(stacked), mode), shape)
+    return ordering.take_along_axis(stacked, primitives.reshape(index, (1, *shape)), 0)[0]
 
 
 def _bounded(name: str, index: Array, extent: int, mode: str) -> Array:
@@ -172,7 +155,7 @@ def _bounded(name: str, index: Array, extent: int, mode: str) -> Array:
 def unravel_index(indices: Any, shape: Any, order: str = "C") -> tuple[Array, ...]:
     """The places, one array for each axis, of elements that are counted through an array of a shape."""
     extents = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
-    left = core.astype(_bounded("unravel_index", as_array(indices), int(np.prod(extents)), "raise"), np.int64)
+    left = primitives.astype(_bounded("unravel_index", as_array(indices), int(np.prod(extents)), "raise"), np.int64)
     found: dict[int, Array] = {}
     for axis in _from_the_fastest(len(extents), order):
         left, found[axis] = ew.divmod(left, extents[axis])
@@ -189,7 +172,7 @@ def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: s
     found: Any = 0
     for axis in reversed(_from_the_fastest(len(extents), order)):
         index = _bounded("ravel_multi_index", as_array(multi_index[axis]), extents[axis], modes[axis])
-        found = found * extents[axis] + core.astype(index, np.int64)
+        found = found * extents[axis] + primitives.astype(index, np.int64)
     return as_array(found)
 
 
@@ -236,7 +219,7 @@ def unique(
     _, first, *others = np.unique(plain, return_index=True, axis=axis, **options)
     if return_inverse and axis is None:
         others[0] = others[0].reshape(as_array(ar).shape)
-    found = core.taken(x, first, along)
+    found = arithmetic.taken(x, first, along)
     more = [first] * return_index + others
     return (found, *more) if more else found
 
@@ -270,9 +253,9 @@ def isin(
     element: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False, *, kind: Any = None
 ) -> Array:
     """Whether each element is among others. No derivative."""
-    x, others = core.promoted_dtype(element, test_elements)
-    same = core.reshape(x, (*x.shape, 1)) == core.reshape(others, -1)
-    found = core.reduced(ops.SUM, same, -1, False)
+    x, others = promotion.promoted_dtype(element, test_elements)
+    same = primitives.reshape(x, (*x.shape, 1)) == primitives.reshape(others, -1)
+    found = primitives.reduced(ops.SUM, same, -1, False)
     return ew.logical_not(found) if invert else found
 
 
@@ -286,14 +269,14 @@ def union1d(ar1: Any, ar2: Any) -> Array:
 @recorded(np.setdiff1d)
 def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Array:
     """The values of the first that the second has not."""
-    x = core.reshape(as_array(ar1), -1) if assume_unique else unique(as_array(ar1))
+    x = primitives.reshape(as_array(ar1), -1) if assume_unique else unique(as_array(ar1))
     return extract(isin(x, ar2, invert=True), x)
 
 
 @recorded(np.setxor1d)
 def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Array:
     """The values that only one of both has."""
-    parts = [core.reshape(x, -1) if assume_unique else unique(x) for x in map(as_array, (ar1, ar2))]
+    parts = [primitives.reshape(x, -1) if assume_unique else unique(x) for x in map(as_array, (ar1, ar2))]
     found, counts = unique(shaping.concatenate(parts), return_counts=True)
     return extract(counts == 1, found)
 
@@ -301,7 +284,7 @@ def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Array:
 @recorded(np.intersect1d)
 def intersect1d(ar1: Any, ar2: Any, assume_unique: bool = False, return_indices: bool = False) -> Any:
     """The values that both have; their derivatives go to the first."""
-    x, y = (core.reshape(a, -1) for a in core.promoted_dtype(ar1, ar2))
+    x, y = (primitives.reshape(a, -1) for a in promotion.promoted_dtype(ar1, ar2))
     first, second = (known("the shape of intersect1d", a, _SORTED) for a in (x, y))
     _, *places = np.intersect1d(first, second, assume_unique=assume_unique, return_indices=True)
     found = x[places[0]]

@@ -14,8 +14,10 @@ from chainrule.errors import ShapeError
 from chainrule.graph import ops
 from chainrule.graph.node import full
 from chainrule.graph.types import Type
-from chainrule.trace import array as core
-from chainrule.trace.array import Array, apply, as_array
+from chainrule.trace import arithmetic, primitives, promotion
+from chainrule.trace.array import Array
+from chainrule.trace.primitives import apply
+from chainrule.trace.promotion import as_array
 from chainrule.trace.recorded import Function, known, offered, recorded
 
 Axes = int | Sequence[int]
@@ -32,21 +34,21 @@ def _in_rows(name: str, order: Any) -> bool:
 def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Array:
     """The same elements in another shape; one extent may be −1."""
     if _in_rows("reshape", order):
-        return core.reshape(as_array(a), shape)
+        return primitives.reshape(as_array(a), shape)
     extents = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
-    return core.transpose(core.reshape(core.transpose(as_array(a)), extents[::-1]))
+    return primitives.transpose(primitives.reshape(primitives.transpose(as_array(a)), extents[::-1]))
 
 
 @recorded(np.ravel)
 def ravel(a: Any, order: str = "C") -> Array:
     """All elements along one axis."""
-    return core.reshape(as_array(a) if _in_rows("ravel", order) else core.transpose(as_array(a)), -1)
+    return primitives.reshape(as_array(a) if _in_rows("ravel", order) else primitives.transpose(as_array(a)), -1)
 
 
 @recorded(np.transpose)
 def transpose(a: Any, axes: Any = None) -> Array:
     """The axes in another order, reversed unless told."""
-    return core.transpose(as_array(a), axes)
+    return primitives.transpose(as_array(a), axes)
 
 
 permute_dims = transpose
@@ -66,9 +68,9 @@ def swapaxes(a: Any, axis1: int, axis2: int) -> Array:
     """Two axes exchanged."""
     x = as_array(a)
     order = list(range(x.ndim))
-    one, other = core.normalized_axis(axis1, x.ndim), core.normalized_axis(axis2, x.ndim)
+    one, other = primitives.normalized_axis(axis1, x.ndim), primitives.normalized_axis(axis2, x.ndim)
     order[one], order[other] = other, one
-    return core.transpose(x, order)
+    return primitives.transpose(x, order)
 
 
 @recorded(np.moveaxis)
@@ -81,7 +83,7 @@ def moveaxis(a: Any, source: Axes, destination: Axes) -> Array:
     order = [n for n in range(x.ndim) if n not in moved]
     for place, axis in sorted(zip(places, moved, strict=True)):
         order.insert(place, axis)
-    return core.transpose(x, order)
+    return primitives.transpose(x, order)
 
 
 @recorded(np.rollaxis)
@@ -91,14 +93,14 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Array:
     place = start + x.ndim if start < 0 else start
     if not 0 <= place <= x.ndim:
         raise ShapeError(f"rollaxis: there is no place {start} among the axes of {x.node.type}.")
-    moved = core.normalized_axis(axis, x.ndim)
-    return core.moved_axis(x, moved, place - (moved < place))
+    moved = primitives.normalized_axis(axis, x.ndim)
+    return primitives.moved_axis(x, moved, place - (moved < place))
 
 
 def _listed(x: Array, axes: Axes) -> list[int]:
     given = [axes] if isinstance(axes, int | np.integer) else list(axes)
-    core.normalized_axes(axes, x.ndim)  # each of them once
-    return [core.normalized_axis(n, x.ndim) for n in given]
+    primitives.normalized_axes(axes, x.ndim)  # each of them once
+    return [primitives.normalized_axis(n, x.ndim) for n in given]
 
 
 @recorded(np.expand_dims)
@@ -106,9 +108,9 @@ def expand_dims(a: Any, axis: Axes) -> Array:
     """New axes of size one, at these places of the result."""
     x = as_array(a)
     rank = x.ndim + (1 if isinstance(axis, (int, np.integer)) else len(axis))
-    places = core.normalized_axes(axis, rank)
+    places = primitives.normalized_axes(axis, rank)
     extents = iter(x.shape)
-    return core.reshape(x, [1 if n in places else next(extents) for n in range(rank)])
+    return primitives.reshape(x, [1 if n in places else next(extents) for n in range(rank)])
 
 
 @recorded(np.squeeze)
@@ -116,10 +118,10 @@ def squeeze(a: Any, axis: Any = None) -> Array:
     """Without the axes of size one, or without the given ones."""
     x = as_array(a)
     ones = [n for n, extent in enumerate(x.shape) if extent == 1]
-    gone = ones if axis is None else core.normalized_axes(axis, x.ndim)
+    gone = ones if axis is None else primitives.normalized_axes(axis, x.ndim)
     if not set(gone) <= set(ones):
         raise ShapeError(f"squeeze: axis {axis} of {x.node.type} is not of size one.")
-    return core.reshape(x, [n for position, n in enumerate(x.shape) if position not in gone])
+    return primitives.reshape(x, [n for position, n in enumerate(x.shape) if position not in gone])
 
 
 # repeating
@@ -128,14 +130,14 @@ def squeeze(a: Any, axis: Any = None) -> Array:
 @recorded(np.broadcast_to)
 def broadcast_to(array: Any, shape: Any) -> Array:
     """Repeated along new and size-one axes to the given shape."""
-    return core.broadcast(as_array(array), (shape,) if isinstance(shape, int) else tuple(shape))
+    return primitives.broadcast(as_array(array), (shape,) if isinstance(shape, int) else tuple(shape))
 
 
 @recorded(np.broadcast_arrays)
 def broadcast_arrays(*args: Any) -> tuple[Array, ...]:
     """All of them in the shape that they are broadcast to."""
-    shape = core.broadcast_shape("broadcast_arrays", *args)
-    return tuple(core.broadcast(as_array(x), shape) for x in args)
+    shape = promotion.broadcast_shape("broadcast_arrays", *args)
+    return tuple(primitives.broadcast(as_array(x), shape) for x in args)
 
 
 @recorded(np.tile)
@@ -146,32 +148,32 @@ def tile(A: Any, reps: Axes) -> Array:  # noqa: N803 - NumPy's name
     rank = max(x.ndim, len(times))
     times = [1] * (rank - len(times)) + [int(n) for n in times]
     extents = (1,) * (rank - x.ndim) + x.shape
-    apart = core.reshape(x, [n for extent in extents for n in (1, extent)])
-    wide = core.broadcast(apart, tuple(n for pair in zip(times, extents, strict=True) for n in pair))
-    return core.reshape(wide, [n * extent for n, extent in zip(times, extents, strict=True)])
+    apart = primitives.reshape(x, [n for extent in extents for n in (1, extent)])
+    wide = primitives.broadcast(apart, tuple(n for pair in zip(times, extents, strict=True) for n in pair))
+    return primitives.reshape(wide, [n * extent for n, extent in zip(times, extents, strict=True)])
 
 
 @recorded(np.repeat)
 def repeat(a: Any, repeats: Any, axis: int | None = None) -> Array:
     """Each element so many times; the numbers must be known, as the shape depends on them."""
-    x = as_array(a) if axis is not None else core.reshape(as_array(a), -1)
-    along, counts = core.normalized_axis(axis or 0, x.ndim), np.asarray(known("repeat", repeats))
+    x = as_array(a) if axis is not None else primitives.reshape(as_array(a), -1)
+    along, counts = primitives.normalized_axis(axis or 0, x.ndim), np.asarray(known("repeat", repeats))
     if counts.size != 1:
-        return core.taken(x, np.repeat(np.arange(x.shape[along]), counts), along)
+        return arithmetic.taken(x, np.repeat(np.arange(x.shape[along]), counts), along)
     times, extent = int(counts.reshape(())), x.shape[along]
-    apart = core.reshape(x, [*x.shape[:along], extent, 1, *x.shape[along + 1 :]])
-    wide = core.broadcast(apart, (*x.shape[:along], extent, times, *x.shape[along + 1 :]))
-    return core.reshape(wide, [*x.shape[:along], extent * times, *x.shape[along + 1 :]])
+    apart = primitives.reshape(x, [*x.shape[:along], extent, 1, *x.shape[along + 1 :]])
+    wide = primitives.broadcast(apart, (*x.shape[:along], extent, times, *x.shape[along + 1 :]))
+    return primitives.reshape(wide, [*x.shape[:along], extent * times, *x.shape[along + 1 :]])
 
 
 @recorded(np.resize)
 def resize(a: Any, new_shape: Any) -> Array:
     """As many of the elements as the shape has places, from the beginning again where they end."""
-    x = core.reshape(as_array(a), -1)
+    x = primitives.reshape(as_array(a), -1)
     extents = (new_shape,) if isinstance(new_shape, int | np.integer) else tuple(new_shape)
     if not x.size:
         return Array(full(0, x.node.type.with_shape(extents)))
-    return core.reshape(core.taken(x, np.arange(math.prod(extents)) % x.size, 0), extents)
+    return primitives.reshape(arithmetic.taken(x, np.arange(math.prod(extents)) % x.size, 0), extents)
 
 
 # joining and splitting
@@ -181,8 +183,8 @@ def _parts(arrays: Any, dtype: Any) -> list[Array]:
     parts = [as_array(a) for a in arrays]
     if not parts:
         raise ShapeError("there must be at least one array to join.")
-    wanted = core.common_dtype(parts) if dtype is None else dtype
-    return [core.astype(p, wanted) for p in parts]
+    wanted = promotion.common_dtype(parts) if dtype is None else dtype
+    return [primitives.astype(p, wanted) for p in parts]
 
 
 @recorded(np.concatenate)
@@ -190,8 +192,8 @@ def concatenate(arrays: Sequence[Any], /, axis: int | None = 0, *, dtype: Any = 
     """The arrays one after the other along an existing axis; flattened ones if it is None."""
     parts = _parts(arrays, dtype)
     if axis is None:
-        return core.concatenated([core.reshape(p, -1) for p in parts], 0)
-    return core.concatenated(parts, core.normalized_axis(axis, parts[0].ndim))
+        return primitives.concatenated([primitives.reshape(p, -1) for p in parts], 0)
+    return primitives.concatenated(parts, primitives.normalized_axis(axis, parts[0].ndim))
 
 
 concat = concatenate
@@ -232,7 +234,7 @@ def dstack(tup: Sequence[Any]) -> Array:
 def column_stack(tup: Sequence[Any]) -> Array:
     """The arrays side by side, vectors as columns."""
     parts = _parts(tup, None)
-    return concatenate([p if p.ndim > 1 else core.reshape(p, (-1, 1)) for p in parts], 1)
+    return concatenate([p if p.ndim > 1 else primitives.reshape(p, (-1, 1)) for p in parts], 1)
 
 
 @recorded(np.append)
@@ -249,7 +251,7 @@ def block(arrays: Any) -> Array:
     def joined(part: Any, level: int) -> Array:
         if not isinstance(part, list):
             found = as_array(part)
-            return core.reshape(found, (1,) * (depth - found.ndim) + found.shape)
+            return primitives.reshape(found, (1,) * (depth - found.ndim) + found.shape)
         return concatenate([joined(p, level + 1) for p in part], level - depth)
 
     return joined(arrays, 0)
@@ -263,7 +265,7 @@ def _nesting(arrays: Any) -> int:
 def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Array]:
     """Parts along an axis: as many, nearly alike, or between these places."""
     x = as_array(ary)
-    along = core.normalized_axis(axis, x.ndim)
+    along = primitives.normalized_axis(axis, x.ndim)
     parts = np.array_split(np.arange(x.shape[along]), known("array_split", indices_or_sections))
     front = (slice(None),) * along
     starts = [slice(int(p[0]), int(p[-1]) + 1) if p.size else slice(0, 0) for p in parts]
@@ -274,7 +276,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Array
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Array]:
     """Parts along an axis: as many, all alike, or between these places."""
     x, sections = as_array(ary), known("split", indices_or_sections)
-    extent = x.shape[core.normalized_axis(axis, x.ndim)]
+    extent = x.shape[primitives.normalized_axis(axis, x.ndim)]
     if np.ndim(sections) == 0 and extent % operator.index(sections):
         raise ShapeError(f"split: {extent} elements are not {sections} equal parts.", cure="np.array_split")
     return array_split(x, sections, axis)
@@ -307,13 +309,13 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Array, ...]:
 @recorded(np.atleast_1d)
 def atleast_1d(*arys: Any) -> Any:
     """With one axis, if it has none."""
-    return _each(lambda x: x if x.ndim else core.reshape(x, (1,)), arys)
+    return _each(lambda x: x if x.ndim else primitives.reshape(x, (1,)), arys)
 
 
 @recorded(np.atleast_2d)
 def atleast_2d(*arys: Any) -> Any:
     """With two axes, if it has fewer: vectors are rows."""
-    return _each(lambda x: x if x.ndim > 1 else core.reshape(x, (1, -1)), arys)
+    return _each(lambda x: x if x.ndim > 1 else primitives.reshape(x, (1, -1)), arys)
 
 
 @recorded(np.atleast_3d)
@@ -323,7 +325,7 @@ def atleast_3d(*arys: Any) -> Any:
 
 
 def _three_axes(x: Array) -> Array:
-    return x if x.ndim > 2 else core.reshape(x, (1, -1, 1) if x.ndim < 2 else (*x.shape, 1))
+    return x if x.ndim > 2 else primitives.reshape(x, (1, -1, 1) if x.ndim < 2 else (*x.shape, 1))
 
 
 def _each(function: Function, arrays: Sequence[Any]) -> Any:
@@ -338,16 +340,16 @@ def apply_along_axis(func1d: Function, axis: int, arr: Any, *args: Any, **kwargs
     The function is called for each, as in NumPy; `cr.vmap` calls it once.
     """
     x = as_array(arr)
-    along = core.normalized_axis(axis, x.ndim)
+    along = primitives.normalized_axis(axis, x.ndim)
     others = tuple(n for a, n in enumerate(x.shape) if a != along)
-    rows = core.reshape(core.moved_axis(x, along, x.ndim - 1), (math.prod(others), x.shape[along]))
+    rows = primitives.reshape(primitives.moved_axis(x, along, x.ndim - 1), (math.prod(others), x.shape[along]))
     if not len(rows):
         raise ShapeError(f"apply_along_axis: {x.node.type} has no vectors along axis {axis}.")
     found = stack([as_array(func1d(row, *args, **kwargs)) for row in rows])
-    placed = core.reshape(found, (*others, *found.shape[1:]))
+    placed = primitives.reshape(found, (*others, *found.shape[1:]))
     order = list(range(len(others)))
     order[along:along] = range(len(others), placed.ndim)
-    return core.transpose(placed, order)
+    return primitives.transpose(placed, order)
 
 
 @recorded(np.apply_over_axes)
@@ -355,7 +357,7 @@ def apply_over_axes(func: Function, a: Any, axes: Axes) -> Array:
     """What a function of an array and an axis makes of one axis after the other, which it may leave out."""
     x = as_array(a)
     for axis in [axes] if isinstance(axes, int | np.integer) else axes:
-        found = as_array(func(x, core.normalized_axis(axis, x.ndim)))
+        found = as_array(func(x, primitives.normalized_axis(axis, x.ndim)))
         x = found if found.ndim == x.ndim else expand_dims(found, axis)
     return x
 
@@ -367,7 +369,7 @@ def apply_over_axes(func: Function, a: Any, axes: Axes) -> Array:
 def flip(m: Any, axis: Any = None) -> Array:
     """The elements in reverse order along axes, all unless told."""
     x = as_array(m)
-    axes = core.normalized_axes(axis, x.ndim)
+    axes = primitives.normalized_axes(axis, x.ndim)
     return x[tuple(slice(None, None, -1) if n in axes else slice(None) for n in range(x.ndim))]
 
 
@@ -387,7 +389,7 @@ def flipud(m: Any) -> Array:
 def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Array:
     """Turned by `k` right angles, from the first of the axes toward the second."""
     x = as_array(m)
-    first, second = (core.normalized_axis(a, x.ndim) for a in axes)
+    first, second = (primitives.normalized_axis(a, x.ndim) for a in axes)
     if k % 4 == 2:
         return flip(x, (first, second))
     if k % 4 == 1:
@@ -400,20 +402,20 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Array:
     """The elements moved so many places along axes, those that leave coming in at the other end."""
     x = as_array(a)
     if axis is None:
-        return core.reshape(_rolled(core.reshape(x, -1), shift, 0), x.shape)
+        return primitives.reshape(_rolled(primitives.reshape(x, -1), shift, 0), x.shape)
     axes, shifts = np.broadcast_arrays(axis, shift) if not isinstance(shift, Array) else ([axis], [shift])
     for n, places in zip(np.ravel(axes), np.ravel(shifts) if not isinstance(shift, Array) else shifts, strict=True):
-        x = _rolled(x, places, core.normalized_axis(int(n), x.ndim))
+        x = _rolled(x, places, primitives.normalized_axis(int(n), x.ndim))
     return x
 
 
 def _rolled(x: Array, shift: Any, axis: int) -> Array:
     extent = x.shape[axis]
     if isinstance(shift, Array):
-        return core.taken(x, (np.arange(extent) - shift) % extent, axis)
+        return arithmetic.taken(x, (np.arange(extent) - shift) % extent, axis)
     start = extent - int(shift) % extent if extent else 0
     front = (slice(None),) * axis
-    return core.concatenated([x[(*front, slice(start, None))], x[(*front, slice(None, start))]], axis)
+    return primitives.concatenated([x[(*front, slice(start, None))], x[(*front, slice(None, start))]], axis)
 
 
 # padding
@@ -430,7 +432,7 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: 
     one_of("pad of a traced array: mode", mode, ("constant", "edge", "reflect", "symmetric", "wrap"))
     for axis, (low, high) in enumerate(widths):
         if low or high:
-            x = core.taken(x, np.pad(np.arange(x.shape[axis]), (low, high), mode), axis)  # type: ignore[call-overload]
+            x = arithmetic.taken(x, np.pad(np.arange(x.shape[axis]), (low, high), mode), axis)  # type: ignore[call-overload]
     return x
 
 
@@ -446,11 +448,11 @@ def _padded(x: Array, widths: Sequence[tuple[int, int]], values: Any) -> Array:
     low, high = (tuple(pair[n] for pair in widths) for n in (0, 1))
     if not isinstance(values, Array) and not np.any(values):
         return apply(ops.PAD, x.node, attributes=(low, high, (0,) * x.ndim))
-    wanted = core.broadcast(core.astype(as_array(values), x.dtype), (x.ndim, 2))
+    wanted = primitives.broadcast(primitives.astype(as_array(values), x.dtype), (x.ndim, 2))
     for axis, pair in enumerate(widths):
         shapes = [tuple(n if a == axis else m for a, m in enumerate(x.shape)) for n in pair]
-        sides = [core.broadcast(wanted[axis, n], shape) for n, shape in enumerate(shapes)]
-        x = core.concatenated([sides[0], x, sides[1]], axis)
+        sides = [primitives.broadcast(wanted[axis, n], shape) for n, shape in enumerate(shapes)]
+        x = primitives.concatenated([sides[0], x, sides[1]], axis)
     return x
 
 
@@ -459,7 +461,7 @@ def _padded(x: Array, widths: Sequence[tuple[int, int]], values: Any) -> Array:
 
 def _triangle(m: Any, k: int, lower: bool) -> Array:
     x = as_array(m)
-    x = x if x.ndim > 1 else core.broadcast(x, (x.size, x.size))
+    x = x if x.ndim > 1 else primitives.broadcast(x, (x.size, x.size))
     rows, columns = (_place(x, x.ndim - n) for n in (2, 1))
     inside = columns <= rows + k if lower else columns >= rows + k
     return apply(ops.SELECT, inside.node, x.node, full(0, x.node.type))
@@ -484,7 +486,7 @@ def triu(m: Any, k: int = 0) -> Array:
 @recorded(np.diagonal)
 def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
     """A diagonal of two axes, as the last axis."""
-    return core.diagonal(as_array(a), offset, axis1, axis2)
+    return primitives.diagonal(as_array(a), offset, axis1, axis2)
 
 
 @recorded(np.diag)
@@ -493,19 +495,19 @@ def diag(v: Any, k: int = 0) -> Array:
     x = as_array(v)
     if x.ndim not in (1, 2):
         raise ShapeError(f"diag needs a vector or a matrix, not {x.node.type}.")
-    return diagflat(x, k) if x.ndim == 1 else core.diagonal(x, k, 0, 1)
+    return diagflat(x, k) if x.ndim == 1 else primitives.diagonal(x, k, 0, 1)
 
 
 @recorded(np.diagflat)
 def diagflat(v: Any, k: int = 0) -> Array:
     """The matrix with these elements on its diagonal number `k`."""
-    x = core.reshape(as_array(v), -1)
+    x = primitives.reshape(as_array(v), -1)
     size = x.size + abs(k)
     first = k if k >= 0 else -k * size
     last = size * size - first - (x.size - 1) * (size + 1) - 1
     if not x.size:
         return Array(full(0, x.node.type.with_shape((size, size))))
-    return core.reshape(apply(ops.PAD, x.node, attributes=((first,), (last,), (size,))), (size, size))
+    return primitives.reshape(apply(ops.PAD, x.node, attributes=((first,), (last,), (size,))), (size, size))
 
 
 if not TYPE_CHECKING:  # to which every function here is public

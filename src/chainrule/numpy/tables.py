@@ -20,7 +20,8 @@ import numpy as np
 from chainrule.errors import TracingError
 from chainrule.graph.interpret import has_value
 from chainrule.numpy.indexing import indexed
-from chainrule.trace.array import Array, as_array
+from chainrule.trace.array import Array
+from chainrule.trace.promotion import as_array
 from chainrule.trace.tree import flatten, unflatten
 
 __all__ = ["Table", "looked_at"]

@@ -9,8 +9,11 @@ result in double precision was off at most, against mpmath.
 
 from __future__ import annotations
 
+import sys as _sys
+
 from chainrule.numpy.bessel import i0, i0e, i1, i1e
 from chainrule.numpy.elementwise import erf
+from chainrule.numpy.language import speak as _speak
 from chainrule.special.error import erfc, erfcinv, erfcx, erfinv, log_ndtr, ndtr, ndtri
 from chainrule.special.gamma import beta, betaln, digamma, gamma, gammaln, gammasgn, multigammaln, polygamma, zeta
 from chainrule.special.logarithms import (
@@ -64,3 +67,5 @@ __all__ = [
     "xlogy",
     "zeta",
 ]
+
+_speak(_sys.modules[__name__])

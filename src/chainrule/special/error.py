@@ -15,7 +15,7 @@ import numpy as np
 
 from chainrule.numpy import elementwise as ew
 from chainrule.numpy.formula import formula, polynomial
-from chainrule.trace import array as core
+from chainrule.trace import primitives
 from chainrule.trace.array import Array
 
 __all__ = ["erfc", "erfcinv", "erfcx", "erfinv", "log_ndtr", "ndtr", "ndtri"]
@@ -38,7 +38,7 @@ def _scaled_tail(x: Array) -> Array:
 def _exponential_of_square(x: Array, factor: float) -> Array:
     """`exp(factor · x²)`."""
     size = ew.minimum(ew.absolute(x), 64.0)
-    short = core.astype(core.astype(size, np.float32), np.float64)
+    short = primitives.astype(primitives.astype(size, np.float32), np.float64)
     return ew.exp(factor * (short * short)) * ew.exp(factor * ((size - short) * (size + short)))
 
 

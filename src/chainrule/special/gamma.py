@@ -20,8 +20,9 @@ from chainrule.checks import whole_number
 from chainrule.numpy import elementwise as ew
 from chainrule.numpy import reductions as red
 from chainrule.numpy.formula import formula, polynomial
-from chainrule.trace import array as core
-from chainrule.trace.array import Array, as_array
+from chainrule.trace import primitives, promotion
+from chainrule.trace.array import Array
+from chainrule.trace.promotion import as_array
 from chainrule.trace.recorded import known, through_arrays
 
 __all__ = ["beta", "betaln", "digamma", "gamma", "gammaln", "gammasgn", "multigammaln", "polygamma", "zeta"]
@@ -79,7 +80,7 @@ def polygamma(n: Any, x: Any) -> Any:
     found = None
     for order in np.unique(orders).tolist():
         each = _polygamma(whole_number("n", order, 0))(x)
-        found = each if found is None else core.namespace().where(orders == order, each, found)
+        found = each if found is None else ew.where(orders == order, each, found)
     return found
 
 
@@ -330,6 +331,6 @@ def multigammaln(a: Any, d: Any) -> Array:
     `a` must be above (d − 1)/2. Raises OptionError if `d` is no whole number from 1 on.
     """
     size = whole_number("d", known("multigammaln", d), 1)
-    x = core.as_float(as_array(a))
-    halves = core.reshape(x, (*x.shape, 1)) - core.astype(as_array(0.5 * np.arange(size)), x.dtype)
+    x = promotion.as_float(as_array(a))
+    halves = primitives.reshape(x, (*x.shape, 1)) - primitives.astype(as_array(0.5 * np.arange(size)), x.dtype)
     return red.sum(gammaln(halves), -1) + size * (size - 1) / 4 * math.log(math.pi)

@@ -11,8 +11,10 @@ from chainrule.graph import ops
 from chainrule.numpy import elementwise as ew
 from chainrule.numpy import reductions as red
 from chainrule.numpy.formula import formula, polynomial
-from chainrule.trace import array as core
-from chainrule.trace.array import Array, apply, as_array
+from chainrule.trace import primitives, promotion
+from chainrule.trace.array import Array
+from chainrule.trace.primitives import apply
+from chainrule.trace.promotion import as_array
 from chainrule.trace.recorded import through_arrays
 
 __all__ = [
@@ -29,7 +31,7 @@ def expit(x: Any, /) -> Array:
     >>> float(special.expit(0.0))
     0.5
     """
-    return apply(ops.EXPIT, core.as_float(as_array(x)).node)
+    return apply(ops.EXPIT, promotion.as_float(as_array(x)).node)
 
 
 @through_arrays
@@ -40,7 +42,7 @@ def log_expit(x: Any, /) -> Array:
     >>> float(special.log_expit(-1000.0))
     -1000.0
     """
-    return -ew.logaddexp(0.0, -core.as_float(as_array(x)))
+    return -ew.logaddexp(0.0, -promotion.as_float(as_array(x)))
 
 
 @formula(lambda t, y, p: t / (p * (1 - p)))
@@ -162,14 +164,14 @@ def logsumexp(
     >>> float(special.logsumexp([0.0, -50.0]))
     1.9287498479639178e-22
     """
-    x = core.as_float(as_array(a))
+    x = promotion.as_float(as_array(a))
     weights = None if b is None else as_array(b)
     if weights is not None:
-        x, weights = core.promoted(x, weights)
+        x, weights = promotion.promoted(x, weights)
     if not x.size:
         return _of_nothing(x, axis, keepdims, return_sign)
     counted = apply(ops.STOP_GRADIENT, (x if weights is None else ew.where(weights == 0, -math.inf, x)).node)
-    largest = core.reduced(ops.MAX, counted, axis, True)
+    largest = primitives.reduced(ops.MAX, counted, axis, True)
     centre = ew.where(ew.isfinite(largest), largest, 0.0)
     powers = _weighted(x - centre, weights)
     at_top = counted == largest
@@ -195,10 +197,10 @@ def _logarithm(
     scale = ew.log(ew.absolute(ew.where(whole, rest, top)))
     found = ew.log1p(share) + scale + centre
     found = ew.where(sign == 0, -math.inf, found)
-    shape = found.shape if keepdims else core.reduced(ops.MAX, x, axis, False).shape
+    shape = found.shape if keepdims else primitives.reduced(ops.MAX, x, axis, False).shape
     if return_sign:
-        return core.reshape(found, shape), core.reshape(sign, shape)
-    return core.reshape(ew.where(sign < 0, math.nan, found), shape)
+        return primitives.reshape(found, shape), primitives.reshape(sign, shape)
+    return primitives.reshape(ew.where(sign < 0, math.nan, found), shape)
 
 
 def _of_nothing(x: Array, axis: Any, keepdims: bool, return_sign: bool) -> Array | tuple[Array, Array]:
@@ -231,8 +233,8 @@ def log_softmax(x: Any, axis: Any = None) -> Array:
 
 
 def _centred(x: Any, axis: Any) -> Array:
-    a = core.as_float(as_array(x))
+    a = promotion.as_float(as_array(x))
     if not a.size:
         return a
-    largest = core.reduced(ops.MAX, a, axis, True)
+    largest = primitives.reduced(ops.MAX, a, axis, True)
     return a - apply(ops.STOP_GRADIENT, ew.where(ew.isfinite(largest), largest, 0.0).node)

@@ -17,9 +17,9 @@ from chainrule.graph.interpret import applied
 from chainrule.graph.node import Node, input_node
 from chainrule.graph.ops import Op
 from chainrule.graph.types import Type, checked_dtype
-from chainrule.trace.array import as_array
 from chainrule.trace.control import instantiated
 from chainrule.trace.plain import transforming
+from chainrule.trace.promotion import as_array
 from chainrule.trace.tree import flatten
 from chainrule.transform.arguments import outcome
 

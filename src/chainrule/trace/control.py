@@ -21,7 +21,9 @@ from chainrule.graph import ops
 from chainrule.graph.graph import Graph, Origin
 from chainrule.graph.node import Node, between, in_order, input_node, replaced
 from chainrule.graph.types import Type
-from chainrule.trace.array import Array, apply, carry_origins, origins_of
+from chainrule.trace.array import Array
+from chainrule.trace.origins import carry_origins, origins_of
+from chainrule.trace.primitives import apply
 
 __all__ = ["branched", "captured", "closed", "instantiated", "placeholders", "repeated", "results_of", "scanned"]
 

@@ -8,7 +8,6 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from types import FunctionType, MappingProxyType
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
@@ -16,12 +15,14 @@ import numpy as np
 
 from chainrule.errors import ChainruleError, OptionError, TracingError
 from chainrule.graph.interpret import INTEGERS, has_value
-from chainrule.trace.array import Array, as_array, astype, without_arrays
+from chainrule.trace.array import NUMPY_ITSELF, Array
 from chainrule.trace.plain import Request, plain_value, shown
+from chainrule.trace.primitives import astype
+from chainrule.trace.promotion import as_array
 
 __all__ = [
     "Function", "UniversalFunction", "constant", "is_traced", "known", "named", "offered", "place", "recorded",
-    "through_arrays",
+    "through_arrays", "without_arrays",
 ]  # fmt: skip
 
 Function = Callable[..., Any]
@@ -108,7 +109,7 @@ class UniversalFunction(Generic[P, R]):
         if not among_traced((*arguments, *options.values())):
             return getattr(self.plain, method)(*arguments, **options)
         given = {name: option for name, option in options.items() if option is not _NOT_GIVEN}
-        return getattr(import_module("chainrule.numpy.folding"), method)(self, *arguments, **given)
+        return Array.language.over_axes(self, method, *arguments, **given)
 
 
 @overload
@@ -206,6 +207,18 @@ def _by_numpy(name: str, plain: Function, arguments: Any, options: Any, foreign:
             else "",
         ) from None
     return plain(*arguments, **options)
+
+
+def without_arrays(x: Any) -> Any:
+    """An argument of NumPy's with plain arrays, to be read only, in place of Arrays, in lists too.
+
+    DifferentiationError if a derivative would be lost by it; TracingError if a value is not known.
+    """
+    if isinstance(x, Array):
+        return plain_value(x.node, NUMPY_ITSELF)
+    if type(x) in _SEQUENCES:
+        return type(x)(map(without_arrays, x))
+    return {key: without_arrays(part) for key, part in x.items()} if type(x) is dict else x
 
 
 def through_arrays(record: Callable[P, R]) -> Callable[P, R]:

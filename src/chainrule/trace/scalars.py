@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import Any
 
 from chainrule.graph.types import DTYPES
-from chainrule.trace.array import as_array, astype
+from chainrule.trace.primitives import astype
+from chainrule.trace.promotion import as_array
 from chainrule.trace.recorded import is_traced
 
 __all__ = ["CASTS"]

@@ -8,9 +8,11 @@ from typing import Any
 from chainrule.errors import DTypeError, TracingError
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph
-from chainrule.graph.types import Type, checked_dtype
-from chainrule.trace.array import Array, Recorder, as_array, plain_array, recording
+from chainrule.graph.types import Type, checked_dtype, plain_array
+from chainrule.trace.array import Array
 from chainrule.trace.control import closed, placeholders
+from chainrule.trace.origins import Recorder, recording
+from chainrule.trace.promotion import as_array
 from chainrule.trace.tree import Structure, flatten, paths, unflatten
 
 __all__ = ["argument_types", "trace"]

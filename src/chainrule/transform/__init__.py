@@ -1,5 +1,6 @@
 """What users call: derivatives of Python functions, batches of them, loops inside them, and native code of them."""
 
+import chainrule.special  # noqa: F401 - so that SciPy's functions, given an Array, find those of the same names
 from chainrule.transform.batches import per_example, vmap
 from chainrule.transform.compiled import Compiled, compile
 from chainrule.transform.control import cond, scan, while_loop

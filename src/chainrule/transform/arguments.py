@@ -9,7 +9,8 @@ import numpy as np
 
 from chainrule.checks import whole_number, whole_numbers
 from chainrule.errors import DifferentiationError, OptionError
-from chainrule.trace.array import Array, as_array, variable
+from chainrule.trace.array import Array
+from chainrule.trace.promotion import as_array, variable
 from chainrule.trace.tree import Structure, flatten, paths, unflatten
 
 __all__ = [

@@ -11,9 +11,11 @@ import numpy as np
 from chainrule.derive.batching import batch
 from chainrule.errors import ChainruleError, OptionError, ShapeError
 from chainrule.numpy.tables import looked_at
-from chainrule.trace.array import Array, as_array, broadcast, moved_axis, normalized_axis, reshape
+from chainrule.trace.array import Array
 from chainrule.trace.control import placeholders
 from chainrule.trace.plain import transforming
+from chainrule.trace.primitives import broadcast, moved_axis, normalized_axis, reshape
+from chainrule.trace.promotion import as_array
 from chainrule.trace.tree import Structure, flatten, paths, unflatten
 from chainrule.transform.arguments import Function, arrays_of, name_of, outcome, positions
 from chainrule.transform.transformed import transformation

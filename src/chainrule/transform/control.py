@@ -11,9 +11,11 @@ from chainrule.checks import whole_number
 from chainrule.errors import OptionError, ShapeError
 from chainrule.graph.interpret import has_value
 from chainrule.numpy.tables import looked_at
-from chainrule.trace.array import Array, Recorder, as_array, is_recording, recording
+from chainrule.trace.array import Array
 from chainrule.trace.control import branched, repeated, scanned
+from chainrule.trace.origins import Recorder, is_recording, recording
 from chainrule.trace.plain import transforming
+from chainrule.trace.promotion import as_array
 from chainrule.trace.tree import Structure, flatten, unflatten
 from chainrule.transform.arguments import Function, arrays_of, name_of, outcome
 

@@ -14,8 +14,9 @@ from chainrule.derive.changes import changes_of
 from chainrule.errors import DifferentiationError, OptionError, ShapeError
 from chainrule.graph.node import Node, full
 from chainrule.numpy.tables import looked_at
-from chainrule.trace.array import Array, as_array
+from chainrule.trace.array import Array
 from chainrule.trace.plain import differentiating, transforming
+from chainrule.trace.promotion import as_array
 from chainrule.trace.tree import Structure, flatten, matched, paths, unflatten
 from chainrule.transform.arguments import (
     Function,

@@ -18,9 +18,10 @@ from chainrule.graph import ops
 from chainrule.graph.node import Node, full
 from chainrule.graph.types import Type
 from chainrule.numpy.tables import looked_at
-from chainrule.trace.array import Array, apply, astype, broadcast, moved_axis, reshape
+from chainrule.trace.array import Array
 from chainrule.trace.control import placeholders
 from chainrule.trace.plain import differentiating, transforming
+from chainrule.trace.primitives import apply, astype, broadcast, moved_axis, reshape
 from chainrule.trace.tree import Structure, unflatten
 from chainrule.transform.arguments import Function, arrays_of, name_of, outcome, place, positions, variables
 from chainrule.transform.derivatives import grad, jvp, vjp

@@ -13,9 +13,11 @@ from chainrule.errors import DifferentiationError, ShapeError
 from chainrule.graph import ops
 from chainrule.graph.node import full
 from chainrule.numpy.tables import looked_at
-from chainrule.trace.array import Array, apply, as_array, broadcast, variable
+from chainrule.trace.array import Array
 from chainrule.trace.control import captured, closed, instantiated, placeholders, results_of
 from chainrule.trace.plain import transforming, without_derivatives
+from chainrule.trace.primitives import apply, broadcast
+from chainrule.trace.promotion import as_array, variable
 from chainrule.trace.tree import Structure, flatten, matched, unflatten
 from chainrule.transform.arguments import Function, arrays_of, name_of, outcome
 from chainrule.transform.batches import vmap
