@@ -11,10 +11,12 @@ from scripts.measure_1986 import OTHERS, PAGE, page
 
 from chainrule import random
 from chainrule.classics import DEMONSTRATIONS, PROBLEMS, Learnt, catalogue, problem, rule, run, trials
+from chainrule.classics.learnt.answers import answers
+from chainrule.classics.learnt.hidden_units import hidden_units
 from chainrule.classics.learnt.learning_curve import LearningCurve, follow
 from chainrule.classics.learnt.run import stack
 from chainrule.classics.learnt.solutions import SOLUTIONS, solution
-from chainrule.classics.learnt.workings import answers, hidden_units, weight_dependence
+from chainrule.classics.learnt.weight_dependence import weight_dependence
 from chainrule.classics.problems.addition import addition_by_thresholds
 from chainrule.classics.problems.t_c import compactness_filter
 from chainrule.classics.problems.xor import xor_direct, xor_direct_published

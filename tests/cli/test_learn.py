@@ -155,9 +155,9 @@ def test_the_books_first_program(work: Path, chainrule_command: Command) -> None
 
 
 def test_the_names_offered_are_those_there_are() -> None:
-    assert set(get_args(command.Activation)) == set(cr.nn.ACTIVATIONS)
-    assert set(get_args(command.Initializer)) == set(cr.nn.INITIALIZERS)
-    assert {f"sigmoid_{name}" if name == "cross_entropy" else name for name in get_args(command.Cost)} <= set(
+    assert set(get_args(command.ActivationName)) == set(cr.nn.ACTIVATIONS)
+    assert set(get_args(command.InitializerName)) == set(cr.nn.INITIALIZERS)
+    assert {f"sigmoid_{name}" if name == "cross_entropy" else name for name in get_args(command.CostName)} <= set(
         cr.nn.COSTS
     )
 

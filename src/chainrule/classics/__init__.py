@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from chainrule.classics.demonstrations import DEMONSTRATIONS, demonstration
     from chainrule.classics.learnt.hinton import HintonDiagram, hinton_diagram
-    from chainrule.classics.learnt.run import Learnt, catalogue, run
+    from chainrule.classics.learnt.run import Learnt, run
     from chainrule.classics.problems import PROBLEMS, problem
     from chainrule.classics.problems.base import Problem, Published, Settings
+    from chainrule.classics.published_figures import catalogue
     from chainrule.classics.races.batched_trials import Trials, run_trials, trials
     from chainrule.classics.races.racing import race
     from chainrule.classics.races.standings import Entry, Race
@@ -47,7 +48,7 @@ __all__ = [
     "trials",
 ]
 
-_PLACES = {
+_MODULES = {
     "DEMONSTRATIONS": "demonstrations",
     "PROBLEMS": "problems",
     "RULES": "rules",
@@ -61,7 +62,7 @@ _PLACES = {
     "Settings": "problems.base",
     "Spending": "rules.base",
     "Trials": "races.batched_trials",
-    "catalogue": "learnt.run",
+    "catalogue": "published_figures",
     "demonstration": "demonstrations",
     "hinton_diagram": "learnt.hinton",
     "problem": "problems",
@@ -74,6 +75,6 @@ _PLACES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'chainrule.classics' has no attribute {name!r}")
-    return getattr(import_module(f"chainrule.classics.{_PLACES[name]}"), name)
+    return getattr(import_module(f"chainrule.classics.{_MODULES[name]}"), name)

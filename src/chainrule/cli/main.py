@@ -7,11 +7,11 @@ import sys
 import warnings
 from collections.abc import Sequence
 
+from chainrule.cli.exit_codes import FAILED, MISUSED, STOPPED
 from chainrule.errors import ChainruleError, DataError, DTypeError, OptionError, ShapeError, printable
 
-__all__ = ["FAILED", "MISUSED", "STOPPED", "execute", "main"]
+__all__ = ["execute", "main"]
 
-FAILED, MISUSED, STOPPED = 1, 2, 130  # exit codes; 130 is what a shell gives for Ctrl-C
 _ASKED_WRONGLY = (OptionError, DataError, ShapeError, DTypeError)
 
 
@@ -33,8 +33,8 @@ def execute(arguments: Sequence[str]) -> int:
     except MemoryError as problem:
         return _failed(f"there is not enough memory: {problem}.", FAILED)
     except OSError as problem:
-        place = "" if problem.filename is None else f"{problem.filename}: "
-        return _failed(f"{place}{problem.strerror or problem}.", FAILED)
+        file = "" if problem.filename is None else f"{problem.filename}: "
+        return _failed(f"{file}{problem.strerror or problem}.", FAILED)
     except KeyboardInterrupt:
         return STOPPED
 

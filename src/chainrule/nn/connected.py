@@ -165,9 +165,9 @@ class Connected(Feedforward):
         w = self.weights[connection.name]
         if connection.places is None:
             return w
-        places = numpy.array(connection.places)
-        found = np.take(w, numpy.maximum(places, 0).ravel(), axis=0).reshape(places.shape)
-        return found if (places >= 0).all() else np.where(places >= 0, found, 0)
+        indices = numpy.array(connection.places)
+        found = np.take(w, numpy.maximum(indices, 0).ravel(), axis=0).reshape(indices.shape)
+        return found if (indices >= 0).all() else np.where(indices >= 0, found, 0)
 
     def _reaching(self, connection: Connection, activations: Mapping[str, Any]) -> Any:
         """The activations that a connection takes, shape (examples, units), products of them where it says so."""

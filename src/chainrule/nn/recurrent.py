@@ -3,7 +3,7 @@
     zⱼ(t) = Σₖ wⱼₖ aₖ(t) + Σₖ uⱼₖ aₖ(t−1) + bⱼ,    aⱼ(t) = σ(zⱼ(t))
 
 Weights and biases are tied by name across the steps, so the derivative with respect to one of them is the *sum* over
-its copies, as in PDP. Nature *averages* ∂E/∂w over the copies in place of that; with n copies of a weight this is the
+its copies, as in PDP. Nature *averages* ∂E/∂w over the copies instead; with n copies of a weight this is the
 same gradient divided by n, so a rate of n·ε with the average does what ε does with the sum. `copies` counts them.
 
 Source: Rumelhart, Hinton & Williams, Nature 323 (1986), 533-536, figure 5; and Parallel Distributed Processing, volume

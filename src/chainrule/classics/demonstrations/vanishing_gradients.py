@@ -22,7 +22,7 @@ from chainrule.nn.costs import sigmoid_cross_entropy
 from chainrule.nn.wiring import Wiring
 from chainrule.transform import compile, grad, vmap
 
-__all__ = ["Chain", "LayerSpeeds", "VanishingGradients", "chain", "speeds"]
+__all__ = ["LayerSpeeds", "NeuronChain", "VanishingGradients", "chain", "speeds"]
 
 _PUBLISHED: dict[int, tuple[float, ...]] = {
     2: (0.06574134326503182, 0.3092184942703712),
@@ -34,7 +34,7 @@ _NEURONS = 4  # in the chain
 
 
 @dataclass(frozen=True, eq=False)
-class Chain:
+class NeuronChain:
     """A chain of single neurons: ∂C/∂b₁ by backpropagation, and as the product σ'(z₁) w₂ σ'(z₂) … ∂C/∂a.
 
     `factors` are wₗ σ'(zₗ) of the neurons after the first.
@@ -53,7 +53,7 @@ class LayerSpeeds(Insight):
     hidden: int
     speeds: dict[int, Values]
     published: dict[int, tuple[float, ...]]
-    chain: Chain
+    chain: NeuronChain
 
     @property
     def title(self) -> str:
@@ -200,7 +200,7 @@ def _started(wiring: Wiring, key: Any) -> Connected:
     return Connected.from_weights(wiring, drawn, levels)
 
 
-def chain(weights: Values, biases: Values, x: float, y: float) -> Chain:
+def chain(weights: Values, biases: Values, x: float, y: float) -> NeuronChain:
     """The chain of neurons a = σ(w a + b), one after the other, with the quadratic cost `½ (a − y)²`.
 
     >>> found = chain(numpy.array([0.5, 0.8]), numpy.zeros(2), 1.0, 0.0)
@@ -219,10 +219,10 @@ def chain(weights: Values, biases: Values, x: float, y: float) -> Chain:
     z = numpy.array(forward(biases))
     slopes = numpy.array([grad(sigmoid)(one) for one in z])
     factors = weights[1:] * slopes[1:]
-    return Chain(float(derivative), float(slopes[0] * factors.prod() * (sigmoid(z[-1]) - y)), factors)
+    return NeuronChain(float(derivative), float(slopes[0] * factors.prod() * (sigmoid(z[-1]) - y)), factors)
 
 
-def _drawn_chain(key: Any) -> Chain:
+def _drawn_chain(key: Any) -> NeuronChain:
     """A chain with weights between −1 and 1, for the input 1 and the target 0."""
     first, second = random.split(key)
     weights = random.uniform(first, (_NEURONS,), numpy.float64, -1.0, 1.0)

@@ -18,7 +18,7 @@ from chainrule.insight.presentation import Insight, figure
 from chainrule.nn.connected import Connected
 from chainrule.nn.wiring import Connection, Units
 
-__all__ = ["HintonDiagram", "Incoming", "UnitWeights", "hinton_diagram"]
+__all__ = ["HintonDiagram", "IncomingWeights", "UnitWeights", "hinton_diagram"]
 
 Values = np.ndarray[Any, Any]
 _POSITIVE, _NEGATIVE = "·▪◼■", "◦▫◻□"  # from hardly anything to the largest
@@ -29,7 +29,7 @@ _BLUE, _ORANGE = "#0072b2", "#e69f00"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Incoming(Brief):
+class IncomingWeights(Brief):
     """The weights from one source, or the biases: shape (units, from); nan where there is no connection."""
 
     source: str
@@ -41,7 +41,7 @@ class UnitWeights(Brief):
     """All weights to the units of a group, by source, the bias last; `shared` where all units have the same."""
 
     target: str
-    incoming: tuple[Incoming, ...]
+    incoming: tuple[IncomingWeights, ...]
     shared: bool = False
 
     @property
@@ -146,13 +146,13 @@ def _groups(network: Connected, units: Units, seen: set[str]) -> Iterator[UnitWe
         if connection.name not in seen:
             source = connection.name.rpartition("->")[0] or connection.name
             if _is_shared(connection):
-                shared.append(Incoming(source, np.asarray(network.weights[connection.name])[None]))
+                shared.append(IncomingWeights(source, np.asarray(network.weights[connection.name])[None]))
             else:
-                own.append(Incoming(source, _matrix(network, connection)))
+                own.append(IncomingWeights(source, _matrix(network, connection)))
             seen.add(connection.name)
     bias = units.bias_name
     if bias is not None and f"bias {bias}" not in seen:
-        own.append(Incoming("bias", np.asarray(network.biases[bias])[:, None]))
+        own.append(IncomingWeights("bias", np.asarray(network.biases[bias])[:, None]))
         seen.add(f"bias {bias}")
     target = units.name.partition("@")[0]  # of a step in time: they all have the same weights
     if shared:
@@ -163,7 +163,7 @@ def _groups(network: Connected, units: Units, seen: set[str]) -> Iterator[UnitWe
 
 def _is_shared(connection: Connection) -> bool:
     """Whether one weight is in several places."""
-    used = [place for row in connection.places or () for place in row if place >= 0]
+    used = [index for row in connection.places or () for index in row if index >= 0]
     return len(set(used)) < len(used)
 
 
@@ -189,7 +189,7 @@ def _text(diagram: HintonDiagram, group: UnitWeights) -> Any:
     return text
 
 
-def _rows(diagram: HintonDiagram, group: UnitWeights, parts: Sequence[Incoming], *, numbered: bool) -> Any:
+def _rows(diagram: HintonDiagram, group: UnitWeights, parts: Sequence[IncomingWeights], *, numbered: bool) -> Any:
     """A line that names the sources, and for each unit one of squares, or several if they are too many for one."""
     from rich.text import Text
 

@@ -11,21 +11,16 @@ import numpy as np
 from chainrule import random
 from chainrule.checks import whole_number
 from chainrule.classics.demonstrations import DEMONSTRATIONS, demonstration
+from chainrule.classics.learnt.answers import Answers, answers
+from chainrule.classics.learnt.hidden_units import HiddenUnits, hidden_units
 from chainrule.classics.learnt.hinton import HintonDiagram, hinton_diagram
 from chainrule.classics.learnt.learning_curve import LearningCurve, follow
 from chainrule.classics.learnt.solutions import solution
-from chainrule.classics.learnt.workings import (
-    Answers,
-    HiddenUnits,
-    WeightDependence,
-    answers,
-    hidden_units,
-    weight_dependence,
-)
+from chainrule.classics.learnt.weight_dependence import WeightDependence, weight_dependence
 from chainrule.classics.problems import PROBLEMS, problem, size_option
 from chainrule.classics.problems.base import Problem, Published
 from chainrule.classics.races.batched_trials import trials as run_all
-from chainrule.classics.races.measurements import Distribution, distribution, recorded
+from chainrule.classics.races.measurements import Distribution, distribution
 from chainrule.classics.registry import check
 from chainrule.classics.rules import rule
 from chainrule.display import Table, number, plain
@@ -35,7 +30,7 @@ from chainrule.insight.wording import counted
 from chainrule.nn.connected import Connected
 from chainrule.nn.network import Network
 
-__all__ = ["Catalogued", "Learnt", "catalogue", "run", "stack"]
+__all__ = ["Learnt", "run", "stack"]
 
 _POINTS = 9  # of the curve that are printed
 
@@ -272,48 +267,3 @@ def _demonstrated(name: str, seed: int, trials: int, size: int | None) -> Insigh
     if trials != 1 or size is not None:
         raise OptionError(f"{name} is a demonstration, which has neither trials nor a size.")
     return demonstration(name).run(seed)
-
-
-@dataclass(frozen=True)
-class Catalogued:
-    """A problem or a demonstration: what it is, the figures as they were published, and ours.
-
-    `ours` is what was measured of a problem over many seeds, `said` ours in words; None and empty before that.
-    """
-
-    name: str
-    title: str
-    description: str
-    source: str
-    published: tuple[Published, ...]
-    ours: Distribution | None
-    said: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
-        found: dict[str, Any] = plain(self)
-        return found
-
-
-def catalogue() -> tuple[Catalogued, ...]:
-    """Every problem, then every demonstration.
-
-    >>> [one.name for one in catalogue()][:2]
-    ['xor', 'xor-direct']
-    """
-    return (*map(_problem, PROBLEMS), *map(_demonstration, DEMONSTRATIONS))
-
-
-def _problem(name: str) -> Catalogued:
-    asked, ours = problem(name), distribution(name)
-    said = "" if ours is None else ours.words
-    machine = distribution(name, machine=True)
-    if machine is not None:
-        said = f"the Boltzmann machine, {machine.words}; backpropagation, {said}"
-    return Catalogued(name, asked.title, asked.description, asked.source, asked.published, ours, said)
-
-
-def _demonstration(name: str) -> Catalogued:
-    shown, found = demonstration(name), recorded().get("demonstrations", {}).get(name)
-    said = "" if found is None else " ".join(found["sentences"])
-    return Catalogued(name, shown.title, shown.description, shown.source, shown.published, None, said)

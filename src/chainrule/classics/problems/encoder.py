@@ -1,4 +1,4 @@
-"""Encoding: patterns through fewer units than they have places."""
+"""Encoding: patterns through fewer units than they have bits."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _WOMEN = ("Penelope", "Christine", "Victoria", "Jennifer", "Margaret", "Charlott
 _ENGLISH = (*_MEN, *_WOMEN)
 _ITALIAN = ("Roberto", "Pierro", "Emilio", "Marco", "Tomaso", "Alfonso",
             "Maria", "Francesca", "Lucia", "Angela", "Gina", "Sophia")  # fmt: skip
-#: The couples and the children of each. The Italians in the same places are married, and have children, likewise.
+#: The couples and the children of each. The Italians in the same positions are married, and have children, likewise.
 _COUPLES = {
     ("Christopher", "Penelope"): ("Arthur", "Victoria"),
     ("Andrew", "Christine"): ("James", "Jennifer"),
@@ -65,15 +65,15 @@ def facts() -> tuple[Fact, ...]:
 
 
 def _italian(fact: Fact) -> Fact:
-    """The fact about the Italians in the same places."""
+    """The fact about the Italians in the same positions."""
     alike = dict(zip(_ENGLISH, _ITALIAN, strict=True))
     return Fact(alike[fact.person], fact.relation, tuple(alike[answer] for answer in fact.answers))
 
 
 def _answers(person: str, relation: str) -> tuple[str, ...]:
-    place = RELATIONS.index(relation)
-    kin = _KIN[place // 2](person)
-    return tuple(other for other in (_WOMEN if place % 2 else _MEN) if other in kin)
+    index = RELATIONS.index(relation)
+    kin = _KIN[index // 2](person)
+    return tuple(other for other in (_WOMEN if index % 2 else _MEN) if other in kin)
 
 
 def _parents(person: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""T or C: hidden units that all look for the same, each at its place of a retina."""
+"""T or C: hidden units that all look for the same, each in its own part of a retina."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _FILTERS = Published(
 
 
 def t_c(side: int = 4, equal: bool = False) -> Problem:
-    """A T (on) or a C (off), each of five squares, in four rotations at every place of a square retina.
+    """A T (on) or a C (off), each of five squares, in four rotations at every position on a square retina.
 
-    A hidden unit sees 3 × 3 squares; there is one for each place of those, also where only a corner of them is on the
+    A hidden unit sees 3 × 3 squares; there is one for each position, also where only a corner of them is on the
     retina. All have the same nine weights and the same bias, the weight from an input that is always on, the last one.
     The gradient of such a weight is the sum over all its places. With `equal` they also have the same weight to the
     output, which then counts them wherever they are; without, the weights to the output are free, and it is learnt more
@@ -71,13 +71,13 @@ def compactness_filter(side: int = 4) -> Connected:
 
 
 def _everywhere(letter: Values, side: int) -> Values:
-    """The letter in four rotations at each place where it fits, shape (patterns, side² + 1), the last input on."""
+    """The letter in four rotations at each position where it fits, shape (patterns, side² + 1), the last input on."""
     retinas = np.concatenate([_placed(np.rot90(letter, turn), side) for turn in range(4)])
     return np.concatenate([retinas, np.ones((len(retinas), 1))], axis=1).astype(np.float32)
 
 
 def _placed(letter: Values, side: int) -> Values:
-    """The letter at each place where it fits, shape (places, side²)."""
+    """The letter at each position where it fits, shape (positions, side²)."""
     height, width = letter.shape
     found = np.zeros((side - height + 1, side - width + 1, side, side))
     for row, column in np.ndindex(*found.shape[:2]):

@@ -225,16 +225,9 @@ def _suitable(lanes: int, sweeps: int, operations: float) -> int:
 def _stretch(problem: Problem, rule: Rule) -> Callable[..., Any]:
     """The function that advances lanes `(states, keys, solved, at)` by at most so many rounds.
 
-    It goes on while at least so many lanes do, and returns how many rounds it went. A network that has solved the
-    problem, or has made `budget` sweeps, stays as it is.
+    It goes on while at least so many lanes do, and returns how many rounds it went.
     """
-
-    def one_round(state: Any, key: Any, solved: Any, at: Any, budget: Any) -> tuple[Any, Any, Any]:
-        solved = cnp.where((solved < 0) & (at <= budget) & rule.solved(problem, state), at, solved)
-        sweeps = (solved < 0) & (at < budget)
-        after = rule.sweep(problem, state, at, random.fold_in(key, at + 1))
-        state = tree_map(lambda old, new: cnp.where(sweeps, new, old), state, after)
-        return state, solved, cnp.where((solved < 0) & (at <= budget), at + 1, at)
+    one_round = _round(problem, rule)
 
     def stretch(states: Any, keys: Any, solved: Any, at: Any, budget: Any, least: Any, rounds: Any) -> Any:
         def advance(carry: Any) -> Any:
@@ -244,9 +237,26 @@ def _stretch(problem: Problem, rule: Rule) -> Callable[..., Any]:
 
         def goes_on(carry: Any) -> Any:
             n, _, solved, at = carry
-            going = (solved < 0) & (at <= budget)
-            return (n < rounds) & (cnp.sum(going.astype(np.int32)) >= least)
+            return (n < rounds) & (cnp.sum(_goes_on(solved, at, budget).astype(np.int32)) >= least)
 
         return while_loop(goes_on, advance, (np.int32(0), states, solved, at))
 
     return stretch
+
+
+def _round(problem: Problem, rule: Rule) -> Callable[..., Any]:
+    """The function that looks at one network and, unless it has solved the problem or made `budget` sweeps, sweeps."""
+
+    def one_round(state: Any, key: Any, solved: Any, at: Any, budget: Any) -> tuple[Any, Any, Any]:
+        solved = cnp.where(_goes_on(solved, at, budget) & rule.solved(problem, state), at, solved)
+        sweeps = (solved < 0) & (at < budget)
+        after = rule.sweep(problem, state, at, random.fold_in(key, at + 1))
+        state = tree_map(lambda old, new: cnp.where(sweeps, new, old), state, after)
+        return state, solved, cnp.where(_goes_on(solved, at, budget), at + 1, at)
+
+    return one_round
+
+
+def _goes_on(solved: Any, at: Any, budget: Any) -> Any:
+    """Whether a network has not solved the problem, and has not made all its sweeps and been looked at."""
+    return (solved < 0) & (at <= budget)

@@ -10,7 +10,7 @@ from chainrule.checks import real_number, whole_number
 from chainrule.classics.problems import problem as problem_named
 from chainrule.classics.problems.base import Problem
 from chainrule.classics.races.batched_trials import Trials, run_trials
-from chainrule.classics.races.standings import Entry, Outcome, Race
+from chainrule.classics.races.standings import Entry, Race, RaceOutcome
 from chainrule.classics.rules import RULES
 from chainrule.classics.rules import rule as rule_named
 from chainrule.classics.rules.base import Rule
@@ -90,7 +90,7 @@ def _entries(problem: Problem, rule: Rule, known: Race) -> Iterator[Entry]:
         return
     limit = rule.limit(problem)
     count = known.trials if limit is None else min(known.trials, _FEW)
-    outcome: Outcome = "ran" if limit is None else "cannot represent it"
+    outcome: RaceOutcome = "ran" if limit is None else "cannot represent it"
     begun = Entry(rule.name, rule.title, outcome, limit or "", _other_network(problem, rule), count)
     yield begun
     spending = rule.spending(problem)

@@ -13,15 +13,15 @@ from chainrule.classics.rules.base import Spending
 from chainrule.display import Brief, Page, Picture, Table, plain
 from chainrule.insight.presentation import Insight, figure
 
-__all__ = ["Entry", "Measure", "Outcome", "Race"]
+__all__ = ["Effort", "Entry", "Race", "RaceOutcome"]
 
 Values = np.ndarray[Any, Any]
-Outcome = Literal["ran", "cannot represent it", "cannot take it"]
-Measure = Literal["sweeps", "operations", "seconds"]
+RaceOutcome = Literal["ran", "cannot represent it", "cannot take it"]
+Effort = Literal["sweeps", "operations", "seconds"]
 
 _BASE = "backpropagation"
-_OUTCOMES: tuple[Outcome, ...] = ("ran", "cannot represent it", "cannot take it")
-_MEASURES: tuple[Measure, ...] = ("sweeps", "operations", "seconds")
+_OUTCOMES: tuple[RaceOutcome, ...] = ("ran", "cannot represent it", "cannot take it")
+_EFFORTS: tuple[Effort, ...] = ("sweeps", "operations", "seconds")
 _QUARTILES = {"lower quartile": 0.25, "median": 0.5, "upper quartile": 0.75}
 _SPENT = ("presentations", "forward passes", "backward passes", "unit updates", "operations", "seconds")
 _NOTHING = Spending(0, 0, 0, 0, 0)
@@ -41,7 +41,7 @@ class Entry(Brief):
 
     rule: str
     title: str
-    outcome: Outcome = "ran"
+    outcome: RaceOutcome = "ran"
     why: str = ""
     network: str = ""
     trials: int = 0
@@ -67,18 +67,18 @@ class Entry(Brief):
         """The fraction of the finished trials that solved it; NaN if there are none."""
         return self.solved / self.finished if self.finished else np.nan
 
-    def per_sweep(self, of: Measure) -> float:
+    def per_sweep(self, of: Effort) -> float:
         """What a sweep of one network takes: one sweep, so many operations, so many seconds."""
         return {"sweeps": 1.0, "operations": self.spending.operations, "seconds": self.seconds_per_sweep}[of]
 
-    def quantile(self, q: float, of: Measure = "sweeps") -> float:
+    def quantile(self, q: float, of: Effort = "sweeps") -> float:
         """The q-quantile of what a solution took, trials without one counted as infinitely much; NaN of no trials."""
         if not self.finished:
             return np.nan
         taken = np.where(self.sweeps >= 0, self.sweeps * self.per_sweep(of), np.inf)
         return float(np.quantile(taken, q, method="inverted_cdf"))
 
-    def most(self, of: Measure = "sweeps") -> float:
+    def most(self, of: Effort = "sweeps") -> float:
         """What a trial takes that spends its budget."""
         return self.budget * self.per_sweep(of)
 
@@ -97,7 +97,7 @@ class Entry(Brief):
     def to_dict(self) -> dict[str, Any]:
         """Everything in it, with the quartiles, as plain lists, numbers and strings."""
         found: dict[str, Any] = {"finished": self.finished, "solved": self.solved, "fraction": self.fraction}
-        for of in _MEASURES:
+        for of in _EFFORTS:
             found[f"{of}_to_solution"] = {name: self.quantile(q, of) for name, q in _QUARTILES.items()}
         found["operations_per_solution"] = self.operations_per_solution
         return dict(plain(self) | plain(found))
@@ -129,7 +129,7 @@ class Race(Insight):
         found = {entry.rule: entry for entry in self.entries}
         return found[one_of("rule", rule, found)]
 
-    def factor(self, rule: str, of: Measure = "operations") -> float:
+    def factor(self, rule: str, of: Effort = "operations") -> float:
         """How many times as much as backpropagation the rule needs, in the median; below 1 where backpropagation loses.
 
         Infinite if fewer than half of the rule's trials solved the problem; NaN if fewer than half of
@@ -137,12 +137,12 @@ class Race(Insight):
         """
         return self.entry(rule).quantile(0.5, of) / self._needed(of)
 
-    def factor_at_least(self, rule: str, of: Measure = "operations") -> float:
+    def factor_at_least(self, rule: str, of: Effort = "operations") -> float:
         """The factor; where it is infinite, what it would be if the budget had been just enough."""
         entry = self.entry(rule)
         return min(entry.quantile(0.5, of), entry.most(of)) / self._needed(of)
 
-    def _needed(self, of: Measure) -> float:
+    def _needed(self, of: Effort) -> float:
         """What backpropagation needs in the median; NaN if that is not known."""
         needed = [entry.quantile(0.5, of) for entry in self.entries if entry.rule == _BASE]
         return needed[0] if needed and 0 < needed[0] < np.inf else np.nan
@@ -179,13 +179,13 @@ class Race(Insight):
 
     def table(self) -> Table:
         """One row for each rule: how many trials solved it, the quartiles of what that took, the factors, the sums."""
-        quartiles = [f"{of}, {name}" for of in _MEASURES for name in _QUARTILES]
+        quartiles = [f"{of}, {name}" for of in _EFFORTS for name in _QUARTILES]
         columns = ("rule", "outcome", "trials", "solved", *quartiles, "operations per solution",
                    "operations ÷ backpropagation", "seconds ÷ backpropagation", *_SPENT)  # fmt: skip
         return Table(columns, tuple(self._row(entry) for entry in self.entries))
 
     def _row(self, entry: Entry) -> tuple[Any, ...]:
-        quartiles = [entry.quantile(q, of) for of in _MEASURES for q in _QUARTILES.values()]
+        quartiles = [entry.quantile(q, of) for of in _EFFORTS for q in _QUARTILES.values()]
         factors = [self.factor(entry.rule, "operations"), self.factor(entry.rule, "seconds")]
         return (entry.rule, entry.outcome, entry.finished, entry.solved, *quartiles, entry.operations_per_solution,
                 *factors, *_spent(entry))  # fmt: skip
@@ -198,11 +198,11 @@ class Race(Insight):
     def _shown_row(self, entry: Entry) -> tuple[str, ...]:
         if entry.outcome != "ran" or not entry.finished:
             return entry.rule, entry.verdict, *[""] * 5
-        sweeps, operations, seconds = (_quartiles(entry, of) for of in _MEASURES)
+        sweeps, operations, seconds = (_quartiles(entry, of) for of in _EFFORTS)
         factors = self._shown_factor(entry, "operations"), self._shown_factor(entry, "seconds")
         return _named(entry), entry.verdict, sweeps, operations, factors[0], seconds, factors[1]
 
-    def _shown_factor(self, entry: Entry, of: Measure) -> str:
+    def _shown_factor(self, entry: Entry, of: Effort) -> str:
         least = self.factor_at_least(entry.rule, of)
         more = ">" if np.isinf(self.factor(entry.rule, of)) else ""
         return "" if np.isnan(least) else f"{more}{digits(least)}×"
@@ -234,7 +234,7 @@ class Race(Insight):
 
     def to_dict(self) -> dict[str, Any]:
         """Everything in it, with the quartiles and the factors, as plain lists, numbers and strings."""
-        factors = [{f"{of}_factor": self.factor(entry.rule, of) for of in _MEASURES} for entry in self.entries]
+        factors = [{f"{of}_factor": self.factor(entry.rule, of) for of in _EFFORTS} for entry in self.entries]
         entries = [entry.to_dict() | plain(known) for entry, known in zip(self.entries, factors, strict=True)]
         return super().to_dict() | {"entries": entries}
 
@@ -316,7 +316,7 @@ def _incapable(entry: Entry) -> str:
 
 def _alone(entry: Entry) -> str:
     """What it needed, as the end of a sentence."""
-    sweeps, operations, seconds = (entry.quantile(0.5, of) for of in _MEASURES)
+    sweeps, operations, seconds = (entry.quantile(0.5, of) for of in _EFFORTS)
     if np.isinf(sweeps):
         few = ": fewer than half, so there is no median" if entry.solved else ""
         return f" within {_sweeps(entry.budget)}{few}"
@@ -338,7 +338,7 @@ def _rank(entry: Entry) -> tuple[bool, int, float, float]:
     return entry.rule != _BASE, _OUTCOMES.index(entry.outcome), np.inf if np.isnan(median) else median, unsolved
 
 
-def _quartiles(entry: Entry, of: Measure) -> str:
+def _quartiles(entry: Entry, of: Effort) -> str:
     """The median and, in the same unit, the quartiles; or that more than the whole budget would be needed."""
     lower, median, upper = (entry.quantile(q, of) for q in _QUARTILES.values())
     said = {"sweeps": digits, "operations": short, "seconds": duration}[of]

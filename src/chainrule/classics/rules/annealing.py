@@ -78,14 +78,14 @@ def layout(wiring: Wiring, within: bool = True) -> Layout:
            [1, 1, 0, 1],
            [0, 0, 1, 0]])
     """
-    at = _places(wiring)
+    at = _positions(wiring)
     outputs = numpy.concatenate([at[name] for name in wiring.outputs])
     inputs = numpy.concatenate([at[name] for name, _ in wiring.inputs])
     hidden = numpy.setdiff1d(numpy.concatenate([*at.values()]), [*inputs, *outputs])
     connected = numpy.zeros((sum(wiring.sizes.values()),) * 2, bool)
     for connection in wiring.connections:
         sources = numpy.concatenate([at[name] for name in connection.sources])
-        connected[numpy.ix_(at[connection.target], sources)] |= _linked(wiring, connection)
+        connected[numpy.ix_(at[connection.target], sources)] |= _connected_pairs(wiring, connection)
     for name in [*(name for name, _ in wiring.inputs), *wiring.outputs] if within else ():
         connected[numpy.ix_(at[name], at[name])] = ~numpy.eye(len(at[name]), dtype=bool)
     biased = numpy.ones(len(connected), bool)
@@ -94,13 +94,13 @@ def layout(wiring: Wiring, within: bool = True) -> Layout:
     return Layout(inputs, hidden, outputs, connected | connected.T, biased)
 
 
-def _places(wiring: Wiring) -> dict[str, Values]:
-    """The places of each group's units in the row."""
+def _positions(wiring: Wiring) -> dict[str, Values]:
+    """Where each group's units stand in the row."""
     ends = numpy.cumsum([*wiring.sizes.values()])
     return {name: numpy.arange(end - size, end) for (name, size), end in zip(wiring.sizes.items(), ends, strict=True)}
 
 
-def _linked(wiring: Wiring, connection: Connection) -> Any:
+def _connected_pairs(wiring: Wiring, connection: Connection) -> Any:
     """Which pairs (to, from) a connection connects."""
     if connection.places is None:
         return numpy.ones((wiring.sizes[connection.target], wiring.reach(connection)), bool)
@@ -148,7 +148,7 @@ def _gap(machine: Machine, states: Any, k: Any) -> Any:
 
 
 def _only(k: Any, units: int) -> Any:
-    """True at place k of a column of so many."""
+    """True for unit k in a column of so many."""
     return np.expand_dims(numpy.arange(units), 1) == k
 
 

@@ -218,8 +218,8 @@ def _is_tied(wiring: Wiring) -> bool:
     weights = Counter(connection.name for connection in wiring.connections)
     biases = Counter(units.bias_name for units in wiring.units if units.bias_name is not None)
     shared = any(
-        place >= 0 and count > 1
+        index >= 0 and count > 1
         for connection in wiring.connections
-        for place, count in Counter(p for row in connection.places or () for p in row).items()
+        for index, count in Counter(index for row in connection.places or () for index in row).items()
     )
     return shared or max([*weights.values(), *biases.values()]) > 1

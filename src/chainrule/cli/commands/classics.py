@@ -15,7 +15,7 @@ from chainrule.cli.help import Command, Group
 
 if TYPE_CHECKING:
     from chainrule.classics.learnt.learning_curve import LearningCurve, Watch
-    from chainrule.classics.learnt.run import Catalogued
+    from chainrule.classics.published_figures import Catalogued
 
 __all__ = ["classics"]
 
@@ -35,7 +35,7 @@ def list_classics(
     """List every problem and demonstration, with the published figures and ours."""
     from rich.console import Group
 
-    from chainrule.classics.learnt.run import catalogue
+    from chainrule.classics.published_figures import catalogue
     from chainrule.cli.output import check_files, deliver
 
     check_files(json)
@@ -122,6 +122,6 @@ def _in_short(curve: LearningCurve) -> str:
 
 
 def _bars(shares: Any) -> str:
-    """A line of bars for numbers from 0 to 1: those at 40 places from the first to the last."""
-    places = [round(n * (len(shares) - 1) / (_WIDTH - 1)) for n in range(_WIDTH)]
-    return "".join(_BARS[min(int(shares[n] * len(_BARS)), len(_BARS) - 1)] for n in places)
+    """A line of bars for numbers from 0 to 1: 40 of them, evenly from the first to the last."""
+    chosen = [round(n * (len(shares) - 1) / (_WIDTH - 1)) for n in range(_WIDTH)]
+    return "".join(_BARS[min(int(shares[n] * len(_BARS)), len(_BARS) - 1)] for n in chosen)

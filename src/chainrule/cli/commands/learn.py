@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 import typer
 
 from chainrule.cli.arguments import FIGURES
-from chainrule.cli.main import STOPPED
+from chainrule.cli.exit_codes import STOPPED
 
 if TYPE_CHECKING:
     from chainrule.data import DataSet
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = ["learn"]
 
-Activation = Literal["sigmoid", "tanh", "relu", "softmax", "identity"]
-Initializer = Literal["normal", "scaled_normal", "glorot", "he"]
-Cost = Literal["quadratic", "cross_entropy"]
-Method = Literal["sgd", "momentum", "adam"]
-DType = Literal["float32", "float64"]
+ActivationName = Literal["sigmoid", "tanh", "relu", "softmax", "identity"]
+InitializerName = Literal["normal", "scaled_normal", "glorot", "he"]
+CostName = Literal["quadratic", "cross_entropy"]
+OptimizerName = Literal["sgd", "momentum", "adam"]
+DTypeName = Literal["float32", "float64"]
 
 _network = partial(typer.Option, rich_help_panel="Network")
 _learning = partial(typer.Option, rich_help_panel="Learning")
@@ -56,27 +56,28 @@ def learn(
         ),
     ] = None,
     activation: Annotated[
-        Activation, _network(metavar="NAME", help=f"What neurons make of their weighted input: {_among(Activation)}.")
+        ActivationName,
+        _network(metavar="NAME", help=f"What neurons make of their weighted input: {_among(ActivationName)}."),
     ] = "sigmoid",
     output_activation: Annotated[
-        Activation | None,
+        ActivationName | None,
         _network(
             metavar="NAME", help="The same for the outputs.", show_default="as the others, but softmax after relu"
         ),
     ] = None,
     initializer: Annotated[
-        Initializer | None,
+        InitializerName | None,
         _network(
             metavar="NAME",
-            help=f"How weights and biases start: {_among(Initializer)}.",
+            help=f"How weights and biases start: {_among(InitializerName)}.",
             show_default="normal with sigmoid, he with relu, else glorot",
         ),
     ] = None,
-    cost: Annotated[Cost, _learning(metavar="NAME", help=f"What is minimised: {_among(Cost)}.")] = "quadratic",
+    cost: Annotated[CostName, _learning(metavar="NAME", help=f"What is minimised: {_among(CostName)}.")] = "quadratic",
     epochs: Annotated[int, _learning(metavar="NUMBER", help="How often to go through the training examples.")] = 30,
     batch: Annotated[int, _learning(metavar="NUMBER", help="How many examples make one step.")] = 10,
     optimizer: Annotated[
-        Method, _learning(metavar="NAME", help=f"How the gradient changes the weights: {_among(Method)}.")
+        OptimizerName, _learning(metavar="NAME", help=f"How the gradient changes the weights: {_among(OptimizerName)}.")
     ] = "sgd",
     rate: Annotated[
         float | None,
@@ -101,7 +102,7 @@ def learn(
     seed: Annotated[
         int, _learning(metavar="NUMBER", help="Decides the first weights and the order of the examples.")
     ] = 0,
-    dtype: Annotated[DType, _learning(metavar="NAME", help=f"The numbers: {_among(DType)}.")] = "float32",
+    dtype: Annotated[DTypeName, _learning(metavar="NAME", help=f"The numbers: {_among(DTypeName)}.")] = "float32",
     evaluate_training: Annotated[
         bool,
         _learning(
@@ -131,8 +132,8 @@ def learn(
     """
     with _stoppable():
         import chainrule as cr
-        from chainrule.cli import learn_options, run_folder, run_page
-        from chainrule.cli.output import check_files, says, show, write_figures
+        from chainrule.cli import learn_options, run_folder
+        from chainrule.cli.output import check_files, says
 
         check_files(json)
         if not no_save:
@@ -158,14 +159,9 @@ def learn(
         run = _completed(learned, data)
         if run.interrupted:
             print(f"stopped after {len(run.history)} of {epochs} epochs: keeping what was learnt", file=sys.stderr)
-        saved = None
-        try:
-            saved = None if no_save else run_folder.save(run, output, f"{data.name}-{'-'.join(map(str, sizes))}")
-        finally:  # what was learnt is told even if it could not be kept
-            if not quiet and says(json):
-                show(run_page.result(run, saved), after_progress=True)
-    if json is not None:
-        write_figures("learn", {**run_page.contents(run), "saved": None if saved is None else str(saved)}, json)
+        name = f"{data.name}-{'-'.join(map(str, sizes))}"
+        saved = _kept(run, None if no_save else partial(run_folder.save, run, output, name), not quiet and says(json))
+    _write_figures(run, saved, json)
     if saved is not None and says(json):
         print(saved if quiet else f"Saved in {saved}")
     return STOPPED if run.interrupted else 0
@@ -179,6 +175,28 @@ def _stoppable() -> Iterator[None]:
     except KeyboardInterrupt:
         print("stopped: nothing was saved", file=sys.stderr)
         raise typer.Exit(STOPPED) from None
+
+
+def _kept(run: Run, save: Callable[[], Path] | None, tells: bool) -> Path | None:
+    """Where the run was saved, if it was to be; what was learnt is told even if it could not be kept."""
+    from chainrule.cli.output import show
+    from chainrule.cli.run_page import result
+
+    saved = None
+    try:
+        saved = save() if save is not None else None
+    finally:
+        if tells:
+            show(result(run, saved), after_progress=True)
+    return saved
+
+
+def _write_figures(run: Run, saved: Path | None, file: Path | None) -> None:
+    from chainrule.cli.output import write_figures
+    from chainrule.cli.run_page import contents
+
+    if file is not None:
+        write_figures("learn", {**contents(run), "saved": None if saved is None else str(saved)}, file)
 
 
 def _completed(run: Run, data: DataSet) -> Run:

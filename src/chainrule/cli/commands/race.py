@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chainrule.cli.arguments import FiguresFile, problem_names, rule_names
-from chainrule.cli.main import STOPPED
+from chainrule.cli.exit_codes import STOPPED
 
 if TYPE_CHECKING:
     from chainrule.classics import Problem, Rule
