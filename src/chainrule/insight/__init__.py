@@ -6,7 +6,7 @@ Names are imported when they are first used.
 from importlib import import_module
 from typing import Any
 
-_PLACES: dict[str, str] = {
+_MODULES: dict[str, str] = {
     "Attribution": "chainrule.insight.inputs.attributions",
     "Curvature": "chainrule.insight.second_order.hessian",
     "CurvatureDiagonal": "chainrule.insight.second_order.diagonals",
@@ -48,12 +48,12 @@ _PLACES: dict[str, str] = {
     "what_if": "chainrule.insight.weights.perturbation",
 }
 
-__all__ = sorted(_PLACES)
+__all__ = sorted(_MODULES)
 
 
 def __getattr__(name: str) -> Any:
-    if name in _PLACES:
-        return getattr(import_module(_PLACES[name]), name)
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'chainrule.insight' has no attribute {name!r}")
 
 

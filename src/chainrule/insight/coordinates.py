@@ -11,13 +11,13 @@ import numpy as np
 from chainrule.errors import OptionError
 from chainrule.nn.network import Dense, Network
 
-__all__ = ["Place", "parse_place"]
+__all__ = ["Coordinate", "parse_coordinate"]
 
-_PLACE = re.compile(r"layers\[(\d+)\]\.([wb])\[\s*(\d+)\s*(?:,\s*(\d+)\s*)?\]")
+_COORDINATE = re.compile(r"layers\[(\d+)\]\.([wb])\[\s*(\d+)\s*(?:,\s*(\d+)\s*)?\]")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Coordinate:
     """A weight `w[j, k]`, to neuron j from neuron k, or a bias `b[j]` of a layer, which are counted from 0."""
 
     layer: int
@@ -38,7 +38,7 @@ class Place:
         return self.index[1] if self.kind == "w" else None
 
     def value(self, network: Network) -> float:
-        """The number at this place."""
+        """The number that it is."""
         return float(getattr(network.layers[self.layer], self.kind)[self.index])
 
     def changed(self, network: Network, change: Any) -> Network:
@@ -60,18 +60,18 @@ def _layer(w: Any, b: Any, activation: str) -> Dense:
     return layer
 
 
-def parse_place(text: str, network: Network) -> Place:
-    """The place that `layers[0].w[3, 407]` or `layers[1].b[2]` names; OptionError if the network has none there."""
-    found = _PLACE.fullmatch(text.strip())
+def parse_coordinate(text: str, network: Network) -> Coordinate:
+    """The weight or bias that `layers[0].w[3, 407]` or `layers[1].b[2]` names; OptionError if there is none."""
+    found = _COORDINATE.fullmatch(text.strip())
     if not found or (found[2] == "w") != (found[4] is not None):
         raise OptionError(
             f"{text!r} names no weight or bias.",
             cure="Write layers[0].w[3, 407] (to neuron 3, from input 407), or layers[1].b[2].",
         )
-    place = Place(int(found[1]), found[2], tuple(int(n) for n in (found[3], found[4]) if n is not None))
-    if place.layer >= len(network.layers):
+    weight = Coordinate(int(found[1]), found[2], tuple(int(n) for n in (found[3], found[4]) if n is not None))
+    if weight.layer >= len(network.layers):
         raise OptionError(f"{text!r}: the network has layers 0 to {len(network.layers) - 1}.")
-    shape = getattr(network.layers[place.layer], place.kind).shape
-    if any(n >= extent for n, extent in zip(place.index, shape, strict=True)):
-        raise OptionError(f"{text!r}: layers[{place.layer}].{place.kind} has the shape {shape}, counted from 0.")
-    return place
+    shape = getattr(network.layers[weight.layer], weight.kind).shape
+    if any(n >= extent for n, extent in zip(weight.index, shape, strict=True)):
+        raise OptionError(f"{text!r}: layers[{weight.layer}].{weight.kind} has the shape {shape}, counted from 0.")
+    return weight

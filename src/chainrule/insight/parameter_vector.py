@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.insight.coordinates import Place
+from chainrule.insight.coordinates import Coordinate
 from chainrule.nn.feedforward import Feedforward
 from chainrule.nn.network import Network
 from chainrule.trace.tree import flatten
 from chainrule.tree import Unravel, ravel
 
-__all__ = ["is_weight", "place_at", "shaped", "vector"]
+__all__ = ["coordinate_at", "is_weight", "shaped", "vector"]
 
 Values = np.ndarray[Any, Any]
 
@@ -28,16 +28,16 @@ def shaped(network: Any, values: Any) -> Any:
 
 
 def is_weight(network: Feedforward) -> Values:
-    """Which places of the vector are weights; the others are biases."""
+    """Which numbers of the vector are weights; the others are biases."""
     weights = {id(w) for w in network.weight_arrays()}
     return np.concatenate([np.full(leaf.size, id(leaf) in weights) for leaf in flatten(network)[0]])
 
 
-def place_at(network: Network, position: int) -> Place:
+def coordinate_at(network: Network, position: int) -> Coordinate:
     """The weight or bias at a position of the vector."""
     for number, layer in enumerate(network.layers):
         for kind, array in (("w", layer.w), ("b", layer.b)):
             if position < array.size:
-                return Place(number, kind, tuple(int(n) for n in np.unravel_index(position, array.shape)))
+                return Coordinate(number, kind, tuple(int(n) for n in np.unravel_index(position, array.shape)))
             position -= array.size
     raise IndexError(position)

@@ -10,7 +10,7 @@ import numpy as np
 from chainrule import numpy as cnp
 from chainrule.display import Brief
 from chainrule.insight.compiling import executed
-from chainrule.insight.coordinates import Place
+from chainrule.insight.coordinates import Coordinate
 from chainrule.insight.network_and_data import Subject
 from chainrule.nn.costs import cost_function, targets
 from chainrule.nn.network import Network
@@ -46,16 +46,16 @@ class Propagation(Brief):
     costs: Values
     layers: tuple[PassedLayer, ...]
 
-    def source(self, place: Place) -> Values:
+    def source(self, weight: Coordinate) -> Values:
         """The input a_k that the weight multiplies, for each example, shape (n,); ones for a bias."""
-        if place.source is None:
+        if weight.source is None:
             return np.ones(self.subject.count, self.costs.dtype)
-        taken: Values = self.layers[place.layer].inputs[:, place.source]
+        taken: Values = self.layers[weight.layer].inputs[:, weight.source]
         return taken
 
-    def error(self, place: Place) -> Values:
+    def error(self, weight: Coordinate) -> Values:
         """The error δ_j of the neuron that the weight or bias belongs to, for each example, shape (n,)."""
-        found: Values = self.layers[place.layer].delta[:, place.neuron]
+        found: Values = self.layers[weight.layer].delta[:, weight.neuron]
         return found
 
     @property

@@ -7,11 +7,20 @@ from typing import Any
 import numpy as np
 
 from chainrule.display import counted, number
-from chainrule.insight.coordinates import Place
+from chainrule.insight.coordinates import Coordinate
 
 __all__ = [
-    "GONE_WRONG", "beyond_rounding", "counted", "derivative", "examples_of", "layer_name", "moves_cost", "percent",
-    "raising", "second_derivative", "source_name",
+    "GONE_WRONG",
+    "asked_examples",
+    "beyond_rounding",
+    "counted",
+    "derivative",
+    "layer_name",
+    "moves_cost",
+    "percent",
+    "raising",
+    "second_derivative",
+    "source_name",
 ]  # fmt: skip
 
 #: After what cannot be told because numbers are nan or infinite.
@@ -56,14 +65,14 @@ def beyond_rounding(change: Any, size: float) -> Any:
     return found if found.ndim else float(found)
 
 
-def derivative(place: Place) -> str:
+def derivative(weight: Coordinate) -> str:
     """`∂C/∂w`, or for a bias `∂C/∂b`."""
-    return f"∂C/∂{place.kind}"
+    return f"∂C/∂{weight.kind}"
 
 
-def second_derivative(place: Place) -> str:
+def second_derivative(weight: Coordinate) -> str:
     """`∂²C/∂w²`, or for a bias `∂²C/∂b²`."""
-    return f"∂²C/∂{place.kind}²"
+    return f"∂²C/∂{weight.kind}²"
 
 
 def layer_name(layer: int, layers: int) -> str:
@@ -71,13 +80,13 @@ def layer_name(layer: int, layers: int) -> str:
     return f"layer {layer}, the output layer" if layer == layers - 1 else f"layer {layer}"
 
 
-def source_name(place: Place) -> str:
+def source_name(weight: Coordinate) -> str:
     """What the weight multiplies: `input 407`, `neuron 3 of layer 0`; the number 1 for a bias."""
-    if place.source is None:
+    if weight.source is None:
         return "1"
-    return f"input {place.source}" if place.layer == 0 else f"neuron {place.source} of layer {place.layer - 1}"
+    return f"input {weight.source}" if weight.layer == 0 else f"neuron {weight.source} of layer {weight.layer - 1}"
 
 
-def examples_of(asked: int, count: int) -> str:
+def asked_examples(asked: int, count: int) -> str:
     """`all 1,000 examples`, `1,000 of the 5,000 examples`."""
     return f"all {counted(count, 'example')}" if asked == count else f"{asked:,} of the {counted(count, 'example')}"

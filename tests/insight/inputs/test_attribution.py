@@ -71,13 +71,13 @@ def test_integrated_gradients_are_complete(activation: str, output: str, cost: s
 def test_integrated_gradients_are_the_sum_over_the_steps(rule: str) -> None:
     subject = small("tanh", "softmax", "cross_entropy", np.float64)
     found = asked(subject, "output", steps=5, rule=rule, baseline=0.1)
-    places, weights = np.polynomial.legendre.leggauss(5)
-    places, weights = (places + 1) / 2, weights / 2
+    nodes, weights = np.polynomial.legendre.leggauss(5)
+    nodes, weights = (nodes + 1) / 2, weights / 2
     if rule == "midpoint":
-        places, weights = (np.arange(5) + 0.5) / 5, np.full(5, 0.2)
+        nodes, weights = (np.arange(5) + 0.5) / 5, np.full(5, 0.2)
     for n, target in enumerate((0, 2, 1)):
         way = subject.x[n] - 0.1
-        slopes = [slope(subject, "output", 0.1 + t * way, target) for t in places]
+        slopes = [slope(subject, "output", 0.1 + t * way, target) for t in nodes]
         np.testing.assert_allclose(found.values[n], way * (weights @ np.array(slopes)), atol=1e-8)
 
 

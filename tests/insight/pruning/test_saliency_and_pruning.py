@@ -117,9 +117,9 @@ def test_a_saliency_tells_and_shows_itself() -> None:
     assert "is predicted to change the cost by" in found.sentences()[1]
     assert len(found.table().rows) == 4
     assert [row[2] for row in found.table().rows] == sorted((row[2] for row in found.table().rows), reverse=True)
-    assert found.to_dict()["highest"][0]["place"] == found.highest[0].place
+    assert found.to_dict()["highest"][0]["name"] == found.highest[0].name
     assert "<table " in found._repr_html_()
-    assert found.highest[0].place in str(found)
+    assert found.highest[0].name in str(found)
     whole = np.sort(np.abs(flat(found.scores)))[::-1]
     half = int(round(found.concentration * whole.size))
     assert whole[:half].sum() >= whole.sum() / 2 > whole[: half - 1].sum()

@@ -420,14 +420,14 @@ def _decoded(matplotlib: Any, address: str) -> Any:
     ],
 )
 def test_axes_hold_their_values_in_order_and_have_ticks(axis: Any, values: list[float]) -> None:
-    places = [axis.place(v) for v in values]
-    assert all(0 <= place <= 1 for place in places)
-    assert places == sorted(places)
+    positions = [axis.position(v) for v in values]
+    assert all(0 <= position <= 1 for position in positions)
+    assert positions == sorted(positions)
     ticks = axis.ticks()
     assert 1 <= len(ticks) <= 10
     assert ticks == sorted(set(ticks))
-    assert all(-1e-9 <= axis.place(tick) <= 1 + 1e-9 for tick in ticks)
-    assert np.isnan(axis.place(float("nan")))
+    assert all(-1e-9 <= axis.position(tick) <= 1 + 1e-9 for tick in ticks)
+    assert np.isnan(axis.position(float("nan")))
 
 
 # words that are true

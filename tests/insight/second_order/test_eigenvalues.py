@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.insight.second_order.eigenvalues import Ritz, lanczos, settled, trace
+from chainrule.insight.second_order.eigenvalues import Ritz, lanczos, settled, trace_estimate
 
 Values = np.ndarray[Any, Any]
 
@@ -76,7 +76,7 @@ def test_the_same_seed_gives_the_same_bits() -> None:
 def test_the_trace_is_unbiased_and_its_standard_error_true() -> None:
     matrix = symmetric(40) + np.diag(np.linspace(0, 3, 40))
     known = lanczos(lambda v: matrix @ v, 40, settled(1, False, 0.1), 8)
-    found = [trace(lambda v: matrix @ v, known, 4, seed=seed) for seed in range(400)]
+    found = [trace_estimate(lambda v: matrix @ v, known, 4, seed=seed) for seed in range(400)]
     estimates, errors = np.array(found).T
     spread = np.std(estimates)
     assert abs(estimates.mean() - np.trace(matrix)) < 4 * spread / 20
@@ -86,4 +86,4 @@ def test_the_trace_is_unbiased_and_its_standard_error_true() -> None:
 def test_the_trace_is_exact_where_the_whole_space_was_gone_through() -> None:
     matrix = symmetric(10)
     known = run(matrix, top=9, tolerance=1e-15)
-    assert trace(lambda v: matrix @ v, known, 4) == (pytest.approx(np.trace(matrix), abs=1e-10), 0.0)
+    assert trace_estimate(lambda v: matrix @ v, known, 4) == (pytest.approx(np.trace(matrix), abs=1e-10), 0.0)

@@ -14,7 +14,7 @@ from chainrule.insight import blocks, compiling
 from chainrule.insight.evaluation import judged
 from chainrule.insight.gradients import _gathered
 from chainrule.insight.network_and_data import subject_of
-from chainrule.insight.parameter_vector import is_weight, place_at, shaped, vector
+from chainrule.insight.parameter_vector import coordinate_at, is_weight, shaped, vector
 from chainrule.insight.pruning.removal import _size_of_gradients
 from chainrule.insight.second_order.matrices import _squares, gauss_newton_diagonal, matrix, product
 
@@ -56,11 +56,11 @@ def test_a_vector_goes_through_the_network_layer_by_layer() -> None:
     numbered = shaped(network, numbers)
     np.testing.assert_array_equal(vector(numbered), numbers)
     for position in (0, 7, 19, 20, 24, 25, 40, network.parameters - 1):
-        place = place_at(network, position)
-        assert place.value(numbered) == position
-        assert is_weight(network)[position] == (place.kind == "w")
+        weight = coordinate_at(network, position)
+        assert weight.value(numbered) == position
+        assert is_weight(network)[position] == (weight.kind == "w")
     with pytest.raises(IndexError):
-        place_at(network, network.parameters)
+        coordinate_at(network, network.parameters)
 
 
 @pytest.mark.parametrize("quantity", [_squares, _size_of_gradients, _gathered])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.insight.coordinates import Place
+from chainrule.insight.coordinates import Coordinate
 from chainrule.nn import Network
 
 Values = np.ndarray[Any, Any]
@@ -70,10 +70,10 @@ def squares(network: Network) -> float:
     return sum(float((layer.w.astype(np.float64) ** 2).sum()) for layer in network.layers)
 
 
-def places(network: Network) -> list[Place]:
+def some_weights(network: Network) -> list[Coordinate]:
     """A weight and a bias of each layer."""
     return [
-        place
+        weight
         for n, layer in enumerate(network.layers)
-        for place in (Place(n, "w", (layer.outputs - 1, 1)), Place(n, "b", (1,)))
+        for weight in (Coordinate(n, "w", (layer.outputs - 1, 1)), Coordinate(n, "b", (1,)))
     ]

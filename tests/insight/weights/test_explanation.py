@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.insight.weights.asked_weights import KINDS, NAMES, made, places
+from tests.insight.weights.asked_weights import KINDS, NAMES, made, some_weights
 
 import chainrule as cr
 from chainrule.errors import DataError, OptionError
 from chainrule.insight import compiling
-from chainrule.insight.coordinates import Place
+from chainrule.insight.coordinates import Coordinate
 from chainrule.insight.levels import rms
 from chainrule.insight.network_and_data import Subject, subject_of
 from chainrule.insight.presentation import Insight
 from chainrule.insight.propagation import Propagation, propagate
-from chainrule.insight.weights.error_path import Chain, terms_of
+from chainrule.insight.weights.error_chain import ErrorChain, terms_of
 from chainrule.insight.weights.explanation import WeightExplanation, explain
 from chainrule.insight.weights.layers import LargestWeights, LayerExplanation
 from chainrule.insight.weights.neurons import NeuronExplanation
@@ -38,7 +38,7 @@ def each_gradient(subject: Subject) -> list[Network]:
     return [cr.grad(subject.cost)(network, x[[n]], subject.labels[[n]]) for n in range(subject.count)]
 
 
-def explained(network: Network, data: Any, weight: str | Place, **options: Any) -> WeightExplanation:
+def explained(network: Network, data: Any, weight: str | Coordinate, **options: Any) -> WeightExplanation:
     found = explain(network, data, weight=weight, **options)
     assert isinstance(found, WeightExplanation)
     return found
@@ -79,10 +79,10 @@ def test_the_derivative_is_the_mean_of_those_of_the_examples(
 ) -> None:
     network, data = made(sizes, names, dtype)
     gradients = each_gradient(subject_of(network, data, cost, l2))
-    for place in places(network):
-        found = explained(network, data, place, cost=cost, l2=l2)
-        each = np.array([place.value(gradient) for gradient in gradients])
-        penalty = l2 / len(each) * place.value(network) if place.kind == "w" else 0
+    for weight in some_weights(network):
+        found = explained(network, data, weight, cost=cost, l2=l2)
+        each = np.array([weight.value(gradient) for gradient in gradients])
+        penalty = l2 / len(each) * weight.value(network) if weight.kind == "w" else 0
         anatomy = found.anatomy
         np.testing.assert_allclose(anatomy.products, each, **near(dtype))
         assert found.penalty_rate == pytest.approx(penalty)
@@ -136,7 +136,7 @@ def test_a_weight_from_an_input_that_is_always_0() -> None:
 # the chain
 
 
-def example_in(found: Chain, passed: Propagation) -> int:
+def example_in(found: ErrorChain, passed: Propagation) -> int:
     return next(n for n in range(len(passed.costs)) if passed.subject.row(n) == found.example)
 
 
@@ -145,12 +145,12 @@ def test_the_chain_is_filled_in_backpropagation(sizes: list[int], names: list[st
     network, data = made(sizes, names, dtype)
     passed = propagate(subject_of(network, data, cost))
     close = 1e-4 if dtype == np.float32 else 1e-10
-    for place in places(network):
-        found = explained(network, data, place, cost=cost)
+    for weight in some_weights(network):
+        found = explained(network, data, weight, cost=cost)
         chain, example = found.chain, example_in(found.chain, passed)
         assert example == np.abs(found.anatomy.products).argmax()
         assert chain.product == found.anatomy.products[example] == chain.source * chain.error
-        assert [n for n, _, _ in chain.layers] == list(range(len(network.layers) - 1, place.layer - 1, -1))
+        assert [n for n, _, _ in chain.layers] == list(range(len(network.layers) - 1, weight.layer - 1, -1))
         for n, mine, whole in chain.layers:
             assert mine == pytest.approx(rms(passed.layers[n].delta[example]))
             assert whole == pytest.approx(np.sqrt(np.mean(passed.layers[n].delta.astype(float) ** 2)))
@@ -169,8 +169,8 @@ def test_the_chain_is_filled_in_backpropagation(sizes: list[int], names: list[st
             neuron, error = link.neuron, link.error
             assert error == passed.layers[link.layer].delta[example, neuron]
             assert link.rms == pytest.approx(rms(passed.layers[link.layer].delta[:, neuron]))
-        assert (neuron, error) == (place.neuron, chain.error)
-        assert chain.mixed == ("softmax" in names[place.layer : -1])
+        assert (neuron, error) == (weight.neuron, chain.error)
+        assert chain.mixed == ("softmax" in names[weight.layer : -1])
 
 
 @kinds
@@ -182,7 +182,7 @@ def test_the_terms_of_the_next_layer_add_up_to_the_error(
     for layer in range(len(sizes) - 2):
         terms = terms_of(passed, layer, 1)
         np.testing.assert_allclose(terms.sum(axis=1), passed.layers[layer].delta[:, 1], **near(dtype))
-        found = explained(network, data, Place(layer, "b", (1,)), cost=cost).chain.links[-1]
+        found = explained(network, data, Coordinate(layer, "b", (1,)), cost=cost).chain.links[-1]
         for term in found.terms:
             assert term.rms == pytest.approx(np.sqrt(np.mean(terms[:, term.neuron].astype(float) ** 2)))
 
@@ -190,7 +190,7 @@ def test_the_terms_of_the_next_layer_add_up_to_the_error(
 @kinds
 def test_the_output_fills_in_the_first_equation(sizes: list[int], names: list[str], cost: str, dtype: Any) -> None:
     network, data = made(sizes, names, dtype)
-    found = explained(network, data, Place(len(sizes) - 2, "b", (0,)), cost=cost).chain
+    found = explained(network, data, Coordinate(len(sizes) - 2, "b", (0,)), cost=cost).chain
     output, first = found.output, found.table().rows[0]
     assert output.target == (data[1][found.example] == 0)
     assert output.activation == pytest.approx(float(network(data[0].astype(dtype))[found.example, 0]), rel=1e-5)
@@ -233,7 +233,7 @@ def test_a_neuron_over_the_examples(dtype: Any) -> None:
     assert found.saturated == np.mean(a * (1 - a) < 0.0125)
     assert 0 < found.saturated < 1
     assert not found.dead
-    assert [w.place.index[1] for w in found.incoming] == np.argsort(-np.abs(layer.dw[2])).tolist()
+    assert [w.weight.index[1] for w in found.incoming] == np.argsort(-np.abs(layer.dw[2])).tolist()
     assert [c.name for c in found.classes] == ["0", "1", "2"]
     means = [a[labels == c].mean() for c in range(3)]
     assert [c.activation for c in found.classes] == pytest.approx(means)
@@ -280,8 +280,8 @@ def test_a_layer_over_the_examples(sizes: list[int], names: list[str], cost: str
         sizes_found = [abs(line.rate) for line in found.largest]
         np.testing.assert_allclose(sizes_found, np.sort(np.abs(layer.dw).ravel())[::-1][:10], **near(dtype))
         for line in found.largest:
-            assert line.value == line.place.value(network)
-            assert line.rate == pytest.approx(float(layer.dw[line.place.index]), rel=1e-3, abs=1e-6)
+            assert line.value == line.weight.value(network)
+            assert line.rate == pytest.approx(float(layer.dw[line.weight.index]), rel=1e-3, abs=1e-6)
 
 
 def test_a_layer_counts_its_dead_neurons() -> None:
@@ -303,7 +303,7 @@ def test_the_largest_derivatives_of_all_weights(sizes: list[int], names: list[st
     expected = np.sort(np.abs(every))[::-1][:5]
     np.testing.assert_allclose([abs(line.rate) for line in found.weights], expected, **near(dtype))
     assert found.share == pytest.approx((expected**2).sum() / (every**2).sum(), rel=1e-3)
-    one = explained(network, data, found.weights[0].place, cost=cost)
+    one = explained(network, data, found.weights[0].weight, cost=cost)
     assert (one.rate, one.anatomy.agreement) == (found.weights[0].rate, found.weights[0].agreement)
 
 

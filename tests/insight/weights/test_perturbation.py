@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.insight.weights.asked_weights import KINDS, NAMES, costs, made, passed, places, squares
+from tests.insight.weights.asked_weights import KINDS, NAMES, costs, made, passed, some_weights, squares
 
 import chainrule as cr
 from chainrule.errors import OptionError
 from chainrule.insight import compiling
-from chainrule.insight.coordinates import Place
+from chainrule.insight.coordinates import Coordinate
 from chainrule.insight.network_and_data import subject_of
 from chainrule.insight.propagation import propagate
 from chainrule.insight.weights import downstream
@@ -39,11 +39,11 @@ def test_what_is_measured_is_the_change_of_the_cost(
     def whole(asked: Network) -> float:
         return float(costs(asked, cost, data).mean()) + l2 / (2 * n) * squares(asked)
 
-    for place in places(network):
-        found = what_if(network, data, place, CHANGES, cost=cost, l2=l2)
+    for weight in some_weights(network):
+        found = what_if(network, data, weight, CHANGES, cost=cost, l2=l2)
         wide = network.astype(np.float64)
         assert found.cost == pytest.approx(whole(wide), rel=1e-5 if dtype == np.float32 else 1e-12)
-        expected = [whole(place.changed(wide, change)) - whole(wide) for change in CHANGES]
+        expected = [whole(weight.changed(wide, change)) - whole(wide) for change in CHANGES]
         np.testing.assert_allclose(found.measured, expected, **near(dtype))
 
 
@@ -53,12 +53,12 @@ def test_rate_and_curvature_are_those_of_the_whole_network(
 ) -> None:
     network, data = made(sizes, names, dtype)
     subject = subject_of(network.astype(np.float64), data, cost, l2=0.7)
-    for place in places(network):
+    for weight in some_weights(network):
 
-        def moved(change: Any, place: Place = place) -> Any:
-            return subject.total_cost(place.changed(subject.network, change), subject.x, subject.labels)
+        def moved(change: Any, weight: Coordinate = weight) -> Any:
+            return subject.total_cost(weight.changed(subject.network, change), subject.x, subject.labels)
 
-        found = what_if(network, data, place, CHANGES, cost=cost, l2=0.7)
+        found = what_if(network, data, weight, CHANGES, cost=cost, l2=0.7)
         assert found.rate == pytest.approx(float(cr.grad(moved)(0.0)), rel=1e-4, abs=1e-6)
         assert found.curvature == pytest.approx(float(cr.grad(cr.grad(moved))(0.0)), rel=1e-4, abs=1e-6)
         np.testing.assert_allclose(found.first_order, found.rate * found.changes)
@@ -69,13 +69,13 @@ def test_rate_and_curvature_are_those_of_the_whole_network(
 def test_the_ends_say_what_becomes_of_the_answers(sizes: list[int], names: list[str], cost: str, dtype: Any) -> None:
     network, data = made(sizes, names, dtype)
     wide, labels = network.astype(np.float64), data[1]
-    for place in places(network):
-        found = what_if(network, data, place, [-3.0, 3.0], cost=cost)
+    for weight in some_weights(network):
+        found = what_if(network, data, weight, [-3.0, 3.0], cost=cost)
         before = passed(wide, data[0])[-1].argmax(axis=1) == labels
         assert found.accuracy_now == before.mean()
         assert found.accuracy is not None
         for n, end in enumerate(found.ends):
-            other = place.changed(wide, end.change)
+            other = weight.changed(wide, end.change)
             after = passed(other, data[0])[-1].argmax(axis=1) == labels
             assert end.accuracy == found.accuracy[n] == after.mean()
             assert end.became_wrong == tuple(np.flatnonzero(before & ~after))
@@ -130,9 +130,9 @@ def test_a_reach_ends_before_the_first_change_at_which_it_does_not_hold() -> Non
 
 def test_the_usual_changes_are_41_around_0_and_suit_the_weights() -> None:
     network, data = made([4, 6, 3], ["tanh", "softmax"], np.float32)
-    place = Place(0, "w", (2, 1))
-    found = what_if(network, data, place)
-    size = max(abs(place.value(network)), np.sqrt((network.layers[0].w ** 2).mean()))
+    weight = Coordinate(0, "w", (2, 1))
+    found = what_if(network, data, weight)
+    size = max(abs(weight.value(network)), np.sqrt((network.layers[0].w ** 2).mean()))
     assert len(found.changes) == 41
     np.testing.assert_allclose(found.changes, np.linspace(-size, size, 41), atol=1e-6)
     assert found.changes[20] == 0 == found.measured[20] == found.first_order[20]
@@ -151,7 +151,7 @@ def test_changes_that_are_none_are_refused(changes: Any) -> None:
         what_if(*one_neuron(), "layers[0].b[0]", changes)
 
 
-@pytest.mark.parametrize("weight", ["layers[0].w[1, 0]", "w", 3, Place(1, "w", (0, 0)), Place(0, "b", (9,))])
+@pytest.mark.parametrize("weight", ["layers[0].w[1, 0]", "w", 3, Coordinate(1, "w", (0, 0)), Coordinate(0, "b", (9,))])
 def test_places_that_are_not_there_are_refused(weight: Any) -> None:
     with pytest.raises(OptionError):
         what_if(*one_neuron(), weight)
@@ -169,7 +169,7 @@ def test_targets_that_are_no_classes_have_no_accuracy() -> None:
     found = what_if(network, (x, y), "layers[0].w[0, 0]", [0.1])
     assert found.accuracy is found.accuracy_now is None
     assert found.ends[0].classes == found.ends[0].became_right == ()
-    expected = costs(Place(0, "w", (0, 0)).changed(network, 0.1), "quadratic", (x, y)) - costs(
+    expected = costs(Coordinate(0, "w", (0, 0)).changed(network, 0.1), "quadratic", (x, y)) - costs(
         network, "quadratic", (x, y)
     )
     assert found.measured[0] == pytest.approx(expected.mean())
@@ -219,9 +219,9 @@ def test_only_what_is_behind_the_weight_is_run_again() -> None:
     passed = propagate(subject_of(network, data))
     z = [layer.z for layer in passed.layers]
     assert [first_behind(network, n) for n in range(3)] == [1, 1, 2]  # a softmax mixes its neurons
-    part = behind(passed.subject, Place(0, "w", (2, 1)), passed.layers[0].inputs, z)
+    part = behind(passed.subject, Coordinate(0, "w", (2, 1)), passed.layers[0].inputs, z)
     assert part.network.sizes == [6, 5, 3]
     np.testing.assert_array_equal(part.direction, network.layers[1].w[:, 2])
-    last = behind(passed.subject, Place(2, "w", (2, 1)), passed.layers[2].inputs, z)
+    last = behind(passed.subject, Coordinate(2, "w", (2, 1)), passed.layers[2].inputs, z)
     assert last.network.sizes == [5, 3]
     assert last.direction.tolist() == [0, 0, 1]

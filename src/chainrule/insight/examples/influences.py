@@ -160,7 +160,7 @@ def influence(
     top = whole_number("top", top, 1)
     training = subject_of(network_or_run, training_data, cost, l2, layers=False)
     asked = _one_example(training, network_or_run, example, cost)
-    found = _METHODS[method](_Question(training, asked, checkpoints, curvature, damping, tolerance))
+    found = _METHODS[method](_InfluenceQuestion(training, asked, checkpoints, curvature, damping, tolerance))
     return _shown(method, training, asked, found, top)
 
 
@@ -195,7 +195,7 @@ def conjugate_gradients(
 
 
 @dataclass(frozen=True, eq=False)
-class _Question:
+class _InfluenceQuestion:
     """Everything that is asked."""
 
     training: Subject
@@ -215,11 +215,11 @@ class _Scores:
     residual: float = 0.0
 
 
-def _by_gradient(question: _Question) -> _Scores:
+def _by_gradient(question: _InfluenceQuestion) -> _Scores:
     return _Scores(slopes_along(question.training, mean_gradient(question.asked)), _MEANINGS["gradient"])
 
 
-def _by_checkpoints(question: _Question) -> _Scores:
+def _by_checkpoints(question: _InfluenceQuestion) -> _Scores:
     if not question.checkpoints:
         raise OptionError(
             "influence by checkpoints needs the networks on the way.",
@@ -233,7 +233,7 @@ def _by_checkpoints(question: _Question) -> _Scores:
     return _Scores(total, _MEANINGS["checkpoints"])
 
 
-def _by_influence(question: _Question) -> _Scores:
+def _by_influence(question: _InfluenceQuestion) -> _Scores:
     training = question.training
     held = penalty_curvature(training)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.display import number
 from chainrule.insight.findings.examination import Case
-from chainrule.insight.findings.experiments import Trial, anew, compared, falls, measured, tried
+from chainrule.insight.findings.experiments import Trial, anew, compared, falls, outcome, tried
 from chainrule.insight.findings.finding import Measure, Outcome, Pathology, Sign
 from chainrule.insight.levels import rms
 
@@ -55,7 +55,7 @@ def _confirm_initial(case: Case, sign: Sign) -> Outcome:
     fresh = case.at_network(anew(case)).passed.cost
     now = sign.evidence[0].value
     said = f"a start with the initialiser that fits costs {number(fresh)}, not {number(now)}"
-    return measured(fresh < 0.9 * now, f"{said}.")
+    return outcome(fresh < 0.9 * now, f"{said}.")
 
 
 def _penalty(case: Case) -> Sign | None:
@@ -83,12 +83,12 @@ def _confirm_penalty(case: Case, sign: Sign) -> Outcome:
     ends = [tried(Trial.of(case, network=start, l2=l2))[1] for l2 in (Trial.of(case).l2, 0.0)]
     if None not in ends:
         held, free = (float(end or 0) for end in ends)
-        return measured(free > held, f"share of right answers {number(held)} with the penalty, {number(free)} without.")
+        return outcome(free > held, f"share of right answers {number(held)} with the penalty, {number(free)} without.")
     return compared(case, "without the penalty", l2=0.0)
 
 
 def _plateau(case: Case) -> Sign | None:
-    """A small gradient where much of the cost is left; what kind of place it is, the curvature says."""
+    """A small gradient where much of the cost is left; what kind of point it is, the curvature says."""
     if case.learned > 0.4 or case.baseline <= 0:
         return None
     weights = sum(float((n.w.astype(np.float64) ** 2).sum() + (n.b**2).sum()) for n in case.network.layers)
@@ -111,7 +111,7 @@ def _plateau(case: Case) -> Sign | None:
         "minimum": "This is as low as it gets around here: start elsewhere, or give the network more neurons.",
     }
     severity = "note" if kind == "minimum" else "warning"  # what is left may be noise in the data
-    return Sign(severity, certainty, evidence, f": a {kind}" + (" place" if kind == "flat" else ""), cures[kind])
+    return Sign(severity, certainty, evidence, f": a {kind}" + (" region" if kind == "flat" else ""), cures[kind])
 
 
 def _curvatures(case: Case) -> tuple[float, float]:
@@ -160,7 +160,7 @@ PATHOLOGIES = (
     Pathology(
         "plateau",
         "The gradient is nearly 0, though little was learnt",
-        "Where ∂C/∂w ≈ 0, the sign of the smallest curvature says what the place is: below 0 it is a saddle, with a "
+        "Where ∂C/∂w ≈ 0, the sign of the smallest curvature says what the point is: below 0 it is a saddle, with a "
         "way down; all above 0, a minimum; all about 0, flat ground.",
         "Start from other weights.",
         "Train the same few steps from a fresh start, and compare how far the cost falls.",

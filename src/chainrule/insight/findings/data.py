@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.display import number
 from chainrule.insight.findings.examination import Case
-from chainrule.insight.findings.experiments import Trial, anew, compared, measured, run_of, tried
+from chainrule.insight.findings.experiments import Trial, anew, compared, outcome, run_of, tried
 from chainrule.insight.findings.finding import Measure, Outcome, Pathology, Sign
 from chainrule.insight.levels import rms
 from chainrule.insight.wording import percent
@@ -85,7 +85,7 @@ def _confirm_targets(case: Case, sign: Sign) -> Outcome:
     before = raw / max(0.5 * float(given.labels.var(axis=0).sum()), 1e-300)
     after = scaled / (0.5 * given.labels.shape[1])
     said = f"{number(before)} of the cost of a constant as it is, {number(after)} with standardised targets"
-    return measured(not np.isfinite(before) or after < before, f"after the same few steps the cost is {said}.")
+    return outcome(not np.isfinite(before) or after < before, f"after the same few steps the cost is {said}.")
 
 
 def _class_gradients(case: Case, classes: Values) -> Values:
@@ -132,7 +132,7 @@ def _confirm_imbalance(case: Case, sign: Sign) -> Outcome:
     balanced = tried(Trial.of(case, x=given.x[rows], labels=given.labels[rows]))[1]
     before = np.mean([_right(case)[case.asked.classes == c].mean() for c in np.unique(case.asked.classes)])
     said = f"{percent(float(before))} of the answers are right as the mean over classes"
-    return measured(
+    return outcome(
         balanced is not None and balanced > before,
         f"{said}; after a few steps with as many examples of each class, {percent(balanced or 0.0)}.",
     )
@@ -177,7 +177,7 @@ def _confirm_labels(case: Case, sign: Sign) -> Outcome:
     other = run_of(Trial.of(case, network=anew(case), x=rest.x, labels=rest.labels)).network
     against = float(np.mean(other(case.asked.x[suspects]).argmax(axis=1) != case.asked.classes[suspects]))
     said = f"a network that learned from the others alone contradicts {percent(against)} of these labels"
-    return measured(against > 0.5, f"{said}: look at these rows of the data.")
+    return outcome(against > 0.5, f"{said}: look at these rows of the data.")
 
 
 def _overfitting(case: Case) -> Sign | None:
@@ -220,7 +220,7 @@ def _whole(case: Case) -> Values:
 
 def _confirm_overfitting(case: Case, sign: Sign) -> Outcome:
     if case.validation is None or not case.finite:
-        return measured(True, "the validation costs of the run show it; no validation examples were given to try more.")
+        return outcome(True, "the validation costs of the run show it; no validation examples were given to try more.")
     smaller = 0.8
     pairs = [(n.w * n.w.dtype.type(smaller), n.b) for n in case.network.layers]
     shrunk = type(case.network).from_weights(pairs, [n.activation for n in case.network.layers])
@@ -229,7 +229,7 @@ def _confirm_overfitting(case: Case, sign: Sign) -> Outcome:
     said = (
         f"with all weights {percent(1 - smaller)} smaller the validation cost is {number(after)}, now {number(before)}"
     )
-    return measured(after < before, f"{said}.")
+    return outcome(after < before, f"{said}.")
 
 
 def _sorted_batches(case: Case) -> Sign | None:

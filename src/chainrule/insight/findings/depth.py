@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.display import number
 from chainrule.insight.findings.examination import Case
-from chainrule.insight.findings.experiments import Trial, anew, compared, falls, measured
+from chainrule.insight.findings.experiments import Trial, anew, compared, falls, outcome
 from chainrule.insight.findings.finding import Measure, Outcome, Pathology, Sign
 from chainrule.insight.levels import rms
 from chainrule.learning.optimizers import Adam
@@ -197,7 +197,7 @@ def _confirm_frozen(case: Case, sign: Sign) -> Outcome:
     change = case.at_network(moved).passed.cost - case.passed.cost
     said = f"moving the weights of layer {still} at random by 1 % changes the cost by {number(change)}"
     verdict = "the layer matters, and is not learnt" if change else "nothing depends on the layer"
-    return measured(True, f"{said}: {verdict}.")
+    return outcome(True, f"{said}: {verdict}.")
 
 
 def _uneven(case: Case) -> Sign | None:

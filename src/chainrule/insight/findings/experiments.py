@@ -16,7 +16,7 @@ from chainrule.learning.optimizers import SGD, Optimizer
 from chainrule.learning.run import Run
 from chainrule.nn.network import Network
 
-__all__ = ["Trial", "anew", "compared", "falls", "measured", "run_of", "tried"]
+__all__ = ["Trial", "anew", "compared", "falls", "outcome", "run_of", "tried"]
 
 Values = np.ndarray[Any, Any]
 _EXAMPLES, _STEPS = 500, 150
@@ -125,6 +125,6 @@ def anew(case: Case, initializer: str | None = None) -> Network:
     )
 
 
-def measured(confirmed: bool, sentence: str) -> Outcome:
+def outcome(confirmed: bool, sentence: str) -> Outcome:
     """The outcome of an experiment that needs no learning."""
     return Outcome(bool(confirmed), sentence)

@@ -99,10 +99,10 @@ class Finding(Shown):
         """What is shown of it: the title, how severe and how sure, the evidence, the reason, the cure."""
         return Page("", (self.entry(),))
 
-    def entry(self, place: str = "") -> Entry:
-        """The finding set apart, with its place among others before its title."""
+    def entry(self, numbered: str = "") -> Entry:
+        """The finding set apart, with its number among others before its title."""
         facts = Facts({"Measured": "\n".join(self._measured()), **self._meaning()})
-        return Entry(f"{place}{self.title}", f"{self.severity}, {self.sure}", _COLOURS[self.severity], facts)
+        return Entry(f"{numbered}{self.title}", f"{self.severity}, {self.sure}", _COLOURS[self.severity], facts)
 
     def _measured(self) -> list[str]:
         """The evidence, of each name once."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.display import number
 from chainrule.insight.findings.examination import Case
-from chainrule.insight.findings.experiments import compared, measured
+from chainrule.insight.findings.experiments import compared, outcome
 from chainrule.insight.findings.finding import Measure, Outcome, Pathology, Sign
 from chainrule.insight.levels import dead, rms, steepness
 from chainrule.nn.network import Network
@@ -47,7 +47,7 @@ def _confirm_dead(case: Case, sign: Sign) -> Outcome:
     worst = int(np.argmax(_dead_share(case)))
     passed = case.passed.layers[worst]
     off = dead(case.network.layers[worst].activation, passed.z)
-    return measured(
+    return outcome(
         not passed.dw[off].any(),
         f"∂C/∂w of the {int(off.sum())} dead units is exactly 0 on {case.asked.count} examples: no step moves them.",
     )
@@ -79,7 +79,7 @@ def _confirm_saturated(case: Case, sign: Sign) -> Outcome:
     smaller = case.at_network(Network.from_weights(parts, [n.activation for n in case.network.layers]))
     slopes = [rms(c.passed.layers[layer].dw) for c in (case, smaller)]
     said = f"with weights and biases a tenth of theirs, rms ∂C/∂w of layer {layer} is {number(slopes[1])}"
-    return measured(slopes[1] > 2 * slopes[0], f"{said} instead of {number(slopes[0])}.")
+    return outcome(slopes[1] > 2 * slopes[0], f"{said} instead of {number(slopes[0])}.")
 
 
 def _stuck_outputs(case: Case) -> tuple[float, float]:
@@ -133,7 +133,7 @@ def _out_of_reach(case: Case) -> Sign | None:
 def _confirm_reach(case: Case, sign: Sign) -> Outcome:
     names = [layer.activation for layer in case.network.layers]
     if case.network.sizes[-1] == 1 and names[-1] == "softmax":
-        return measured(True, "every ∂C/∂z of the output layer is exactly 0.")
+        return outcome(True, "every ∂C/∂z of the output layer is exactly 0.")
     pairs = [(n.w, n.b) for n in case.network.layers]
     other = Network.from_weights(pairs, [*names[:-1], "identity"])
     return compared(case, "with identity outputs", network=other, cost="quadratic")
@@ -187,7 +187,7 @@ def _redundant(case: Case) -> Sign | None:
 def _confirm_redundant(case: Case, sign: Sign) -> Outcome:
     layer, unit, double, change = min(_doubles(case), key=lambda d: abs(d[3]))
     said = f"merging unit {unit} of layer {layer} into unit {double} changes the cost by {number(change)}"
-    return measured(abs(change) < 0.01 * case.passed.cost + 1e-6, f"{said} (predicted: 0).")
+    return outcome(abs(change) < 0.01 * case.passed.cost + 1e-6, f"{said} (predicted: 0).")
 
 
 PATHOLOGIES = (

@@ -86,14 +86,14 @@ class Attribution(Insight):
         return [
             f"Each number is {_MEANINGS[self.method].format(of=self._what)}{self._how}.",
             f"Here {self._what} is {number(self.explained[0])}; for the baseline it is {number(self.at_baseline[0])}.",
-            f"Input {self._place(most)} matters most: {number(self.values[0, most])}{error}.",
+            f"Input {self._input(most)} matters most: {number(self.values[0, most])}{error}.",
             self._checked(),
         ]
 
     def table(self) -> Table:
         """The inputs of the first example that matter most."""
         order = np.argsort(-np.abs(self.values[0]), kind="stable")[:_SHOWN]
-        rows = [(self._place(int(n)), float(self.x[0, n]), float(self.values[0, n])) for n in order]
+        rows = [(self._input(int(n)), float(self.x[0, n]), float(self.values[0, n])) for n in order]
         return Table(("input", "value", "attribution"), tuple(rows))
 
     def plot(self, axes: Any = None) -> Any:
@@ -122,7 +122,7 @@ class Attribution(Insight):
             return f", in {self.steps} steps by the {self.rule} rule"
         return "" if self.steps is None else f", {self.steps} of them"
 
-    def _place(self, position: int) -> str:
+    def _input(self, position: int) -> str:
         if self.shape is None:
             return str(position)
         row, column = divmod(position, self.shape[1])
@@ -134,7 +134,7 @@ class Attribution(Insight):
             change = number(float(self.explained[0] - self.at_baseline[0]))
             return f"All together they are {total}; the change from the baseline is {change}."
         assert self.check is not None
-        where, shift = self._place(int(self.check.inputs[0])), number(self.check.shift)
+        where, shift = self._input(int(self.check.inputs[0])), number(self.check.shift)
         predicted, measured = (number(float(row[0])) for row in (self.check.predicted, self.check.measured))
         raised = f"Raising input {where} by {shift}"
         return f"{raised} is predicted to change {self._what} by {predicted}; measured: {measured}."
@@ -193,9 +193,9 @@ def attribution(
     chosen = _targets(network, x, target, of)
     judged_by = cost or (None if of == "cost" else "quadratic")
     subject = subject_of(network_or_run, (x, chosen), judged_by, layers=False)
-    asked = _Question(subject, of, start, steps, rule, noise, seed)
+    asked = _AttributionQuestion(subject, of, start, steps, rule, noise, seed)
     values, error = _METHODS[method](asked)
-    explained, before = (_explained(subject, of, place) for place in (x, start))
+    explained, before = (_explained(subject, of, point) for point in (x, start))
     adds_up = method in ("input_times_gradient", "integrated_gradients")
     return Attribution(
         method=method,
@@ -217,7 +217,7 @@ def attribution(
 
 
 @dataclass(frozen=True, eq=False)
-class _Question:
+class _AttributionQuestion:
     """Everything that is asked; the subject's labels are the targets."""
 
     subject: Subject
@@ -232,21 +232,21 @@ class _Question:
 _Found = tuple[Values, Values | None]  # the attributions, and their standard errors
 
 
-def _by_gradient(asked: _Question) -> _Found:
+def _by_gradient(asked: _AttributionQuestion) -> _Found:
     return _slopes(asked.subject, asked.of), None
 
 
-def _by_input_times_gradient(asked: _Question) -> _Found:
+def _by_input_times_gradient(asked: _AttributionQuestion) -> _Found:
     return (asked.subject.x - asked.baseline) * _slopes(asked.subject, asked.of), None
 
 
-def _by_integrated_gradients(asked: _Question) -> _Found:
-    places, weights = _quadrature(asked.rule, asked.steps)
+def _by_integrated_gradients(asked: _AttributionQuestion) -> _Found:
+    nodes, weights = _quadrature(asked.rule, asked.steps)
     dtype = asked.subject.x.dtype
-    return _integrated(asked.subject, asked.of, asked.baseline, places.astype(dtype), weights.astype(dtype)), None
+    return _integrated(asked.subject, asked.of, asked.baseline, nodes.astype(dtype), weights.astype(dtype)), None
 
 
-def _by_smooth_grad(asked: _Question) -> _Found:
+def _by_smooth_grad(asked: _AttributionQuestion) -> _Found:
     keys = random.split(random.key(asked.seed), asked.steps)
     x = asked.subject.x
     sizes = (asked.noise * np.ptp(x, axis=1, keepdims=True)).astype(x.dtype)
@@ -255,7 +255,7 @@ def _by_smooth_grad(asked: _Question) -> _Found:
     return mean, np.sqrt(squares / (asked.steps - 1) / asked.steps)
 
 
-_METHODS: dict[str, Callable[[_Question], _Found]] = {
+_METHODS: dict[str, Callable[[_AttributionQuestion], _Found]] = {
     "gradient": _by_gradient,
     "input_times_gradient": _by_input_times_gradient,
     "integrated_gradients": _by_integrated_gradients,
@@ -264,11 +264,11 @@ _METHODS: dict[str, Callable[[_Question], _Found]] = {
 
 
 def _quadrature(rule: str, steps: int) -> tuple[Values, Values]:
-    """Places and weights for an integral from 0 to 1."""
+    """Nodes and weights for an integral from 0 to 1."""
     if rule == "midpoint":
         return (np.arange(steps) + 0.5) / steps, np.full(steps, 1 / steps)
-    places, weights = np.polynomial.legendre.leggauss(steps)
-    return (places + 1) / 2, weights / 2
+    nodes, weights = np.polynomial.legendre.leggauss(steps)
+    return (nodes + 1) / 2, weights / 2
 
 
 def _each_explained(subject: Subject, of: str, x: Any) -> Any:
@@ -291,14 +291,14 @@ def _slopes(subject: Subject, of: str) -> Any:
 
 
 @native
-def _integrated(subject: Subject, of: str, baseline: Any, places: Any, weights: Any) -> Any:
+def _integrated(subject: Subject, of: str, baseline: Any, nodes: Any, weights: Any) -> Any:
     way = subject.x - baseline
 
     def step(total: Any, at: tuple[Any, Any]) -> tuple[Any, tuple[()]]:
-        place, weight = at
-        return total + weight * _slope(subject, of, baseline + place * way), ()
+        node, weight = at
+        return total + weight * _slope(subject, of, baseline + node * way), ()
 
-    return way * scan(step, cnp.zeros_like(way), (places, weights))[0]
+    return way * scan(step, cnp.zeros_like(way), (nodes, weights))[0]
 
 
 @native

@@ -10,10 +10,10 @@ import numpy as np
 
 from chainrule.checks import whole_number
 from chainrule.display import Table, number
-from chainrule.insight.coordinates import Place
+from chainrule.insight.coordinates import Coordinate
 from chainrule.insight.evaluation import judged
 from chainrule.insight.network_and_data import Subject, subject_of
-from chainrule.insight.parameter_vector import is_weight, place_at, shaped
+from chainrule.insight.parameter_vector import coordinate_at, is_weight, shaped
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.pruning.removal import Options, Removal, removal
 from chainrule.insight.second_order.matrices import KINDS
@@ -40,7 +40,7 @@ _EACH = "the mean over examples of |w ∂C_x/∂w|, how much the cost of one exa
 class ScoredWeight:
     """A weight, its saliency, and the change of the mean cost when it is set to 0: predicted, and measured."""
 
-    place: str
+    name: str
     weight: float
     score: float
     predicted: float | None
@@ -71,9 +71,9 @@ class Saliency(Insight):
         sizes = np.sort(np.abs(np.concatenate([s.ravel() for s in self.scores])))[::-1]
         return float((np.searchsorted(np.cumsum(sizes), sizes.sum() / 2) + 1) / sizes.size)
 
-    def score(self, place: Place) -> float:
+    def score(self, weight: Coordinate) -> float:
         """The saliency of a weight."""
-        return float(self.scores[place.layer][place.index])
+        return float(self.scores[weight.layer][weight.index])
 
     def sentences(self) -> Sequence[str]:
         """What is measured, the weights at both ends, and how the saliencies are spread."""
@@ -91,7 +91,7 @@ class Saliency(Insight):
 
     def table(self) -> Table:
         """The weights at both ends, the most important first."""
-        rows = [(s.place, s.weight, s.score, s.predicted, s.measured) for s in (*self.highest, *self.lowest[::-1])]
+        rows = [(s.name, s.weight, s.score, s.predicted, s.measured) for s in (*self.highest, *self.lowest[::-1])]
         return Table(("weight", "value", "saliency", "ΔC predicted", "ΔC measured"), tuple(rows))
 
     def plot(self, axes: Any = None) -> Any:
@@ -167,12 +167,12 @@ def _checked(subject: Subject, theory: Removal, before: float, position: int) ->
     chosen = np.array([position])
     without = shaped(subject.network, theory.values + theory.change(chosen))
     measured = beyond_rounding(judged(without, subject).cost - before, before)
-    place, weight = str(place_at(subject.network, position)), float(theory.values[position])
-    return ScoredWeight(place, weight, float(theory.scores[position]), theory.predicted(chosen), measured)
+    name, weight = str(coordinate_at(subject.network, position)), float(theory.values[position])
+    return ScoredWeight(name, weight, float(theory.scores[position]), theory.predicted(chosen), measured)
 
 
 def _told(who: str, scored: ScoredWeight) -> str:
-    begun = f"{who} is {scored.place} = {number(scored.weight)}: setting it to 0"
+    begun = f"{who} is {scored.name} = {number(scored.weight)}: setting it to 0"
     if scored.predicted is None:
         return f"{begun} changes the cost by {number(scored.measured)} (measured)."
     return (

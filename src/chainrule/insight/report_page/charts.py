@@ -34,8 +34,8 @@ class Axis:
     scale: str = "even"  # or "powers", or "signed"
     near: float = 1.0
 
-    def place(self, value: float) -> float:
-        """Where a value stands, from 0 at the low end to 1; nan where it has no place."""
+    def position(self, value: float) -> float:
+        """Where a value stands, from 0 at the low end to 1; nan where the axis has none for it."""
         if not isfinite(value) or (self.scale == "powers" and value <= 0):
             return float("nan")
         low, high, here = map(self._scaled, (self.low, self.high, value))
@@ -52,7 +52,7 @@ class Axis:
             return _round_numbers(self.low, self.high)
         if self.scale == "signed":
             found = _signed_powers(self.low, self.high, self.near)
-            return [tick for tick in found if tick == 0 or abs(self.place(tick) - self.place(0)) > _APART]
+            return [tick for tick in found if tick == 0 or abs(self.position(tick) - self.position(0)) > _APART]
         exponents = range(floor(log10(self.low)), ceil(log10(self.high)) + 1)
         few = len(exponents) <= 3
         steps = (1, 2, 5) if few else (1,)
@@ -156,13 +156,13 @@ def _axes(across: Axis, up: Axis) -> Markup:
 
 
 def _horizontal_tick(up: Axis, value: float) -> Markup:
-    y = _BOTTOM - up.place(value) * (_BOTTOM - _TOP)
+    y = _BOTTOM - up.position(value) * (_BOTTOM - _TOP)
     line = element("line", x1=_LEFT, y1=y, x2=_RIGHT, y2=y, class_="grid")
     return joined(line, element("text", _tick(value), x=_LEFT - 8, y=y + 4, class_="tick", text_anchor="end"))
 
 
 def _vertical_tick(across: Axis, value: float) -> Markup:
-    x = _LEFT + across.place(value) * (_RIGHT - _LEFT)
+    x = _LEFT + across.position(value) * (_RIGHT - _LEFT)
     line = element("line", x1=x, y1=_BOTTOM, x2=x, y2=_BOTTOM + 4, class_="axis")
     return joined(line, element("text", _tick(value), x=x, y=_BOTTOM + 18, class_="tick", text_anchor="middle"))
 
@@ -172,7 +172,7 @@ def _tick(value: float) -> str:
 
 
 def _point(across: Axis, up: Axis, x: float, y: float) -> tuple[float, float]:
-    return _LEFT + across.place(x) * (_RIGHT - _LEFT), _BOTTOM - up.place(y) * (_BOTTOM - _TOP)
+    return _LEFT + across.position(x) * (_RIGHT - _LEFT), _BOTTOM - up.position(y) * (_BOTTOM - _TOP)
 
 
 def _series(one: Series, across: Axis, up: Axis) -> Markup:

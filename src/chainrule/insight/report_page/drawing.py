@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.display import number
-from chainrule.insight.coordinates import Place
+from chainrule.insight.coordinates import Coordinate
 from chainrule.insight.levels import rms
 from chainrule.insight.report_page.figures import Figures, is_small
 from chainrule.insight.report_page.markup import Markup, element, joined
@@ -66,8 +66,8 @@ def _down(sizes: list[int]) -> float:
 
 
 def _inputs(sizes: list[int]) -> Markup:
-    places = [_at(sizes, 0, n) for n in range(sizes[0])]
-    return joined(*(element("circle", cx=x, cy=y, r=_RADIUS - 2, class_="input") for x, y in places))
+    centres = [_at(sizes, 0, n) for n in range(sizes[0])]
+    return joined(*(element("circle", cx=x, cy=y, r=_RADIUS - 2, class_="input") for x, y in centres))
 
 
 def _edges(view: str, network: Network, figures: Figures) -> Markup:
@@ -76,9 +76,9 @@ def _edges(view: str, network: Network, figures: Figures) -> Markup:
         w, b = _shares(layer)
         for j, k in np.ndindex(layer.w.shape):
             ends = (*_at(sizes, n, k), *_at(sizes, n + 1, j))
-            marks.append(_edge(Place(n, "w", (j, k)), ends, float(w[j, k]), figures))
+            marks.append(_edge(Coordinate(n, "w", (j, k)), ends, float(w[j, k]), figures))
         for j in range(layer.outputs):
-            marks.append(_neuron(Place(n, "b", (j,)), _at(sizes, n + 1, j), float(b[j]), figures))
+            marks.append(_neuron(Coordinate(n, "b", (j,)), _at(sizes, n + 1, j), float(b[j]), figures))
     return element("g", *marks, class_=f"of-{view}")
 
 
@@ -93,28 +93,27 @@ def _sign(value: float) -> str:
     return "negative" if value < 0 else "positive"
 
 
-def _edge(place: Place, ends: tuple[float, float, float, float], share: float, figures: Figures) -> Markup:
+def _edge(weight: Coordinate, ends: tuple[float, float, float, float], share: float, figures: Figures) -> Markup:
     x1, y1, x2, y2 = ends
     return element(
         "line", x1=x1 + _RADIUS, y1=y1, x2=x2 - _RADIUS, y2=y2, stroke_width=0.5 + _THICKEST * abs(share), role="img",
-        tabindex=-1, aria_label=_said(place, figures), class_=f"mark edge {_sign(share)}",
+        tabindex=-1, aria_label=_said(weight, figures), class_=f"mark edge {_sign(share)}",
     )  # fmt: skip
 
 
-def _neuron(place: Place, at: tuple[float, float], share: float, figures: Figures) -> Markup:
+def _neuron(weight: Coordinate, at: tuple[float, float], share: float, figures: Figures) -> Markup:
     return element(
-        "circle", cx=at[0], cy=at[1], r=_RADIUS, role="img", tabindex=-1, aria_label=_said(place, figures),
+        "circle", cx=at[0], cy=at[1], r=_RADIUS, role="img", tabindex=-1, aria_label=_said(weight, figures),
         class_=f"mark neuron {_sign(share)}", fill_opacity=abs(share),
     )  # fmt: skip
 
 
-def _said(place: Place, figures: Figures) -> str:
-    what = f"{place.kind} = {number(place.value(figures.run.network))}"
-    where = (
-        f"to neuron {place.neuron} from {source_name(place)}" if place.kind == "w" else f"bias of neuron {place.neuron}"
-    )
-    slope = "" if figures.pulls is None else f", {derivative(place)} = {number(place.value(figures.pulls.gradient))}"
-    return f"{place} ({where}): {what}{slope}"
+def _said(weight: Coordinate, figures: Figures) -> str:
+    what = f"{weight.kind} = {number(weight.value(figures.run.network))}"
+    to = f"to neuron {weight.neuron} from {source_name(weight)}"
+    where = to if weight.kind == "w" else f"bias of neuron {weight.neuron}"
+    slope = "" if figures.pulls is None else f", {derivative(weight)} = {number(weight.value(figures.pulls.gradient))}"
+    return f"{weight} ({where}): {what}{slope}"
 
 
 # large networks

@@ -13,7 +13,7 @@ from typing import Any
 from chainrule.errors import OptionError
 from chainrule.insight.report_page.figures import Figures, figures_of
 from chainrule.insight.report_page.markup import Markup, element
-from chainrule.insight.report_page.sections import SECTIONS, facts
+from chainrule.insight.report_page.sections import SECTIONS, run_facts
 from chainrule.learning.run import Run
 from chainrule.nn.network import Network
 from chainrule.storage import check_file, write_file
@@ -95,7 +95,7 @@ def _header(figures: Figures) -> Markup:
     name = element("h1", "-".join(map(str, figures.run.network.sizes)))
     stopped = element("p", "Learning was stopped early.", class_="stopped") if figures.run.interrupted else None
     verdict = element("p", figures.run.verdict, class_="verdict")
-    return element("header", top, name, verdict, stopped, facts(figures), element("p", _HINT, class_="hint"))
+    return element("header", top, name, verdict, stopped, run_facts(figures), element("p", _HINT, class_="hint"))
 
 
 def _sections(figures: Figures) -> list[Markup]:

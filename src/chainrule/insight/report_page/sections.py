@@ -18,16 +18,16 @@ from chainrule.insight.report_page.markup import Markup, element, joined
 from chainrule.insight.report_page.pictures import grey_picture
 from chainrule.insight.report_page.readable import readable
 from chainrule.insight.report_page.strips import Strips, strips
-from chainrule.insight.wording import examples_of, percent
+from chainrule.insight.wording import asked_examples, percent
 from chainrule.learning.flow import Flow
 
-__all__ = ["SECTIONS", "facts"]
+__all__ = ["SECTIONS", "run_facts"]
 
 Values = np.ndarray[Any, Any]
 _NOT_RECORDED = "What flowed through the layers was not recorded: learn with watch=True, as learn does unless told."
 
 
-def facts(figures: Figures) -> Markup:
+def run_facts(figures: Figures) -> Markup:
     """The network, the data and how it learned, as far as the run says."""
     run, known = figures.run, figures.run.configuration
     rows = {
@@ -100,7 +100,7 @@ def _how_to_read(figures: Figures) -> str:
     if figures.pulls is None:
         return f"{how} Give the data as well to see ∂C/∂w."
     subject = figures.pulls.subject
-    return f"{how} ∂C/∂w is that of the mean cost of {examples_of(subject.count, subject.count)}, penalty included."
+    return f"{how} ∂C/∂w is that of the mean cost of {asked_examples(subject.count, subject.count)}, penalty included."
 
 
 def _choice(name: str, group: str, options: Mapping[str, str]) -> Markup:

@@ -14,7 +14,7 @@ from chainrule.insight.blocks import mean_of
 from chainrule.insight.compiling import native
 from chainrule.insight.gradients import penalty_curvature
 from chainrule.insight.network_and_data import Subject, subject_of
-from chainrule.insight.parameter_vector import place_at, shaped, vector
+from chainrule.insight.parameter_vector import coordinate_at, shaped, vector
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.second_order.eigenvalues import signs
 from chainrule.insight.second_order.hessian import hessian_product
@@ -66,7 +66,7 @@ class CurvatureDiagonal(Insight):
         largest = int(np.argmax(all_values))
         how = "Exact." if self.standard_errors is None else self._estimated(vector(self.standard_errors))
         return [
-            f"The cost curves most along {place_at(self.values, largest)}: {number(all_values[largest])} "
+            f"The cost curves most along {coordinate_at(self.values, largest)}: {number(all_values[largest])} "
             "(cost per square of its unit).",
             f"All {all_values.size:,} together, which is the trace, make {number(all_values.sum())}. {how}",
         ]

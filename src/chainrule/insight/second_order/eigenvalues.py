@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.display import Brief
 from chainrule.errors import DataError
 
-__all__ = ["Ritz", "lanczos", "settled", "trace"]
+__all__ = ["Ritz", "lanczos", "settled", "trace_estimate"]
 
 Values = np.ndarray[Any, Any]
 Product = Callable[[Values], Values]
@@ -121,7 +121,7 @@ def _ritz(basis: Values, small: Values, length: float) -> Ritz:
     return Ritz(values, length * np.abs(coefficients[-1]), basis, coefficients)
 
 
-def trace(product: Product, known: Ritz, probes: int, *, seed: int = 0) -> tuple[float, float]:
+def trace_estimate(product: Product, known: Ritz, probes: int, *, seed: int = 0) -> tuple[float, float]:
     """The sum of all eigenvalues of H, and its standard error.
 
     What lies in the space that Lanczos went through is known exactly, tr(QᵀHQ) = Σ λ; the trace of H beside it is the

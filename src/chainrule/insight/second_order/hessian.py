@@ -14,7 +14,7 @@ from chainrule.errors import OptionError
 from chainrule.insight.gradients import penalty_curvature
 from chainrule.insight.network_and_data import Subject, subject_of
 from chainrule.insight.presentation import Insight, figure
-from chainrule.insight.second_order.eigenvalues import Product, Ritz, lanczos, settled, trace
+from chainrule.insight.second_order.eigenvalues import Product, Ritz, lanczos, settled, trace_estimate
 from chainrule.insight.second_order.matrices import matrix, product
 from chainrule.insight.second_order.stability import Stability, chosen_optimizer, preconditioner, stability
 from chainrule.insight.wording import counted
@@ -154,7 +154,7 @@ def curvature(
     by_hessian = hessian_product(subject)
     top = min(top, subject.network.parameters)
     found = _spectrum(subject, by_hessian, settled(top, lowest, tolerance), lanczos_steps, seed)
-    total, error = trace(by_hessian, found, probes, seed=seed) if probes else (None, None)
+    total, error = trace_estimate(by_hessian, found, probes, seed=seed) if probes else (None, None)
     return Curvature(
         eigenvalues=tuple(map(float, found.values[:top])),
         residuals=tuple(map(float, found.residuals[:top])),

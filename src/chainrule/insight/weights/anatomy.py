@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.display import Table, number
-from chainrule.insight.coordinates import Place
+from chainrule.insight.coordinates import Coordinate
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.propagation import Propagation
 from chainrule.insight.wording import counted, derivative, percent, source_name
@@ -22,7 +22,7 @@ _LOST = 1e-4  # of the noise: what a hundred million examples would show
 
 @dataclass(frozen=True)
 class Pull:
-    """What one example adds: `product = source · error = a_k δ_j = ∂C_x/∂w`; `row` is its place in the data."""
+    """What one example adds: `product = source · error = a_k δ_j = ∂C_x/∂w`; `row` is where it stands in the data."""
 
     row: int
     label: str
@@ -41,7 +41,7 @@ class Anatomy(Insight):
     below 0), `lowered` of those that want it lowered. All in cost per unit of weight.
     """
 
-    place: Place
+    weight: Coordinate
     source: str
     products: Values
     mean: float
@@ -66,12 +66,12 @@ class Anatomy(Insight):
     @property
     def title(self) -> str:
         """What it is."""
-        return f"What {derivative(self.place)} at {self.place} is made of"
+        return f"What {derivative(self.weight)} at {self.weight} is made of"
 
     def sentences(self) -> list[str]:
         """The formula, the spread, who wants what."""
-        error = f"the error δ of neuron {self.place.neuron}"
-        formula = f"{self.source} × {error} (BP4)" if self.place.kind == "w" else f"{error} (BP3)"
+        error = f"the error δ of neuron {self.weight.neuron}"
+        formula = f"{self.source} × {error} (BP4)" if self.weight.kind == "w" else f"{error} (BP3)"
         mean = f"{number(self.mean)} ± {number(self.error)} (standard error)"
         return [f"It is the mean over the examples of {formula}: {mean}.", *self._noise(), self._wishes()]
 
@@ -105,14 +105,14 @@ class Anatomy(Insight):
         axes = figure(axes)
         axes.hist(self.products, bins=50, log=True)
         axes.axvline(self.mean, color="black", label=f"mean {number(self.mean)}")
-        axes.set(xlabel=f"{derivative(self.place)} of one example", ylabel="examples", title=str(self.place))
+        axes.set(xlabel=f"{derivative(self.weight)} of one example", ylabel="examples", title=str(self.weight))
         axes.legend()
         return axes
 
 
-def anatomy_of(passed: Propagation, place: Place) -> Anatomy:
-    """What the derivative at a place is made of on these examples."""
-    sources, errors = (np.asarray(part, np.float64) for part in (passed.source(place), passed.error(place)))
+def anatomy_of(passed: Propagation, weight: Coordinate) -> Anatomy:
+    """What the derivative with respect to a weight is made of on these examples."""
+    sources, errors = (np.asarray(part, np.float64) for part in (passed.source(weight), passed.error(weight)))
     products, count = sources * errors + 0.0, len(sources)  # no -0
     spread = float(products.std(ddof=1)) if count > 1 else 0.0
     order = np.argsort(products, kind="stable")
@@ -121,8 +121,8 @@ def anatomy_of(passed: Propagation, place: Place) -> Anatomy:
         return tuple(_pull(passed, int(n), sources, errors) for n in chosen[:_STRONGEST] if products[n])
 
     return Anatomy(
-        place=place,
-        source=source_name(place),
+        weight=weight,
+        source=source_name(weight),
         products=products,
         mean=float(products.mean()),
         spread=spread,

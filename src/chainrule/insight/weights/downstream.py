@@ -15,7 +15,7 @@ import numpy as np
 
 from chainrule import numpy as cnp
 from chainrule.insight.compiling import executed
-from chainrule.insight.coordinates import Place
+from chainrule.insight.coordinates import Coordinate
 from chainrule.insight.network_and_data import Subject
 from chainrule.nn.activations import ACTIVATIONS
 from chainrule.nn.costs import cost_function, targets
@@ -101,17 +101,17 @@ def first_behind(network: Network, layer: int) -> int:
     return layer + 1 if only_one_moves and layer + 1 < len(network.layers) else layer
 
 
-def behind(subject: Subject, place: Place, inputs: Values, z: Sequence[Values]) -> Behind:
-    """The part behind a place; `inputs` are those of its layer, `z` the weighted inputs of the first layers."""
-    network, start = subject.network, first_behind(subject.network, place.layer)
-    source = np.ones(subject.count) if place.source is None else _wide(inputs[:, place.source])
+def behind(subject: Subject, weight: Coordinate, inputs: Values, z: Sequence[Values]) -> Behind:
+    """The part behind a weight; `inputs` are those of its layer, `z` the weighted inputs of the first layers."""
+    network, start = subject.network, first_behind(subject.network, weight.layer)
+    source = np.ones(subject.count) if weight.source is None else _wide(inputs[:, weight.source])
     later = Network._of(network.layers[start:]).astype(np.float64)
-    if start == place.layer:
+    if start == weight.layer:
         column, activation = np.zeros(subject.count), "identity"
-        direction = np.eye(network.layers[start].outputs)[place.neuron]
+        direction = np.eye(network.layers[start].outputs)[weight.neuron]
     else:
-        column, activation = _wide(z[place.layer][:, place.neuron]), network.layers[place.layer].activation
-        direction = np.ascontiguousarray(later.layers[0].w[:, place.neuron])
+        column, activation = _wide(z[weight.layer][:, weight.neuron]), network.layers[weight.layer].activation
+        direction = np.ascontiguousarray(later.layers[0].w[:, weight.neuron])
     labels = subject.labels if subject.labels.ndim == 1 else _wide(subject.labels)
     return Behind(source, column, activation, _wide(z[start]), direction, later, labels, subject.objective.cost)
 

@@ -9,16 +9,16 @@ import numpy as np
 
 from chainrule.display import Table, number
 from chainrule.errors import OptionError
-from chainrule.insight.coordinates import Place, parse_place
+from chainrule.insight.coordinates import Coordinate, parse_coordinate
 from chainrule.insight.network_and_data import Subject, subject_of
 from chainrule.insight.presentation import Composed, Insight, two_axes
 from chainrule.insight.propagation import EXAMPLES, Propagation, propagate
 from chainrule.insight.weights.anatomy import Anatomy, anatomy_of
-from chainrule.insight.weights.error_path import Chain, chain_of
+from chainrule.insight.weights.error_chain import ErrorChain, chain_of
 from chainrule.insight.weights.layers import explain_layer, largest_weights
 from chainrule.insight.weights.neurons import explain_neuron
 from chainrule.insight.weights.perturbation import WhatIf, what_if_from
-from chainrule.insight.wording import GONE_WRONG, derivative, examples_of, layer_name, second_derivative, source_name
+from chainrule.insight.wording import GONE_WRONG, asked_examples, derivative, layer_name, second_derivative, source_name
 from chainrule.learning.run import Run
 from chainrule.nn.network import Network
 
@@ -33,7 +33,7 @@ class WeightExplanation(Composed):
     comes from the penalty. `examples` of `available` were asked.
     """
 
-    place: Place
+    weight: Coordinate
     value: float
     rate: float
     penalty_rate: float
@@ -42,7 +42,7 @@ class WeightExplanation(Composed):
     activation: str
     layers: int
     anatomy: Anatomy
-    chain: Chain
+    chain: ErrorChain
     what_if: WhatIf
 
     @property
@@ -53,13 +53,13 @@ class WeightExplanation(Composed):
     @property
     def title(self) -> str:
         """The weight with its value and its derivative."""
-        return f"{self.place} = {number(self.value)}, {derivative(self.place)} = {number(self.rate)}"
+        return f"{self.weight} = {number(self.value)}, {derivative(self.weight)} = {number(self.rate)}"
 
     def sentences(self) -> list[str]:
         """What the weight is, and what its derivative means."""
-        place, kind = self.place, "weight" if self.place.kind == "w" else "bias"
-        neuron = f"neuron {place.neuron} of {layer_name(place.layer, self.layers)} ({self.activation})"
-        source = f" from {source_name(place)} to {neuron}" if kind == "weight" else f" of {neuron}"
+        weight, kind = self.weight, "weight" if self.weight.kind == "w" else "bias"
+        neuron = f"neuron {weight.neuron} of {layer_name(weight.layer, self.layers)} ({self.activation})"
+        source = f" from {source_name(weight)} to {neuron}" if kind == "weight" else f" of {neuron}"
         said = [f"This is the {kind}{source}.", self._rate(kind)]
         if self.penalty_rate and np.isfinite(self.penalty_rate):
             said.append(
@@ -68,7 +68,7 @@ class WeightExplanation(Composed):
         return said
 
     def _rate(self, kind: str) -> str:
-        asked = examples_of(self.examples, self.available)
+        asked = asked_examples(self.examples, self.available)
         if not np.isfinite(self.rate):
             return f"How the cost changes with it (the mean over {asked}) cannot be told. {GONE_WRONG}"
         said = f"The cost changes at {number(self.rate)} per unit of {kind} (the mean over {asked}): learning "
@@ -78,7 +78,7 @@ class WeightExplanation(Composed):
 
     def table(self) -> Table:
         """The figures that describe it, one a row."""
-        what_if, anatomy, first = self.what_if, self.anatomy, derivative(self.place)
+        what_if, anatomy, first = self.what_if, self.anatomy, derivative(self.weight)
         rows = (
             ("value", self.value, ""),
             (first, self.rate, "cost per unit"),
@@ -87,7 +87,7 @@ class WeightExplanation(Composed):
             ("standard deviation over examples", anatomy.spread, "cost per unit"),
             ("signal-to-noise", anatomy.signal_to_noise, ""),
             ("agreement of sign", anatomy.agreement, "share"),
-            (second_derivative(self.place), what_if.curvature, "cost per unit²"),
+            (second_derivative(self.weight), what_if.curvature, "cost per unit²"),
             ("C", what_if.cost, "cost"),
         )
         return Table(("figure", "value", "unit"), rows)
@@ -108,7 +108,7 @@ def explain(
     network: Network | Run,
     data: Any,
     *,
-    weight: str | Place | None = None,
+    weight: str | Coordinate | None = None,
     neuron: str | tuple[int, int] | None = None,
     layer: int | None = None,
     largest: int | None = None,
@@ -145,29 +145,29 @@ def explain(
     return made
 
 
-def _weight(subject: Subject, available: int, weight: str | Place) -> WeightExplanation:
-    place = parse_place(str(weight), subject.network)
-    return explain_weight(propagate(subject), place, available)
+def _weight(subject: Subject, available: int, weight: str | Coordinate) -> WeightExplanation:
+    weight = parse_coordinate(str(weight), subject.network)
+    return explain_weight(propagate(subject), weight, available)
 
 
-def explain_weight(passed: Propagation, place: Place, available: int) -> WeightExplanation:
+def explain_weight(passed: Propagation, weight: Coordinate, available: int) -> WeightExplanation:
     """Everything about one weight or bias, from one pass."""
-    subject, anatomy = passed.subject, anatomy_of(passed, place)
-    value = place.value(subject.network)
-    penalty_rate = subject.objective.penalty * value if place.kind == "w" else 0.0
-    pulls = anatomy.products if anatomy.products.any() else passed.error(place)
+    subject, anatomy = passed.subject, anatomy_of(passed, weight)
+    value = weight.value(subject.network)
+    penalty_rate = subject.objective.penalty * value if weight.kind == "w" else 0.0
+    pulls = anatomy.products if anatomy.products.any() else passed.error(weight)
     hardest = int(np.abs(pulls).argmax())
-    inputs, z = passed.layers[place.layer].inputs, [layer.z for layer in passed.layers]
+    inputs, z = passed.layers[weight.layer].inputs, [layer.z for layer in passed.layers]
     return WeightExplanation(
-        place=place,
+        weight=weight,
         value=value,
         rate=anatomy.mean + penalty_rate,
         penalty_rate=penalty_rate,
         examples=subject.count,
         available=available,
-        activation=subject.network.layers[place.layer].activation,
+        activation=subject.network.layers[weight.layer].activation,
         layers=len(subject.network.layers),
         anatomy=anatomy,
-        chain=chain_of(passed, place, hardest),
-        what_if=what_if_from(subject, place, inputs, z),
+        chain=chain_of(passed, weight, hardest),
+        what_if=what_if_from(subject, weight, inputs, z),
     )

@@ -9,13 +9,13 @@ import numpy as np
 
 from chainrule.checks import whole_number
 from chainrule.display import Table, number
-from chainrule.insight.coordinates import Place
+from chainrule.insight.coordinates import Coordinate
 from chainrule.insight.levels import flat, rms, slopes
 from chainrule.insight.network_and_data import Subject
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.propagation import Propagation, propagate
 from chainrule.insight.weights.anatomy import Anatomy, anatomy_of
-from chainrule.insight.wording import GONE_WRONG, counted, examples_of, layer_name, percent
+from chainrule.insight.wording import GONE_WRONG, asked_examples, counted, layer_name, percent
 
 __all__ = ["LargestWeights", "LayerExplanation", "WeightLine", "explain_layer", "largest_weights"]
 
@@ -31,7 +31,7 @@ class WeightLine:
     the standard deviation of one example's derivative. Both are None where they mean nothing.
     """
 
-    place: Place
+    weight: Coordinate
     value: float
     rate: float
     agreement: float | None
@@ -59,11 +59,11 @@ class LargestWeights(Insight):
         """The first, and how much of the whole gradient they are."""
         first = self.weights[0]
         if not np.isfinite(first.rate):
-            return [f"∂C/∂w is no finite number at {first.place}: what it is largest at cannot be told. {GONE_WRONG}"]
-        where = examples_of(self.examples, self.available)
+            return [f"∂C/∂w is no finite number at {first.weight}: what it is largest at cannot be told. {GONE_WRONG}"]
+        where = asked_examples(self.examples, self.available)
         way = "Lowering" if first.rate > 0 else "Raising"
         return [
-            f"{way} {first.place} lowers the cost fastest, by {number(abs(first.rate))} per unit of weight (the mean "
+            f"{way} {first.weight} lowers the cost fastest, by {number(abs(first.rate))} per unit of weight (the mean "
             f"over {where}).",
             f"Together they hold {percent(self.share)} of the squared length of the gradient of all weights.",
         ]
@@ -114,7 +114,7 @@ class LayerExplanation(Insight):
 
     def sentences(self) -> list[str]:
         """The sizes forward, the sizes backward, how much is asleep."""
-        where = examples_of(self.examples, self.available)
+        where = asked_examples(self.examples, self.available)
         forward = f"inputs {number(self.input_rms)}, weighted inputs z {number(self.z_rms)}, activations a"
         weights = f"∂C/∂w {number(self.dw_rms)} (weights are {number(self.w_rms)})"
         biases = f"∂C/∂b {number(self.db_rms)} (biases are {number(self.b_rms)})"
@@ -179,8 +179,8 @@ def largest_weights(subject: Subject, available: int, count: int) -> LargestWeig
 
 def _largest(passed: Propagation, layers: Any, count: int) -> tuple[WeightLine, ...]:
     found = [(n, k) for n in layers for k in _first(np.abs(passed.layers[n].dw).ravel(), count)]
-    places = [Place(n, "w", tuple(map(int, np.unravel_index(k, passed.layers[n].dw.shape)))) for n, k in found]
-    lines = [_line(passed, place, anatomy_of(passed, place)) for place in places]
+    weights = [Coordinate(n, "w", tuple(map(int, np.unravel_index(k, passed.layers[n].dw.shape)))) for n, k in found]
+    lines = [_line(passed, weight, anatomy_of(passed, weight)) for weight in weights]
     return tuple(sorted(lines, key=lambda line: -abs(line.rate))[:count])
 
 
@@ -189,20 +189,20 @@ def _first(sizes: Values, count: int) -> Values:
     return np.argpartition(-sizes, count - 1)[:count] if count < len(sizes) else np.arange(len(sizes))
 
 
-def _line(passed: Propagation, place: Place, anatomy: Anatomy) -> WeightLine:
-    value = place.value(passed.subject.network)
+def _line(passed: Propagation, weight: Coordinate, anatomy: Anatomy) -> WeightLine:
+    value = weight.value(passed.subject.network)
     rate = anatomy.mean + passed.subject.objective.penalty * value
-    return WeightLine(place, value, rate, anatomy.agreement, anatomy.signal_to_noise)
+    return WeightLine(weight, value, rate, anatomy.agreement, anatomy.signal_to_noise)
 
 
 def _lines(lines: tuple[WeightLine, ...]) -> Table:
     columns = ("weight", "value", "∂C/∂w", "examples that agree", "signal-to-noise")
     agree = [None if line.agreement is None else percent(line.agreement) for line in lines]
-    rows = [(str(n.place), n.value, n.rate, a, n.signal_to_noise) for n, a in zip(lines, agree, strict=True)]
+    rows = [(str(n.weight), n.value, n.rate, a, n.signal_to_noise) for n, a in zip(lines, agree, strict=True)]
     return Table(columns, tuple(rows))
 
 
 def _bars(lines: tuple[WeightLine, ...], axes: Any, title: str) -> Any:
-    axes.barh([str(line.place) for line in lines][::-1], [line.rate for line in lines][::-1])
+    axes.barh([str(line.weight) for line in lines][::-1], [line.rate for line in lines][::-1])
     axes.set(xlabel="∂C/∂w (cost per unit of weight)", title=title)
     return axes

@@ -11,15 +11,15 @@ import numpy as np
 from chainrule.checks import whole_numbers
 from chainrule.display import Table, number
 from chainrule.errors import OptionError
-from chainrule.insight.coordinates import Place
+from chainrule.insight.coordinates import Coordinate
 from chainrule.insight.levels import flat, rms, slopes
 from chainrule.insight.network_and_data import Subject
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.propagation import Propagation, propagate
-from chainrule.insight.wording import GONE_WRONG, examples_of, layer_name, percent
+from chainrule.insight.wording import GONE_WRONG, asked_examples, layer_name, percent
 from chainrule.nn.network import Network
 
-__all__ = ["ClassMean", "Incoming", "NeuronExplanation", "explain_neuron", "parse_neuron"]
+__all__ = ["ClassMean", "IncomingWeight", "NeuronExplanation", "explain_neuron", "parse_neuron"]
 
 Values = np.ndarray[Any, Any]
 _INCOMING = 5  # weights that are told
@@ -27,10 +27,10 @@ _NEURON = re.compile(r"layers\[(\d+)\]\[(\d+)\]")
 
 
 @dataclass(frozen=True)
-class Incoming:
-    """A weight to the neuron: its place, its value, ∂C/∂w in cost per unit of weight."""
+class IncomingWeight:
+    """A weight to the neuron: which, its value, ∂C/∂w in cost per unit of weight."""
 
-    place: Place
+    weight: Coordinate
     value: float
     rate: float
 
@@ -66,7 +66,7 @@ class NeuronExplanation(Insight):
     bias_rate: float
     saturated: float
     dead: bool
-    incoming: tuple[Incoming, ...]
+    incoming: tuple[IncomingWeight, ...]
     classes: tuple[ClassMean, ...]
     selectivity: float | None
 
@@ -79,7 +79,7 @@ class NeuronExplanation(Insight):
         """How large, how steep, what for, and what to change."""
         sizes = f"z {number(self.z_rms)}, activation a {number(self.a_rms)}, error δ = ∂C/∂z {number(self.delta_rms)}"
         bias = f"Its bias is {number(self.bias)}; the cost changes at {number(self.bias_rate)} per unit of it (∂C/∂b)."
-        where = examples_of(self.examples, self.available)
+        where = asked_examples(self.examples, self.available)
         size = f"Over {where} (rms): weighted input {sizes}."
         if not np.isfinite(self.z_rms):
             return [size, f"Whether it is saturated, dead, or tells classes apart cannot be told. {GONE_WRONG}"]
@@ -102,7 +102,7 @@ class NeuronExplanation(Insight):
 
     def table(self) -> Table:
         """The incoming weights with the largest derivatives, then the mean activation of each class."""
-        weights = [(str(w.place), "∂C/∂w", w.rate, "weight", w.value) for w in self.incoming]
+        weights = [(str(w.weight), "∂C/∂w", w.rate, "weight", w.value) for w in self.incoming]
         classes = [(f"class {c.name}", "mean a", c.activation, "examples", c.examples) for c in self.classes]
         return Table(("", "figure", "value", "and its", "is"), (*weights, *classes))
 
@@ -113,7 +113,7 @@ class NeuronExplanation(Insight):
             axes.bar([c.name for c in self.classes], [c.activation for c in self.classes])
             axes.set(xlabel="class", ylabel="mean activation", title=self.title)
         else:
-            axes.bar([str(w.place) for w in self.incoming], [w.rate for w in self.incoming])
+            axes.bar([str(w.weight) for w in self.incoming], [w.rate for w in self.incoming])
             axes.set(ylabel="∂C/∂w", title=self.title)
         return axes
 
@@ -164,10 +164,12 @@ def explain_neuron(subject: Subject, available: int, asked: str | tuple[int, int
     )
 
 
-def _incoming(passed: Propagation, layer: int, neuron: int) -> tuple[Incoming, ...]:
+def _incoming(passed: Propagation, layer: int, neuron: int) -> tuple[IncomingWeight, ...]:
     rates, weights = passed.layers[layer].dw[neuron], passed.subject.network.layers[layer].w[neuron]
     order = np.argsort(-np.abs(rates), kind="stable")[:_INCOMING]
-    return tuple(Incoming(Place(layer, "w", (neuron, int(k))), float(weights[k]), float(rates[k])) for k in order)
+    return tuple(
+        IncomingWeight(Coordinate(layer, "w", (neuron, int(k))), float(weights[k]), float(rates[k])) for k in order
+    )
 
 
 def _class_means(passed: Propagation, a: Values) -> tuple[ClassMean, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.display import Table, number
 from chainrule.errors import OptionError
 from chainrule.insight.compiling import executed
-from chainrule.insight.coordinates import Place, parse_place
+from chainrule.insight.coordinates import Coordinate, parse_coordinate
 from chainrule.insight.levels import rms
 from chainrule.insight.network_and_data import Subject, subject_of
 from chainrule.insight.presentation import Insight, figure
@@ -78,7 +78,7 @@ class WhatIf(Insight):
     mean C_x) at every change on the way; None if not even at the first.
     """
 
-    place: Place
+    weight: Coordinate
     value: float
     examples: int
     cost: float
@@ -97,14 +97,14 @@ class WhatIf(Insight):
     @property
     def title(self) -> str:
         """What it is."""
-        return f"What if {self.place} were another than {number(self.value)}"
+        return f"What if {self.weight} were another than {number(self.value)}"
 
     def sentences(self) -> list[str]:
         """The prediction beside the measurement, how far it holds, and what happens at the ends of the range."""
         reaches = self._reached(self.first_order_reach), self._reached(self.second_order_reach)
         return [
             self._nearest(),
-            f"The rate itself changes by {number(self.curvature)} per unit ({second_derivative(self.place)}).",
+            f"The rate itself changes by {number(self.curvature)} per unit ({second_derivative(self.weight)}).",
             f"Within 10 % of what is measured: the straight line (first order) {reaches[0]}; the parabola (second "
             f"order) {reaches[1]}.",
             *(end.sentence(self.accuracy_now) for end in self.ends),
@@ -128,7 +128,7 @@ class WhatIf(Insight):
 
     def table(self) -> Table:
         """Every change with its predictions and its measurements."""
-        columns = [f"Δ{self.place.kind}", "ΔC, first order", "ΔC, second order", "ΔC measured"]
+        columns = [f"Δ{self.weight.kind}", "ΔC, first order", "ΔC, second order", "ΔC measured"]
         rows = [self.changes, self.first_order, self.second_order, self.measured]
         if self.accuracy is not None:
             columns.append("accuracy")
@@ -149,7 +149,7 @@ class WhatIf(Insight):
         axes.plot(self.changes, self.second_order, "-", label="second order")
         axes.axhline(0, color="gray", linewidth=0.5)
         axes.axvline(0, color="gray", linewidth=0.5)
-        axes.set(xlabel=f"change of {self.place}", ylabel="change of the cost", title=self.title)
+        axes.set(xlabel=f"change of {self.weight}", ylabel="change of the cost", title=self.title)
         axes.legend()
         return axes
 
@@ -157,7 +157,7 @@ class WhatIf(Insight):
 def what_if(
     network: Network | Run,
     data: Any,
-    weight: str | Place,
+    weight: str | Coordinate,
     changes: float | Sequence[float] | None = None,
     *,
     cost: str | None = None,
@@ -170,7 +170,7 @@ def what_if(
     or of the run. `changes` are the values of Δ; or a number r for 41 of them from −r to r, where r is, unless told,
     the rms of the layer's weights, or |w| if that is more. At most `examples` of the data are used, drawn at random.
 
-    Raises OptionError for a place that the network does not have, or changes that are no finite numbers; what
+    Raises OptionError for a weight that the network does not have, or changes that are no finite numbers; what
     `subject_of` raises for data and cost.
 
     >>> network = Network.from_weights([([[1.0]], [0.0])], "identity")
@@ -179,27 +179,27 @@ def what_if(
     (1.0, 1.0, array([-0.5,  1.5]), array([-0.5,  1.5]))
     """
     asked = subject_of(network, data, cost, l2).at_most(examples)
-    place = parse_place(str(weight), asked.network)
-    used = Network._of(asked.network.layers[: first_behind(asked.network, place.layer) + 1])
+    weight = parse_coordinate(str(weight), asked.network)
+    used = Network._of(asked.network.layers[: first_behind(asked.network, weight.layer) + 1])
     passed = executed(_forward, asked.count * used.parameters, used, asked.x)
     inputs = [asked.x, *(a for _, a in passed)]
-    return what_if_from(asked, place, inputs[place.layer], [z for z, _ in passed], changes)
+    return what_if_from(asked, weight, inputs[weight.layer], [z for z, _ in passed], changes)
 
 
 def what_if_from(
     subject: Subject,
-    place: Place,
+    weight: Coordinate,
     inputs: Values,
     z: Sequence[Values],
     changes: float | Sequence[float] | None = None,
 ) -> WhatIf:
     """The same from what a forward pass gave: the inputs of the weight's layer, and z of at least the first layers."""
-    steps, value = _steps(changes, subject.network, place), place.value(subject.network)
-    part = behind(subject, place, inputs, z)
+    steps, value = _steps(changes, subject.network, weight), weight.value(subject.network)
+    part = behind(subject, weight, inputs, z)
     moved = part.moved(np.append(steps, 0.0))
     now = replace(part.now(), costs=moved.costs[-1])  # computed in the same way, so that no change measures as 0
     moved = Moved(moved.costs[:-1], moved.answers[:-1])
-    penalty = subject.objective.penalty if place.kind == "w" else 0.0
+    penalty = subject.objective.penalty if weight.kind == "w" else 0.0
     rate, curvature = float(now.slopes.mean()) + penalty * value, float(now.curvatures.mean()) + penalty
     of_examples = float(now.costs.mean())
     of_penalty = penalty * (value * steps + steps**2 / 2)
@@ -210,7 +210,7 @@ def what_if_from(
     accuracy = np.mean(moved.answers == subject.classes, axis=1) if subject.examples.classes else None
     accuracy_now = float(np.mean(now.answers == subject.classes)) if subject.examples.classes else None
     return WhatIf(
-        place=place,
+        weight=weight,
         value=value,
         examples=subject.count,
         cost=of_examples + _penalty(subject),
@@ -239,10 +239,10 @@ def _penalty(subject: Subject) -> float:
     return float(0.5 * subject.objective.penalty * squares)
 
 
-def _steps(changes: Any, network: Network, place: Place) -> Values:
+def _steps(changes: Any, network: Network, weight: Coordinate) -> Values:
     """The changes in rising order."""
     if changes is None:
-        usual = max(abs(place.value(network)), rms(network.layers[place.layer].w))
+        usual = max(abs(weight.value(network)), rms(network.layers[weight.layer].w))
         changes = usual if 0 < usual < np.inf else 1.0
     try:
         asked = np.asarray(changes, np.float64)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.display import Table, number
-from chainrule.insight.coordinates import Place
+from chainrule.insight.coordinates import Coordinate
 from chainrule.insight.levels import rms
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.propagation import Propagation
@@ -17,7 +17,7 @@ from chainrule.nn.costs import cost_function
 from chainrule.nn.network import Dense
 from chainrule.transform import grad, jvp
 
-__all__ = ["Chain", "Link", "OutputLink", "Term", "chain_of", "terms_of"]
+__all__ = ["ErrorChain", "ErrorLink", "ErrorTerm", "OutputLink", "chain_of", "terms_of"]
 
 Values = np.ndarray[Any, Any]
 _TERMS = 3  # of each link that are kept
@@ -25,7 +25,7 @@ _ROUNDED = 1e-5  # of outputs and targets in float32
 
 
 @dataclass(frozen=True)
-class Term:
+class ErrorTerm:
     """What the error of neuron i of the next layer adds to δ_j: `product = δ_i ∂z_i/∂z_j = w_ij δ_i σ'(z_j)`.
 
     `rms` is that of the product over all examples.
@@ -58,20 +58,20 @@ class OutputLink:
 
 
 @dataclass(frozen=True)
-class Link:
+class ErrorLink:
     """BP2 for one neuron: `δ_j = Σ_i w_ij δ_i · σ'(z_j)`; the largest terms, and the error, which is the sum of all."""
 
     layer: int
     neuron: int
     steepness: float
-    terms: tuple[Term, ...]
+    terms: tuple[ErrorTerm, ...]
     others: float
     error: float
     rms: float
 
 
 @dataclass(frozen=True, repr=False)
-class Chain(Insight):
+class ErrorChain(Insight):
     """From the cost to a weight on one example, along the neurons through which most of the error comes.
 
     `links` begin behind the output; `source`, `error` and `product` are a_k, δ_j and ∂C_x/∂w. `layers` holds, for each
@@ -79,11 +79,11 @@ class Chain(Insight):
     the error of a single example, ∂C_x/∂z. `mixed` says that a softmax lies on the way.
     """
 
-    place: Place
+    weight: Coordinate
     example: int
     label: str
     output: OutputLink
-    links: tuple[Link, ...]
+    links: tuple[ErrorLink, ...]
     source: float
     error: float
     product: float
@@ -106,11 +106,11 @@ class Chain(Insight):
 
     def table(self) -> Table:
         """The equations with numbers, from the cost to the weight."""
-        name = f"layers[{self.place.layer}][{self.place.neuron}]"
+        name = f"layers[{self.weight.layer}][{self.weight.neuron}]"
         rows = [self._first(), *(row for link in self.links for row in _rows(link))]
         rows.append(("BP3", f"∂C/∂b of {name} = δ", "", self.error, None))
-        if self.place.kind == "w":
-            meant = f"∂C/∂w = a_k · δ_j, a_k of {source_name(self.place)}"
+        if self.weight.kind == "w":
+            meant = f"∂C/∂w = a_k · δ_j, a_k of {source_name(self.weight)}"
             rows.append(("BP4", meant, f"{number(self.source)} · {number(self.error)}", self.product, None))
         return Table(("", "equation", "with numbers", "value", "rms over examples"), tuple(rows))
 
@@ -131,12 +131,12 @@ class Chain(Insight):
         names = [f"layer {n}" for n, _, _ in self.layers]
         axes.plot(names, [mine for _, mine, _ in self.layers], "o-", label=f"example {self.example}")
         axes.plot(names, [whole for _, _, whole in self.layers], "s--", label="all examples")
-        axes.set(ylabel="rms of δ = ∂C_x/∂z", title=f"from the cost back to {self.place}")
+        axes.set(ylabel="rms of δ = ∂C_x/∂z", title=f"from the cost back to {self.weight}")
         axes.legend()
         return axes
 
 
-def _rows(link: Link) -> list[tuple[Any, ...]]:
+def _rows(link: ErrorLink) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
     for term in link.terms:
         numbers = f"{number(term.weight)} · {number(term.error)} · {number(link.steepness)}"
@@ -148,17 +148,17 @@ def _rows(link: Link) -> list[tuple[Any, ...]]:
     return rows
 
 
-def chain_of(passed: Propagation, place: Place, example: int) -> Chain:
-    """The chain to a place on the example of that number in the pass, along the largest terms."""
-    links, neuron, layers = [], place.neuron, passed.subject.network.layers
-    for layer in range(place.layer, len(layers) - 1):
+def chain_of(passed: Propagation, weight: Coordinate, example: int) -> ErrorChain:
+    """The chain to a weight on the example of that number in the pass, along the largest terms."""
+    links, neuron, layers = [], weight.neuron, passed.subject.network.layers
+    for layer in range(weight.layer, len(layers) - 1):
         links.append(_link(passed, layer, neuron, example))
         neuron = links[-1].terms[0].neuron
-    source, error = (float(part[example]) for part in (passed.source(place), passed.error(place)))
-    downward = range(len(layers) - 1, place.layer - 1, -1)
+    source, error = (float(part[example]) for part in (passed.source(weight), passed.error(weight)))
+    downward = range(len(layers) - 1, weight.layer - 1, -1)
     deltas = [(n, passed.layers[n].delta) for n in downward]
-    return Chain(
-        place=place,
+    return ErrorChain(
+        weight=weight,
         example=passed.subject.row(example),
         label=passed.label(example),
         output=_output(passed, neuron, example),
@@ -186,18 +186,18 @@ def _steepness(layer: Dense, z: Values, neuron: int) -> Values:
     return found
 
 
-def _link(passed: Propagation, layer: int, neuron: int, example: int) -> Link:
+def _link(passed: Propagation, layer: int, neuron: int, example: int) -> ErrorLink:
     terms = terms_of(passed, layer, neuron)
     mine, mean_squares = terms[example], np.mean(np.square(terms, dtype=np.float64), axis=0)
     w, errors = passed.subject.network.layers[layer + 1].w, passed.layers[layer + 1].delta[example]
     order = np.argsort(-np.abs(mine), kind="stable")
     kept = [
-        Term(int(i), float(w[i, neuron]), float(errors[i]), float(mine[i]), float(mean_squares[i] ** 0.5))
+        ErrorTerm(int(i), float(w[i, neuron]), float(errors[i]), float(mine[i]), float(mean_squares[i] ** 0.5))
         for i in order[:_TERMS]
     ]
     here = passed.layers[layer]
     steep = _steepness(passed.subject.network.layers[layer], here.z[example : example + 1], neuron)
-    return Link(
+    return ErrorLink(
         layer=layer,
         neuron=neuron,
         steepness=float(steep[0, neuron]),
