@@ -140,25 +140,29 @@ def hinton_diagram(network: Connected) -> HintonDiagram:
 
 
 def _groups(network: Connected, units: Units, seen: set[str]) -> Iterator[UnitWeights]:
-    """What reaches the units: weights of their own, and weights that all of them share."""
-    own, shared = [], []
-    for connection in network.wiring.into(units):
-        if connection.name not in seen:
-            source = connection.name.rpartition("->")[0] or connection.name
-            if _is_shared(connection):
-                shared.append(IncomingWeights(source, np.asarray(network.weights[connection.name])[None]))
-            else:
-                own.append(IncomingWeights(source, _matrix(network, connection)))
-            seen.add(connection.name)
-    bias = units.bias_name
-    if bias is not None and f"bias {bias}" not in seen:
-        own.append(IncomingWeights("bias", np.asarray(network.biases[bias])[:, None]))
-        seen.add(f"bias {bias}")
+    """What reaches the units and was not seen before: weights that all of them share, and weights of their own."""
+    new: dict[str, tuple[bool, IncomingWeights]] = {}
+    for name, is_shared, weights in _incoming(network, units):
+        if name not in seen:
+            new.setdefault(name, (is_shared, weights))
+    seen.update(new)
     target = units.name.partition("@")[0]  # of a step in time: they all have the same weights
-    if shared:
-        yield UnitWeights(target, tuple(shared), shared=True)
-    if own:
-        yield UnitWeights(target, tuple(own))
+    for shared in (True, False):
+        weights_of_kind = tuple(weights for is_shared, weights in new.values() if is_shared is shared)
+        if weights_of_kind:
+            yield UnitWeights(target, weights_of_kind, shared)
+
+
+def _incoming(network: Connected, units: Units) -> Iterator[tuple[str, bool, IncomingWeights]]:
+    """The name of each array that reaches the units, whether all of them share it, and its weights."""
+    for connection in network.wiring.into(units):
+        source = connection.name.rpartition("->")[0] or connection.name
+        shared = _is_shared(connection)
+        weights = np.asarray(network.weights[connection.name])[None] if shared else _matrix(network, connection)
+        yield connection.name, shared, IncomingWeights(source, weights)
+    if units.bias_name is not None:
+        biases = np.asarray(network.biases[units.bias_name])[:, None]
+        yield f"bias {units.bias_name}", False, IncomingWeights("bias", biases)
 
 
 def _is_shared(connection: Connection) -> bool:

@@ -12,6 +12,10 @@ from chainrule.nn.wiring import Units
 __all__ = ["iterative"]
 
 _STORED = ("00001111", "11110000", "00111100", "11000011")
+_PUBLISHED = (
+    Published("sweeps to the solution", "none", "Nature 323, figure 5",
+              "the publication shows the construction without a task; task and settings are ours"),
+)  # fmt: skip
 
 
 def iterative(iterations: int = 3) -> Problem:
@@ -38,9 +42,6 @@ def iterative(iterations: int = 3) -> Problem:
         y=stored.repeat(len(flips), axis=0),
         wiring=wiring,
         settings=Settings(rate=0.02, momentum=0.9, initial=0.5),
-        published=(
-            Published("sweeps to the solution", "none", "Nature 323, figure 5",
-                      "the publication shows the construction without a task; task and settings are ours"),
-        ),
+        published=_PUBLISHED,
         budget=2_000,
-    )  # fmt: skip
+    )

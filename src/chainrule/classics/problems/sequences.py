@@ -9,12 +9,18 @@ import numpy as np
 from chainrule.checks import whole_number
 from chainrule.classics.problems.base import Problem, Published, Settings, Values
 from chainrule.nn.recurrent import unrolled
-from chainrule.nn.wiring import Units
+from chainrule.nn.wiring import Units, Wiring
 
 __all__ = ["completed", "sequences"]
 
 _DIGITS = {"A": "12", "B": "23", "C": "31", "D": "21", "E": "13"}
 _HELD_OUT = ("AD", "BE", "CA", "DB", "EC")
+_PUBLISHED = (
+    Published("sweeps to the solution", "260", "PDP volume 1, chapter 8, p. 359",
+              "until all digits of the 20 are on the right side of ½; rate, start and decay are ours"),
+    Published("held-out sequences completed", "5 of 5", "PDP volume 1, chapter 8, table 11",
+              "by the largest output at each step; one is a tie there, with no output above ½"),
+)  # fmt: skip
 
 
 def sequences(hidden: int = 30) -> Problem:
@@ -35,11 +41,6 @@ def sequences(hidden: int = 30) -> Problem:
     hidden = whole_number("hidden", hidden, 1)
     pairs = ["".join(pair) for pair in itertools.product(_DIGITS, repeat=2)]
     learnt = [pair for pair in pairs if pair not in _HELD_OUT]
-    wiring = unrolled(
-        6, {"letters": 5}, [Units("hidden", hidden), Units("digits", 3)],
-        recurrent=[("letters", "hidden"), ("hidden", "hidden"), ("hidden", "digits")],
-        given={"letters": [1, 2]}, outputs={"digits": range(3, 7)},
-    )  # fmt: skip
     return Problem(
         name="sequences",
         title="sequence completion",
@@ -47,17 +48,20 @@ def sequences(hidden: int = 30) -> Problem:
         source="Rumelhart, Hinton & Williams, PDP volume 1 (1986), chapter 8, pages 358-361, tables 10 and 11",
         x=_letters(learnt),
         y=_digits(learnt),
-        wiring=wiring,
+        wiring=_wiring(hidden),
         settings=Settings(rate=0.03, momentum=0.9, initial=0.1, decay=0.001),
-        published=(
-            Published("sweeps to the solution", "260", "PDP volume 1, chapter 8, p. 359",
-                      "until all digits of the 20 are on the right side of ½; rate, start and decay are ours"),
-            Published("held-out sequences completed", "5 of 5", "PDP volume 1, chapter 8, table 11",
-                      "by the largest output at each step; one is a tie there, with no output above ½"),
-        ),
+        published=_PUBLISHED,
         x_test=_letters(_HELD_OUT),
         y_test=_digits(_HELD_OUT),
         budget=2_000,
+    )
+
+
+def _wiring(hidden: int) -> Wiring:
+    return unrolled(
+        6, {"letters": 5}, [Units("hidden", hidden), Units("digits", 3)],
+        recurrent=[("letters", "hidden"), ("hidden", "hidden"), ("hidden", "digits")],
+        given={"letters": [1, 2]}, outputs={"digits": range(3, 7)},
     )  # fmt: skip
 
 

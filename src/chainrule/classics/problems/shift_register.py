@@ -7,9 +7,15 @@ import numpy as np
 from chainrule.checks import whole_number
 from chainrule.classics.problems.base import Problem, Published, Settings, binary_patterns
 from chainrule.nn.recurrent import unrolled
-from chainrule.nn.wiring import Units
+from chainrule.nn.wiring import Units, Wiring
 
 __all__ = ["shift_register"]
+
+_PUBLISHED = (
+    Published("sweeps to the solution, 3 or 5 units", "fewer than 200", "PDP volume 1, chapter 8",
+              "only the state after two steps is judged, by being on the right side of ½; task, rate and start are our "
+              "reading. With the first step judged too, some ten sweeps do"),
+)  # fmt: skip
 
 
 def shift_register(units: int = 3, every_step: bool = False) -> Problem:
@@ -26,10 +32,6 @@ def shift_register(units: int = 3, every_step: bool = False) -> Problem:
     units = whole_number("units", units, 2)
     x = binary_patterns(units)
     judged = (1, 2) if every_step else (2,)
-    wiring = unrolled(
-        2, {}, [Units("register", units)], recurrent=[("register", "register")],
-        given={"register": [0]}, outputs={"register": judged},
-    )  # fmt: skip
     return Problem(
         name="shift-register",
         title=f"shift register of {units} units",
@@ -37,12 +39,15 @@ def shift_register(units: int = 3, every_step: bool = False) -> Problem:
         source="Rumelhart, Hinton & Williams, PDP volume 1 (1986), chapter 8, pages 354-361",
         x=x,
         y=np.concatenate([np.roll(x, -step, axis=1) for step in judged], axis=1),
-        wiring=wiring,
+        wiring=_wiring(units, judged),
         settings=Settings(rate=0.1, momentum=0.9, initial=0.3),
-        published=(
-            Published("sweeps to the solution, 3 or 5 units", "fewer than 200", "PDP volume 1, chapter 8",
-                      "only the state after two steps is judged, by being on the right side of ½; task, rate and start "
-                      "are our reading. With the first step judged too, some ten sweeps do"),
-        ),
+        published=_PUBLISHED,
         budget=2_000,
+    )
+
+
+def _wiring(units: int, judged: tuple[int, ...]) -> Wiring:
+    return unrolled(
+        2, {}, [Units("register", units)], recurrent=[("register", "register")],
+        given={"register": [0]}, outputs={"register": judged},
     )  # fmt: skip
