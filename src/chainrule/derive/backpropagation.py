@@ -50,7 +50,7 @@ def _walked(errors: Iterable[tuple[Node, Any]], variables: Sequence[Node], pulle
     delta: dict[Node, Any] = {}
     for node, error in errors:
         _add(delta, node, error)
-    active = between(variables, list(delta), lambda node: node.type.is_float)
+    active = between(variables, list(delta), floats=True)
     noting = scope if is_recording() else _unnoted
     for node in reversed(active):
         if not any(map(active.__contains__, node.inputs)):

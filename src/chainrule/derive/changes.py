@@ -24,7 +24,7 @@ __all__ = ["changes_of"]
 
 def changes_of(outputs: Sequence[Node], changes: Sequence[tuple[Node, Array]]) -> list[Array | None]:
     """The change of each output for these changes of variables; None where there is none."""
-    path = between([node for node, _ in changes], outputs, lambda node: node.type.is_float)
+    path = between([node for node, _ in changes], outputs, floats=True)
     if not any(map(is_measured, path)) or any(map(_goes_forward_only, path)):
         return push_forward(changes, outputs)
     errors = {node: variable(Array(full(0, node.type))) for node in outputs if node in path}

@@ -225,13 +225,11 @@ def batch_scan(y: Node, inputs: Sequence[Array], batched: Sequence[bool], size: 
     return [_repeated(x, w, size) for x, w in zip([*final, *rows], [*is_wide[: len(carry)], *rows_wide], strict=True)]
 
 
-def _reached(
-    body: Graph, carried: int, sources: Sequence[bool], through: Callable[[Node], bool] = lambda n: True
-) -> set[int]:
+def _reached(body: Graph, carried: int, sources: Sequence[bool], *, floats: bool = False) -> set[int]:
     """The places of what is carried on which the sources among the inputs act, in one round or in several."""
     acting = {n for n, is_source in enumerate(sources) if is_source}
     while True:
-        active = between([body.inputs[n] for n in acting], body.outputs, through)
+        active = between([body.inputs[n] for n in acting], body.outputs, floats=floats)
         found = {n for n, output in enumerate(body.outputs[:carried]) if output in active}
         if found <= acting:
             return {n for n in acting if n < carried}
@@ -274,7 +272,7 @@ def pull_while(
 
     How many rounds were run, and so what must be kept, is not known beforehand.
     """
-    changing = _reached(y.node.body, y.node.carried, wanted, lambda node: node.type.is_float)
+    changing = _reached(y.node.body, y.node.carried, wanted, floats=True)
     if changing.isdisjoint(_places(errors)):
         return [None] * len(inputs)
     raise DifferentiationError(

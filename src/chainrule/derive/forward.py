@@ -21,7 +21,7 @@ def push_forward(changes: Iterable[tuple[Node, Array]], outputs: Sequence[Node])
     For every node, from the first to the last: ẏ = Σ push(ẋ) over the inputs x that change.
     """
     tangent: dict[Node, Array] = dict(changes)
-    for node in between(tangent, outputs, lambda node: node.type.is_float):
+    for node in between(tangent, outputs, floats=True):
         if node not in tangent:
             _push(node, tangent)
     return [tangent.get(node) for node in outputs]

@@ -17,6 +17,7 @@ from chainrule.graph.node import Node, in_order
 from chainrule.graph.ops import Op
 from chainrule.graph.room import FITS, check_room
 from chainrule.graph.types import Type, checked_dtype
+from chainrule.graph.walks import post_order
 
 __all__ = ["INTEGERS", "NUMPY", "applied", "has_value", "interpret", "value"]
 
@@ -64,18 +65,7 @@ def has_value(node: Node) -> bool:
 
 def _unknown(node: Node) -> list[Node]:
     """The nodes without a value that `node` needs, inputs before users."""
-    order: dict[Node, None] = {}
-    stack = [(node, False)]
-    while stack:
-        current, ready = stack.pop()
-        if current in order or current.value is not None:
-            continue
-        if ready:
-            order[current] = None
-        else:
-            stack.append((current, True))
-            stack.extend((n, False) for n in current.inputs if n.value is None)
-    return list(order)
+    return post_order([node], lambda n: [x for x in n.inputs if x.value is None])
 
 
 def _evaluate(node: Node) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import Any, final
 from weakref import ref
 
@@ -19,6 +20,7 @@ from chainrule.graph import ops
 from chainrule.graph.ops import Op
 from chainrule.graph.type_rules import TYPE_RULES
 from chainrule.graph.types import Type, checked_dtype
+from chainrule.graph.walks import post_order
 
 __all__ = [
     "Data",
@@ -168,51 +170,39 @@ def number(node: Node) -> float | int | bool:
 
 def in_order(outputs: Iterable[Node]) -> list[Node]:
     """Every node that the outputs need, inputs before users; the order depends on the graph alone."""
-    order: dict[Node, None] = {}
-    stack = [(node, False) for node in reversed(tuple(outputs))]
-    while stack:
-        node, ready = stack.pop()
-        if node in order:
-            continue
-        if ready:
-            order[node] = None
-        else:
-            stack.append((node, True))
-            stack.extend((n, False) for n in reversed(node.inputs) if n not in order)
-    return list(order)
+    return post_order(outputs, _INPUTS)
+
+
+_INPUTS: Callable[[Node], tuple[Node, ...]] = attrgetter("inputs")
 
 
 def between(
     sources: Iterable[Node],
     outputs: Iterable[Node],
-    through: Callable[[Node], bool] = lambda node: True,
-    counts: Callable[[Node], bool] = lambda node: False,
+    *,
+    floats: bool = False,
+    counts: Callable[[Node], bool] | None = None,
 ) -> dict[Node, None]:
     """The nodes by way of which a source acts on an output, both included, inputs before users.
 
     What is older than every source cannot depend on one, so the walk stops there: its cost is that of the part of the
-    program that it is about. It also stops at nodes that it may not go `through`. What `counts` as a source, and is
+    program that it is about. With `floats` it also stops at what has no derivative. What `counts` as a source, and is
     not older than all others, is one.
     """
     chosen = set(sources)
     oldest = min((source.serial for source in chosen), default=0)
     found: dict[Node, None] = {}
-    opened: set[Node] = set()
-    done: set[Node] = set()
-    stack = list(outputs)[::-1]
-    while stack:
-        node = stack[-1]
-        if node not in opened:
-            opened.add(node)
-            if node.serial >= oldest and through(node):
-                stack.extend([n for n in reversed(node.inputs) if n not in opened and n.serial >= oldest])
-                continue
-            done.add(node)
-        stack.pop()
-        if node not in done:
-            done.add(node)
-            if node in chosen or counts(node) or any(map(found.__contains__, node.inputs)):
-                found[node] = None
+    is_found = found.__contains__
+
+    def visited(node: Node) -> bool:
+        return node.serial >= oldest and (not floats or node.type.is_float)
+
+    def below(node: Node) -> list[Node]:
+        return [n for n in node.inputs if n.serial >= oldest and (not floats or n.type.is_float)]
+
+    for node in post_order(filter(visited, outputs), below):
+        if node in chosen or any(map(is_found, node.inputs)) or (counts and counts(node)):
+            found[node] = None
     return found
 
 

@@ -11,18 +11,18 @@ may not be taken and a loop may have no round, and then what was first written i
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.graph import ops
-from chainrule.graph.graph import Graph, Origin
-from chainrule.graph.node import Node, between, in_order, input_node, replaced
+from chainrule.graph.graph import Graph
+from chainrule.graph.node import Node, between, input_node
+from chainrule.graph.rewrite import Rewriting, rewritten
 from chainrule.graph.types import Type
 from chainrule.trace.array import Array
-from chainrule.trace.origins import carry_origins, origins_of
+from chainrule.trace.origins import all_origins, carry_origins
 from chainrule.trace.primitives import apply
 
 __all__ = ["branched", "captured", "closed", "instantiated", "placeholders", "repeated", "results_of", "scanned"]
@@ -47,22 +47,12 @@ def closed(
     """
     interior = _between(arguments, outputs) if inside is None else inside
     used = captured(outputs, arguments, interior) if outside is None else outside
-    given = [*(a.node for a in arguments), *used]
-    inputs = tuple(input_node(n, node.type) for n, node in enumerate(given))
-    found = dict(zip(given, inputs, strict=True))
+    given = {node: input_node(n, node.type) for n, node in enumerate([*(a.node for a in arguments), *used])}
+    rewriting = Rewriting(all_origins(), given)
     for node in interior:
-        if node not in found:
-            found[node] = replaced(node, tuple(found.get(n, n) for n in node.inputs))
-    nodes = in_order([o.node for o in outputs])
-    origins = {found.get(node, node): _moved(origins_of(node), found) for node in nodes if origins_of(node)}
-    return Graph(inputs, tuple(found.get(o.node, o.node) for o in outputs), origins)
-
-
-def _moved(origins: tuple[Origin, ...], found: Mapping[Node, Node]) -> tuple[Origin, ...]:
-    """The origins, in which a forward node that has moved is the one that it has become."""
-    return tuple(
-        replace(o, backward_of=found[o.backward_of]) if o.backward_of and o.backward_of in found else o for o in origins
-    )
+        if node not in given:
+            rewriting.put(node, rewriting.again(node))
+    return rewriting.graph(given, [o.node for o in outputs], moved=True)
 
 
 def captured(
@@ -75,7 +65,7 @@ def captured(
 
 
 def _between(
-    arguments: Sequence[Array], outputs: Sequence[Array], counts: Callable[[Node], bool] = lambda node: False
+    arguments: Sequence[Array], outputs: Sequence[Array], counts: Callable[[Node], bool] | None = None
 ) -> dict[Node, None]:
     return between([a.node for a in arguments], [o.node for o in outputs], counts=counts)
 
@@ -119,12 +109,11 @@ def _may_not_end(node: Node) -> bool:
 
 def instantiated(graph: Graph, arguments: Sequence[Array]) -> list[Array]:
     """The outputs of a program for these arguments, as nodes of the program that they belong to."""
-    found = dict(zip(graph.inputs, (a.node for a in arguments), strict=True))
-    for node in graph.nodes():
-        if node not in found:
-            found[node] = replaced(node, tuple(found[n] for n in node.inputs))
-            carry_origins(found[node], graph.origins.get(node, ()))
-    return [Array(found[node]) for node in graph.outputs]
+    given = dict(zip(graph.inputs, (a.node for a in arguments), strict=True))
+    found = rewritten(graph, lambda node, again: again, given)
+    for node, origins in found.origins.items():
+        carry_origins(node, origins)
+    return [Array(node) for node in found.outputs]
 
 
 def results_of(node: Node) -> list[Array]:

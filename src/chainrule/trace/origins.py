@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from chainrule.graph.graph import Origin
 from chainrule.graph.node import Data, Node
 from chainrule.graph.types import plain_array
 
-__all__ = ["RECORDER", "Recorder", "carry_origins", "is_recording", "origins_of", "recording", "scope"]
+__all__ = ["RECORDER", "Recorder", "all_origins", "carry_origins", "is_recording", "origins_of", "recording", "scope"]
 
 
 @dataclass(slots=True)
@@ -95,10 +95,15 @@ def scope(layer: str = "", backward_of: Node | None = None) -> Iterator[None]:
         notes.layer, notes.backward_of = before
 
 
+def all_origins() -> Mapping[Node, tuple[Origin, ...]]:
+    """Where nodes were written, as far as anybody is taking notes."""
+    notes = RECORDER.get()
+    return notes.origins if notes else {}
+
+
 def origins_of(node: Node) -> tuple[Origin, ...]:
     """Where a node was written, as far as anybody is taking notes."""
-    notes = RECORDER.get()
-    return notes.origins.get(node, ()) if notes else ()
+    return all_origins().get(node, ())
 
 
 def carry_origins(node: Node, origins: tuple[Origin, ...]) -> None:

@@ -24,6 +24,7 @@ from chainrule.errors import ChainruleError, DifferentiationError, TracingError,
 from chainrule.graph import ops
 from chainrule.graph.interpret import value
 from chainrule.graph.node import Node
+from chainrule.graph.walks import reached
 
 __all__ = [
     "Request", "acts_on", "differentiating", "is_differentiating", "is_transforming", "plain_value", "shown",
@@ -91,14 +92,11 @@ class differentiating:  # noqa: N801 - used as a word: with differentiating(vari
         """Whether a variable acts on the node, with a derivative that is not zero everywhere."""
         free = self._free = WeakSet() if self._free is None else self._free
         oldest = min((variable.serial for variable in self.variables), default=0)
-        stack, seen = [node], set[Node]()
-        while stack:
-            current = stack.pop()
+        seen = []
+        for current in reached([node], lambda n: _acting(n) if n.serial >= oldest and n not in free else ()):
             if current in self.variables:
                 return True
-            if current.serial >= oldest and current not in seen and current not in free:
-                seen.add(current)
-                stack.extend(_acting(current))
+            seen.append(current)
         free.update(seen)
         return False
 
