@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +15,6 @@ from chainrule.errors import DTypeError, GraphError, ShapeError
 from chainrule.graph import ops
 from chainrule.graph.ops import Op
 from chainrule.graph.types import Several, Type, checked_dtype, type_of
-
-if TYPE_CHECKING:
-    from chainrule.graph.graph import Graph
 
 __all__ = ["TYPE_RULES", "result_type"]
 
@@ -229,9 +226,14 @@ def _custom(*arguments: Any) -> Several:
     return Several(tuple(inputs[:results]))
 
 
-def _check_fits(name: str, graph: Graph, given: Sequence[Type]) -> None:
-    wanted = tuple(node.type for node in graph.inputs)
-    if wanted != tuple(given):
+def _types(nodes: Sequence[Any]) -> list[Type]:
+    """Those of the inputs or outputs of a program inside an operation."""
+    return [node.type for node in nodes]
+
+
+def _check_fits(name: str, program: Any, given: Sequence[Type]) -> None:
+    wanted = _types(program.inputs)
+    if wanted != list(given):
         raise GraphError(f"{name}: its program takes {_listed(wanted)}, not {_listed(given)}.")
 
 
@@ -239,7 +241,7 @@ def _scan(*arguments: Any) -> Several:
     *inputs, body, carried, stepped, length, _ = arguments
     rows = [_row("scan", array, length) for array in inputs[carried : carried + stepped]]
     _check_fits("scan", body, [*inputs[:carried], *rows, *inputs[carried + stepped :]])
-    results = [node.type for node in body.outputs]
+    results = _types(body.outputs)
     _check_carried("scan", inputs[:carried], results[:carried])
     return Several((*results[:carried], *(t.with_shape((length, *t.shape)) for t in results[carried:])))
 
@@ -261,8 +263,8 @@ def _while(*arguments: Any) -> Several:
     *inputs, condition, body, carried = arguments
     _check_fits("while", condition, inputs)
     _check_fits("while", body, inputs)
-    _check_truth("while", [node.type for node in condition.outputs])
-    results = [node.type for node in body.outputs]
+    _check_truth("while", _types(condition.outputs))
+    results = _types(body.outputs)
     _check_carried("while", inputs[:carried], results)
     return Several(tuple(results))
 
@@ -275,13 +277,12 @@ def _check_truth(name: str, types: Sequence[Type]) -> None:
 def _cond(*arguments: Any) -> Several:
     condition, *inputs, if_true, if_false = arguments
     _check_truth("cond", [condition])
-    results = []
-    for graph in (if_true, if_false):
-        _check_fits("cond", graph, inputs)
-        results.append(tuple(node.type for node in graph.outputs))
-    if results[0] != results[1]:
-        raise ShapeError(f"cond: one branch gives {_listed(results[0])}, the other {_listed(results[1])}.")
-    return Several(results[0])
+    for program in (if_true, if_false):
+        _check_fits("cond", program, inputs)
+    results, others = _types(if_true.outputs), _types(if_false.outputs)
+    if results != others:
+        raise ShapeError(f"cond: one branch gives {_listed(results)}, the other {_listed(others)}.")
+    return Several(tuple(results))
 
 
 def _argsort(x: Type, axis: int) -> Type:
