@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.cpu import machine
 from chainrule.cpu.ir import F32, I64, PTR, Function, Module
-from chainrule.cpu.processor import Target, host
+from chainrule.cpu.processor import Processor, host
 
 __all__ = ["measured_peak"]
 
@@ -19,20 +19,20 @@ _ROUNDS = 100_000
 _SPARE = 4  # registers that hold no accumulator
 
 
-def _chains(target: Target) -> int:
+def _chains(processor: Processor) -> int:
     """Accumulators that do not wait for each other: as many as registers allow."""
-    return target.registers - _SPARE
+    return processor.registers - _SPARE
 
 
-def _module(target: Target) -> str:
+def _module(processor: Processor) -> str:
     """`spin(data, rounds)`: each round is one multiply-add on each accumulator; their sum is stored at the end."""
-    module = Module(target.attributes)
+    module = Module(processor.attributes)
     spin = module.function("spin", [("data", PTR), ("rounds", I64)])
     data, rounds = spin.parameters
-    vector = F32.with_lanes(target.lanes(4))
+    vector = F32.with_lanes(processor.lanes(4))
     factor, addend, *starts = (
         spin.load(vector, spin.offset(data, F32, Function.constant(I64, n * vector.lanes)))
-        for n in range(2 + _chains(target))
+        for n in range(2 + _chains(processor))
     )
     ends = spin.loop(
         Function.constant(I64, 0), rounds, 1, starts, lambda _, held: [spin.fma(a, factor, addend) for a in held]
@@ -54,8 +54,8 @@ def _spin() -> Any:
 
 def measured_peak(repeats: int = 10) -> float:
     """Operations per second of one core in float32, the best of some short trials."""
-    target, spin = host(), _spin()
-    lanes, chains = target.lanes(4), _chains(target)
+    processor, spin = host(), _spin()
+    lanes, chains = processor.lanes(4), _chains(processor)
     best = 0.0
     for _ in range(repeats):
         data = np.repeat(np.r_[0.5, 0.5, 1 : 1 + chains].astype(np.float32), lanes)

@@ -13,7 +13,8 @@ import pytest
 
 import chainrule as cr
 from chainrule import numpy as cnp
-from chainrule.cpu.processor import Target
+from chainrule.cpu.processor import Processor
+from chainrule.cpu.target import CPU
 from chainrule.graph.types import type_of
 from chainrule.optimize.simplify import simplify
 from chainrule.run.program import Loop, kernels_of
@@ -23,7 +24,7 @@ from chainrule.trace.plain import transforming
 from chainrule.trace.tracing import trace
 from chainrule.trace.tree import flatten
 
-TARGET = Target("x86-64-v3", "+avx2,+fma", 32, 16)
+TARGET = CPU(Processor("x86-64-v3", "+avx2,+fma", 32, 16))
 SIZES, BATCH = (784, 30, 10), 64
 WEIGHTS = sum(i * o + o for i, o in zip(SIZES, SIZES[1:], strict=False))
 

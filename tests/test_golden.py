@@ -16,17 +16,20 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.cpu.processor import Target
+from chainrule.cpu.processor import Processor
+from chainrule.cpu.target import CPU
 from chainrule.graph.graph import Graph, parse
 from chainrule.learning import step
 from chainrule.optimize.simplify import simplify
 from chainrule.run.program import Loop, kernels_of
 from chainrule.schedule.kernel import Buffer, Kernel, Load
 from chainrule.schedule.memory import plan
-from chainrule.schedule.scheduling import Schedule
+from chainrule.schedule.schedule import Schedule
 
 GOLDEN = Path(__file__).parent / "golden"
-TARGET = Target("x86-64-v3", "+avx2,+fma", 32, 16)  # nothing here is run, so that any machine gives the same text
+TARGET = CPU(
+    Processor("x86-64-v3", "+avx2,+fma", 32, 16)
+)  # nothing here is run, so that any machine gives the same text
 BATCH = 10
 
 
@@ -73,7 +76,7 @@ def test_the_graph_of_the_step_of_the_book(book: Step, golden: Callable[[str, st
 def test_the_kernels_of_the_step_of_the_book(book: Step, golden: Callable[[str, str], None]) -> None:
     made = book.schedule
     _, size = plan(made.kernels, made.temporaries)
-    head = f"{len(made.kernels)} kernels, {size} bytes of temporary memory, {TARGET.cpu}"
+    head = f"{len(made.kernels)} kernels, {size} bytes of temporary memory, {TARGET.name}"
     golden("step-784-30-10.kernels", "\n".join([head, *map(str, made.kernels)]) + "\n")
 
 

@@ -17,7 +17,7 @@ import pytest
 import chainrule as cr
 from chainrule import numpy as cnp
 from chainrule.cpu.interruption import LONG, work
-from chainrule.cpu.processor import host
+from chainrule.cpu.target import CPU
 from chainrule.errors import SizeError
 from chainrule.graph import interpret, ops, room
 from chainrule.graph.node import Node, constant
@@ -123,7 +123,7 @@ def test_a_program_in_another_thread_goes_on() -> None:
 
 
 def steps_of(function: Callable[..., Any], *arguments: Any, loop: Loop | None = None) -> Any:
-    return kernels_of(cr.compile(function).program(*arguments).graph, loop or Loop(), host()).steps
+    return kernels_of(cr.compile(function).program(*arguments).graph, loop or Loop(), CPU.here()).steps
 
 
 @pytest.mark.parametrize(

@@ -16,21 +16,23 @@ from hypothesis import given
 from tests import programs
 from tests.programs import Measured, Rounds, assert_agrees, examples, loops, outcomes
 
-from chainrule.cpu.processor import BASELINE, Target, host
+from chainrule.cpu.processor import BASELINE, host
+from chainrule.cpu.target import CPU
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph, parse
 from chainrule.graph.node import Node, input_node
 from chainrule.graph.ops import Op
 from chainrule.graph.types import DTYPES, Type
 from chainrule.run.program import Loop, Program, build
+from chainrule.schedule.target import Target
 
 Array = np.ndarray[Any, Any]
 
 TARGETS = {
-    "host": host(),
-    "16-byte vectors": dataclasses.replace(host(), vector_bytes=16),
-    "64-byte vectors": dataclasses.replace(host(), vector_bytes=64, registers=32),
-    "any x86-64": BASELINE,
+    "host": CPU.here(),
+    "16-byte vectors": CPU(dataclasses.replace(host(), vector_bytes=16)),
+    "64-byte vectors": CPU(dataclasses.replace(host(), vector_bytes=64, registers=32)),
+    "any x86-64": CPU(BASELINE),
 }
 OTHERS = {name: target for name, target in TARGETS.items() if name != "host"}
 FLOATS = [np.dtype(name) for name in programs.FLOATS]

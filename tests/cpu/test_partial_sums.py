@@ -11,13 +11,13 @@ import pytest
 from tests.cpu.test_native_equals_interpreter import FLOATS, OTHERS, TARGETS, assert_native_agrees, of_dtypes, on
 from tests.programs import assert_agrees, in_rounds
 
-from chainrule.cpu.processor import Target
 from chainrule.graph.graph import Graph, parse
 from chainrule.optimize.simplify import simplify
 from chainrule.run.program import Loop, build
 from chainrule.schedule.kernel import FOLD_CELLS, FOLD_LANES, Kernel
 from chainrule.schedule.schedule import Schedule
 from chainrule.schedule.scheduling import schedule
+from chainrule.schedule.target import Target
 
 Array = np.ndarray[Any, Any]
 PARTS = FOLD_LANES * FOLD_CELLS
@@ -29,7 +29,7 @@ def spelled(text: str, dtype: Any) -> Graph:
 
 
 def scheduled(graph: Graph, updates: dict[int, int] | None = None) -> Schedule:
-    return schedule(simplify(graph), updates)
+    return schedule(simplify(graph), Loop(updates or {}))
 
 
 def folds(kernel: Kernel) -> int:

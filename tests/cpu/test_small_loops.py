@@ -9,7 +9,8 @@ import pytest
 
 import chainrule as cr
 from chainrule import numpy as cnp
-from chainrule.run.program import _module
+from chainrule.cpu.emit_program import module_of
+from chainrule.cpu.processor import host
 from chainrule.schedule.schedule import Inner
 
 
@@ -51,7 +52,7 @@ def test_what_is_carried_comes_back_in_any_type_and_shape(dtype: Any) -> None:
 
 def names_of_small_loops(function: Any, *arguments: Any) -> list[str]:
     program = cr.compile(function).program(*arguments)
-    return list(_module(program.schedule, program.loop, program.target)[0].loops)
+    return list(module_of(program.schedule, host())[0].loops)
 
 
 def test_a_loop_of_a_few_numbers_is_one_function_with_the_loops_in_it() -> None:

@@ -22,9 +22,9 @@ def compilations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     made: list[str] = []
     compile_text = machine.machine_code
 
-    def counted(text: str, target: object, loops: object = ()) -> bytes:
+    def counted(text: str, processor: object, loops: object = ()) -> bytes:
         made.append(text)
-        return compile_text(text, target, loops)  # type: ignore[arg-type]
+        return compile_text(text, processor, loops)  # type: ignore[arg-type]
 
     monkeypatch.setattr(machine, "machine_code", counted)
     return made

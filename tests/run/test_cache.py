@@ -15,6 +15,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.cpu.processor import BASELINE, host
+from chainrule.cpu.target import CPU
 from chainrule.run import cache, program
 
 ANSWER = np.array([2.0, 4.0, 6.0])
@@ -164,7 +165,7 @@ def test_off_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_the_key_tells_processors_loops_and_graphs_apart() -> None:
-    keys = {cache.key(s, loop, t) for s in "ab" for loop in "cd" for t in (host(), BASELINE)}
+    keys = {cache.key(s, loop, t) for s in "ab" for loop in "cd" for t in (CPU.here(), CPU(BASELINE))}
     assert len(keys) == (8 if host() != BASELINE else 4)
 
 

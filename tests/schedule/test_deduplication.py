@@ -11,7 +11,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import numpy as cnp
-from chainrule.cpu.emit_steps import prepared
+from chainrule.cpu.planning import planned
 from chainrule.cpu.processor import host
 from chainrule.errors import Hint
 from chainrule.graph import ops
@@ -73,7 +73,7 @@ def programs(*functions: Callable[[Array, Array], Array], dtype: np.dtype[Any] =
     for function in functions:
         inputs = [input_node(n, Type((4, 4), dtype)) for n in range(2)]
         output = function(*map(Array, inputs))
-        made = prepared(schedule(Graph(tuple(inputs), (output.node,))), host())
+        made = planned(schedule(Graph(tuple(inputs), (output.node,))), host())
         found += [from_the_start(k)[0] for k in made.kernels]
     return found
 

@@ -14,14 +14,16 @@ from chainrule.graph.graph import parse
 from chainrule.graph.types import Type
 from chainrule.optimize.simplify import simplify
 from chainrule.schedule.kernel import Buffer, Kernel, Load, Store, View
+from chainrule.schedule.loop import Loop
 from chainrule.schedule.memory import ALIGNMENT, plan
-from chainrule.schedule.scheduling import Schedule, schedule
+from chainrule.schedule.schedule import Schedule
+from chainrule.schedule.scheduling import schedule
 
 F32 = np.dtype(np.float32)
 
 
 def scheduled(text: str, updates: dict[int, int] | None = None) -> Schedule:
-    return schedule(simplify(parse(text)), updates)
+    return schedule(simplify(parse(text)), Loop(updates or {}))
 
 
 def stored(made: Schedule) -> list[list[Buffer]]:
@@ -344,7 +346,7 @@ def test_no_kernel_reads_what_it_writes_at_another_place(program: Program) -> No
 @examples(2)
 @given(loops())
 def test_updated_results_lie_in_the_arguments_that_they_replace(loop: Rounds) -> None:
-    made = schedule(simplify(loop.graph), dict(loop.updates))
+    made = schedule(simplify(loop.graph), Loop(dict(loop.updates)))
     assert_in_order(made)
     for position, source in loop.updates.items():
         assert made.outputs[position] is made.inputs[source]

@@ -13,47 +13,17 @@ import numpy as np
 
 from chainrule.cpu import elementwise
 from chainrule.cpu.emit_kernel import emit
-from chainrule.cpu.interruption import LONG, Asking, asks, spent_in_a_round, work
+from chainrule.cpu.interruption import LONG, Asking, spent_in_a_round, work
 from chainrule.cpu.ir import I64, PTR, Function, Module, Value
-from chainrule.cpu.processor import Target
-from chainrule.cpu.tiling import tiled
-from chainrule.graph.types import Type
 from chainrule.schedule.deduplication import from_the_start, signature
 from chainrule.schedule.kernel import Buffer, Kernel
-from chainrule.schedule.memory import plan
 from chainrule.schedule.schedule import HOST, HostCall, Inner, Schedule, Step
 
-__all__ = ["Functions", "prepared"]
+__all__ = ["Functions"]
 
 _FEW_STEPS, _FEW_PLACES = 40, 32  # of a loop that is small
 _BYTE = I64.with_kind("i8")
 Addresses = Mapping[Buffer, Value]
-
-
-def prepared(made: Schedule, target: Target, name: str = "k", *, may_end: bool = False) -> Schedule:
-    """The schedule for a target: kernels with their tilings, every step with its name, inner programs with memory.
-
-    If it `may_end` early, because nobody reads what it has written then, what is long asks whether it should.
-    """
-    steps = [_prepared(step, target, f"{name}{n}", may_end) for n, step in enumerate(made.steps)]
-    return replace(made, steps=tuple(steps))
-
-
-def _prepared(step: Step, target: Target, name: str, may_end: bool) -> Step:
-    if isinstance(step, Kernel):
-        return replace(tiled(step, target), name=name, asks=may_end and asks(step))
-    if isinstance(step, HostCall):
-        return replace(step, name=name)
-    programs = tuple(prepared(p, target, f"{name}.{'abc'[n]}", may_end=may_end) for n, p in enumerate(step.programs))
-    size = max(_memory_of(program)[1] for program in programs)
-    scratch = Buffer("scratch", Type((size,), np.dtype(np.uint8))) if size else None
-    return replace(step, programs=programs, scratch=scratch, name=name, asks=may_end and asks(step))
-
-
-def _memory_of(program: Schedule) -> tuple[dict[Buffer, int], int]:
-    """Where the temporary buffers of an inner program lie; a condition's result is one of them."""
-    results = [b for b in program.outputs if b.type.size and b not in program.inputs]
-    return plan(program.steps, [*program.temporaries, *results])
 
 
 class Functions:
@@ -200,7 +170,8 @@ def _inside(function: Function, step: Inner, program: Schedule, address: Address
     """The addresses of an inner program's buffers: what is carried is where the step's results are."""
     given = step.inputs[1:] if step.kind == "cond" else (*step.outputs[: step.carried], *step.inputs[step.carried :])
     found = {HOST: address[HOST]} if HOST in address else {}
-    for buffer, offset in _memory_of(program)[0].items():
+    assert program.layout is not None
+    for buffer, offset in program.layout.offsets.items():
         if step.scratch is None:
             found[buffer] = _own(function, buffer)
         else:

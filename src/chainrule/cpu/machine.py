@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from chainrule.cpu.processor import Target
+from chainrule.cpu.processor import Processor
 from chainrule.errors import NativeError
 
 __all__ = ["Loaded", "assemble", "machine_code"]
@@ -25,24 +25,24 @@ def _llvm() -> Any:
     return llvm
 
 
-def _parsed(text: str, target: Target) -> tuple[Any, Any]:
+def _parsed(text: str, processor: Processor) -> tuple[Any, Any]:
     """LLVM's module and target machine. No passes run on it: it is written in the shape that it should have."""
     llvm = _llvm()
     triple = llvm.get_process_triple()
     try:
         module = llvm.parse_assembly(f'target triple = "{triple}"\n{text}')
         machine = llvm.Target.from_triple(triple).create_target_machine(
-            cpu=target.cpu, features=target.features, opt=_OPTIMISATION, jit=True
+            cpu=processor.cpu, features=processor.features, opt=_OPTIMISATION, jit=True
         )
     except RuntimeError as problem:
-        raise NativeError(f"LLVM does not accept the program for {target.cpu}: {problem}") from problem
+        raise NativeError(f"LLVM does not accept the program for {processor.cpu}: {problem}") from problem
     module.data_layout = str(machine.target_data)
     return module, machine
 
 
-def machine_code(text: str, target: Target, loops: Sequence[str] = ()) -> bytes:
+def machine_code(text: str, processor: Processor, loops: Sequence[str] = ()) -> bytes:
     """The object file of an LLVM module, after LLVM's passes over the functions named in `loops`."""
-    module, machine = _parsed(text, target)
+    module, machine = _parsed(text, processor)
     if loops:
         _run_passes(module, machine, loops)
     return bytes(machine.emit_object(module))
@@ -61,9 +61,9 @@ def _run_passes(module: Any, machine: Any, loops: Sequence[str]) -> None:
         passes.run(module.get_function(name.strip('"')), builder)
 
 
-def assemble(text: str, target: Target) -> str:
+def assemble(text: str, processor: Processor) -> str:
     """The assembly of an LLVM module, for a person to read."""
-    module, machine = _parsed(text, target)
+    module, machine = _parsed(text, processor)
     return str(machine.emit_assembly(module))
 
 

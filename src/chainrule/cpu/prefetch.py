@@ -15,7 +15,7 @@ from chainrule.cpu.ir import I64, Function, Value
 from chainrule.schedule.kernel import Buffer, Kernel, Load, walk
 from chainrule.schedule.schedule import Step
 
-__all__ = ["Lookup", "ask", "lookups", "shares"]
+__all__ = ["Lookup", "Prefetching", "lookups", "shares"]
 
 _LINE = 64  # bytes of a cache line
 _SHORTEST = 4 * _LINE  # rows shorter than this are not worth asking for
@@ -59,8 +59,21 @@ def shares(steps: Sequence[Step], rows: int) -> list[range]:
     return [range(start, end) for start, end in zip(ends, ends[1:], strict=False)]
 
 
-def ask(f: Function, lookup: Lookup, rows: range, next_round: Value, addresses: Mapping[Buffer, Value]) -> None:
-    """Ask for the table's rows that the index names at these places of the next round."""
+class Prefetching:
+    """What is asked for before which of the steps of a loop, of whose inputs those in `stepped` step along."""
+
+    def __init__(self, steps: Sequence[Step], stepped: Collection[Buffer]) -> None:
+        self.lookups = lookups(steps, stepped)
+        self._shares = [shares(steps, lookup.index.type.size) for lookup in self.lookups]
+
+    def ask_before(self, f: Function, step: int, next_round: Value, addresses: Mapping[Buffer, Value]) -> None:
+        """Ask, before a step, for its share of the next round's rows."""
+        for lookup, rows in zip(self.lookups, self._shares, strict=True):
+            _ask(f, lookup, rows[step], next_round, addresses)
+
+
+def _ask(f: Function, lookup: Lookup, rows: range, next_round: Value, addresses: Mapping[Buffer, Value]) -> None:
+    """Ask for the table's rows that the index names in these of its elements in the next round."""
     dtype = lookup.index.type.dtype
     first = f.mul(next_round, f.like(next_round, lookup.index.type.size))
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-__all__ = ["BASELINE", "Target", "host"]
+__all__ = ["BASELINE", "Processor", "host"]
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Processor:
     """A processor as LLVM names it, with vector registers of `vector_bytes` bytes, `registers` of them."""
 
     cpu: str
@@ -29,11 +29,11 @@ class Target:
 
 
 #: Any x86-64 processor: SSE2, no fused multiply-add.
-BASELINE = Target("x86-64", "", 16, 16)
+BASELINE = Processor("x86-64", "", 16, 16)
 
 
 @lru_cache(maxsize=1)
-def host() -> Target:
+def host() -> Processor:
     """The processor that this program runs on."""
     import llvmlite.binding as llvm
 
@@ -41,4 +41,4 @@ def host() -> Target:
     wide, avx = bool(features.get("avx512f") and features.get("avx512vl")), bool(features.get("avx2"))
     arm = "aarch64" in llvm.get_process_triple() or "arm64" in llvm.get_process_triple()
     vector_bytes = 64 if wide else 32 if avx else 16
-    return Target(llvm.get_host_cpu_name(), features.flatten(), vector_bytes, 32 if wide or arm else 16)
+    return Processor(llvm.get_host_cpu_name(), features.flatten(), vector_bytes, 32 if wide or arm else 16)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from math import ceil, prod
 
-from chainrule.cpu.processor import Target
+from chainrule.cpu.processor import Processor
 from chainrule.graph import ops
 from chainrule.schedule.kernel import Apply, Expression, Kernel, Load, Position, Tiling, View, axes_of, rebuilt, walk
 
@@ -31,14 +31,14 @@ EXPENSIVE = frozenset({
 })  # fmt: skip
 
 
-def tiled(kernel: Kernel, target: Target) -> Kernel:
+def tiled(kernel: Kernel, processor: Processor) -> Kernel:
     """The kernel with its axes merged where that is possible and its best tiling."""
     kernel = merged(kernel)
     if any(store.adding for store in kernel.stores):
         return kernel.with_tiling(_in_sequence(kernel))
     if kernel.reductions:
-        return _blocked(kernel.with_tiling(_reducing(kernel, target)))
-    return kernel.with_tiling(_streaming(kernel, target))
+        return _blocked(kernel.with_tiling(_reducing(kernel, processor)))
+    return kernel.with_tiling(_streaming(kernel, processor))
 
 
 # merging axes: a, b become one where every view walks through them as through one
@@ -90,16 +90,16 @@ def _without_axis(kernel: Kernel, axis: int, into: int | None = None) -> Kernel:
 # kernels without a reduction
 
 
-def _lanes(kernel: Kernel, target: Target) -> int:
-    return target.lanes(max(e.dtype.itemsize for e in kernel.expressions))
+def _lanes(kernel: Kernel, processor: Processor) -> int:
+    return processor.lanes(max(e.dtype.itemsize for e in kernel.expressions))
 
 
-def _streaming(kernel: Kernel, target: Target) -> Tiling:
+def _streaming(kernel: Kernel, processor: Processor) -> Tiling:
     order = tuple(range(kernel.outputs))
     if not order:
         return Tiling(0, 1, (), ())
     axis = max(order, key=lambda a: (_smoothness(kernel, a), a))
-    lanes = min(_lanes(kernel, target), kernel.sizes[axis])
+    lanes = min(_lanes(kernel, processor), kernel.sizes[axis])
     heavy = sum(isinstance(e, Apply) and e.op in EXPENSIVE for e in kernel.evaluated)
     vectors = min(1 if heavy > 1 else 2 if heavy else 4, max(kernel.sizes[axis] // lanes, 1))
     cells = tuple(vectors if a == axis else 1 for a in order)
@@ -159,7 +159,7 @@ class _Choice:
         return self.cells[axis] * (self.lanes if axis == self.axis else 1)
 
 
-def _reducing(kernel: Kernel, target: Target) -> Tiling:
+def _reducing(kernel: Kernel, processor: Processor) -> Tiling:
     known: dict[Expression, frozenset[int]] = {}
     inside = walk([r.expression for r in kernel.reductions])
     loads = [e for e in inside if isinstance(e, Load)]
@@ -175,8 +175,8 @@ def _reducing(kernel: Kernel, target: Target) -> Tiling:
         tuple(_reading(load, known) for load in loads),
         tuple(operations),
         tuple(s.view.strides for s in kernel.stores if not s.folding),
-        _lanes(kernel, target),
-        target.registers,
+        _lanes(kernel, processor),
+        processor.registers,
     )
     best = _best(work)
     packed = () if best.packed is None else (loads[best.packed],)

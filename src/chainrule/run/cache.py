@@ -19,7 +19,7 @@ from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
-from chainrule.cpu.processor import Target
+from chainrule.schedule.target import Code, Target
 from chainrule.storage import replace_files
 
 __all__ = ["folder", "key", "load", "store"]
@@ -32,7 +32,7 @@ _ROOMS = ("graph", "optimize", "schedule", "cpu", "run")  # whose text decides w
 
 def key(signature: str, loop: str, target: Target) -> str:
     """The name of the code for a program: a digest of all that it depends on."""
-    parts = (_compiler(), sys.platform, signature, loop, repr(target))
+    parts = (_compiler(), sys.platform, signature, loop, target.identity)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -83,8 +83,8 @@ def _is_private(status: os.stat_result) -> bool:
     return status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
-def load(name: str) -> tuple[bytes, int] | None:
-    """The object code and the bytes of temporary memory of an entry; None if there is none that can be trusted."""
+def load(name: str) -> Code | None:
+    """The code of an entry; None if there is none that can be trusted."""
     where = folder()
     if where is None:
         return None
@@ -97,31 +97,31 @@ def load(name: str) -> tuple[bytes, int] | None:
     return _unpacked(name, content)
 
 
-def store(name: str, code: bytes, temporary_bytes: int) -> None:
+def store(name: str, code: Code) -> None:
     """Keep an entry; a full or unwritable disk is no reason to stop."""
     where = folder()
     if where is None:
         return
     try:
-        replace_files({where / name: _packed(name, code, temporary_bytes)}, private=True, durable=False)
+        replace_files({where / name: _packed(name, code)}, private=True, durable=False)
         _forget_oldest(where)
     except OSError:
         return
 
 
-def _packed(name: str, code: bytes, temporary_bytes: int) -> bytes:
-    content = name.encode() + temporary_bytes.to_bytes(8, "little") + code
+def _packed(name: str, code: Code) -> bytes:
+    content = name.encode() + code.temporary_bytes.to_bytes(8, "little") + code.content
     return _MAGIC + hashlib.sha256(content).digest() + content
 
 
-def _unpacked(name: str, entry: bytes) -> tuple[bytes, int] | None:
+def _unpacked(name: str, entry: bytes) -> Code | None:
     start = len(_MAGIC) + _DIGEST
     content = entry[start:]
     right = entry.startswith(_MAGIC) and hashlib.sha256(content).digest() == entry[len(_MAGIC) : start]
     if not right or not content.startswith(name.encode()):
         return None
     body = content[len(name) :]
-    return body[8:], int.from_bytes(body[:8], "little")
+    return Code(body[8:], int.from_bytes(body[:8], "little"))
 
 
 def _forget_oldest(where: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -44,32 +43,18 @@ class Profile:
         return f"{kernel.name:<6} {kernel.seconds * 1e6:9.2f} {share:6.1%} {speed:8.1f} {kernel.bytes:10}  {told}"
 
 
-def measured(
-    steps: Sequence[Step],
-    run: Callable[[], None],
-    restore: Callable[[], None],
-    cycles: Callable[[], Sequence[int]],
-    seconds: float,
-) -> Profile:
-    """Run for about so many seconds, each time on the same arguments, which `restore` puts back.
-
-    The processor's cycles are made seconds by the time that all of it took.
-    """
+def measured(steps: Sequence[Step], run: Callable[[], list[float]], seconds: float) -> Profile:
+    """Run for about so many seconds; `run` gives those of each step in one round."""
     run()
-    before, spent, rounds = list(cycles()), 0.0, 0
-    while spent < seconds:
-        restore()
-        began = time.perf_counter()
-        run()
-        spent += time.perf_counter() - began
+    total, rounds = [0.0] * len(steps), 0
+    while rounds == 0 or (steps and sum(total) < seconds):
+        total = [before + now for before, now in zip(total, run(), strict=True)]
         rounds += 1
-    counted = [after - start for after, start in zip(cycles(), before, strict=True)]
-    scale = spent / max(sum(counted), 1) / max(rounds, 1)
     rows = [
-        KernelTime(k.name, n * scale, k.flops, k.bytes, _loops(k), k.origin)
-        for k, n in zip(steps, counted, strict=True)
+        KernelTime(k.name, spent / rounds, k.flops, k.bytes, _loops(k), k.origin)
+        for k, spent in zip(steps, total, strict=True)
     ]
-    return Profile(tuple(rows), spent / max(rounds, 1))
+    return Profile(tuple(rows), sum(total) / rounds)
 
 
 def _loops(step: Step) -> str:

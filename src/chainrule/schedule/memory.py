@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.schedule.kernel import Buffer
-from chainrule.schedule.schedule import Step
+from chainrule.schedule.schedule import Layout, Step
 
 __all__ = ["ALIGNMENT", "plan"]
 
@@ -16,21 +16,20 @@ Values = np.ndarray[Any, Any]
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 
 
-def plan(steps: Sequence[Step], temporaries: Sequence[Buffer]) -> tuple[dict[Buffer, int], int]:
+def plan(steps: Sequence[Step], temporaries: Sequence[Buffer]) -> Layout:
     """The offset of each temporary buffer in one block of memory, and the size of the block in bytes.
 
-    The largest first, each at the lowest place where it meets nobody who is alive at the same time.
+    The largest first, each at the lowest offset where it meets nobody who is alive at the same time.
     """
     lives = _lives(steps)
     largest_first = sorted(temporaries, key=lambda b: -b.type.bytes)
     sizes = np.array([_padded(b) for b in largest_first], np.int64)
     first, last = np.array([lives[b] for b in largest_first], np.int64).reshape(-1, 2).T
-    places = np.zeros(len(sizes), np.int64)
+    offsets = np.zeros(len(sizes), np.int64)
     for n, size in enumerate(sizes):
         met = np.flatnonzero((first[:n] <= last[n]) & (first[n] <= last[:n]))
-        places[n] = _lowest_gap(places[met], sizes[met], size)
-    placed = dict(zip(largest_first, places.tolist(), strict=True))
-    return placed, int(max(places + sizes, default=0))
+        offsets[n] = _lowest_gap(offsets[met], sizes[met], size)
+    return Layout(dict(zip(largest_first, offsets.tolist(), strict=True)), int(max(offsets + sizes, default=0)))
 
 
 def _lives(steps: Sequence[Step]) -> dict[Buffer, tuple[int, int]]:
@@ -46,10 +45,10 @@ def _padded(buffer: Buffer) -> int:
     return -(-max(buffer.type.bytes, 1) // ALIGNMENT) * ALIGNMENT
 
 
-def _lowest_gap(places: Values, sizes: Values, size: int) -> int:
-    """The lowest place for so many bytes among those that are taken."""
-    order = np.argsort(places)
-    starts = places[order]
+def _lowest_gap(offsets: Values, sizes: Values, size: int) -> int:
+    """The lowest offset from which on so many bytes are free, among those that are taken."""
+    order = np.argsort(offsets)
+    starts = offsets[order]
     free_from = np.maximum.accumulate(np.concatenate([[0], starts + sizes[order]]))
     gaps = np.flatnonzero(starts - free_from[:-1] >= size)
     return int(free_from[gaps[0] if gaps.size else -1])

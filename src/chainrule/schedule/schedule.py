@@ -6,13 +6,15 @@ writes; that is all that ordering the steps and placing their buffers needs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from chainrule.graph.node import Node
 from chainrule.schedule.kernel import HOST, Buffer, Kernel
+from chainrule.schedule.loop import Loop
 
-__all__ = ["HOST", "HostCall", "Inner", "Schedule", "Step", "touched"]
+__all__ = ["HOST", "HostCall", "Inner", "Layout", "Schedule", "Step", "touched"]
 
 Renaming = Callable[[Buffer], Buffer]
 
@@ -135,11 +137,19 @@ class Inner:
 Step = Kernel | HostCall | Inner
 
 
+class Layout(NamedTuple):
+    """Where temporary buffers lie in one block of memory, and how many bytes it takes."""
+
+    offsets: Mapping[Buffer, int]
+    bytes: int
+
+
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """Steps in order; the buffers of the arguments, of captured arrays, of the results, and temporary ones.
 
-    `last_rows` hold, for each argument that is a table with any number of rows, the number of the last.
+    `last_rows` hold, for each argument that is a table with any number of rows, the number of the last. Where the
+    temporary buffers lie, the target says.
     """
 
     steps: tuple[Step, ...]
@@ -147,6 +157,8 @@ class Schedule:
     captured: tuple[tuple[Buffer, Node], ...]
     outputs: tuple[Buffer, ...]
     last_rows: tuple[Buffer, ...] = ()
+    loop: Loop = field(default_factory=Loop)
+    layout: Layout | None = None
 
     @property
     def temporaries(self) -> list[Buffer]:

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from types import MappingProxyType
@@ -35,6 +35,7 @@ from chainrule.schedule.kernel import (
     Store,
     View,
 )
+from chainrule.schedule.loop import Loop
 from chainrule.schedule.lower import LOWER, Coordinates, Elsewhere, Lowering, row_major, row_view, unit_views
 from chainrule.schedule.schedule import HostCall, Inner, Schedule, Step
 
@@ -67,22 +68,16 @@ _HEADS = frozenset(
 _VIEWS = (ops.TRANSPOSE, ops.BROADCAST, ops.SLICE, ops.RESHAPE, ops.RECOMPUTE)
 
 
-def schedule(
-    graph: Graph,
-    updates: Mapping[int, int] | None = None,
-    numbers: Mapping[Node, int] | None = None,
-    tables: Collection[int] = (),
-) -> Schedule:
-    """The steps of a graph. `updates` maps an output's position to the position of the input that it replaces.
+def schedule(graph: Graph, loop: Loop | None = None, numbers: Mapping[Node, int] | None = None) -> Schedule:
+    """The steps of a graph that goes round in a loop.
 
-    `numbers` are those of the operations that NumPy computes, in the whole program that the graph is a part of;
-    `tables` the positions of inputs with any number of rows.
+    `numbers` are those of the operations that NumPy computes, in the whole program that the graph is a part of.
     """
     if numbers is None:
         numbers = {node: n for n, node in enumerate(host_operations(graph))}
-    scheduler = _Scheduler(graph, numbers, tables)
+    scheduler = _Scheduler(graph, loop or Loop(), numbers)
     scheduler.compute()
-    return scheduler.finish(updates or {})
+    return scheduler.finish()
 
 
 # what is kept in memory
@@ -125,6 +120,10 @@ def _carried(node: Node) -> int:
     """How many of the inputs are only the start of what a loop carries."""
     carried: int = node.carried if node.op in (ops.SCAN, ops.WHILE) else 0
     return carried
+
+
+def _carrying(carried: int) -> Loop:
+    return Loop({n: n for n in range(carried)})
 
 
 def _under_views(node: Node, kept: set[Node]) -> Node:
@@ -172,10 +171,11 @@ class _Draft:
 
 
 class _Scheduler:
-    def __init__(self, graph: Graph, numbers: Mapping[Node, int], tables: Collection[int]) -> None:
+    def __init__(self, graph: Graph, loop: Loop, numbers: Mapping[Node, int]) -> None:
         self.graph = graph
+        self.loop = loop
         self.numbers = numbers
-        self.last_rows = {graph.inputs[n]: Buffer(f"in{n}.last", INTEGER) for n in sorted(tables)}
+        self.last_rows = {graph.inputs[n]: Buffer(f"in{n}.last", INTEGER) for n in sorted(loop.tables)}
         given = set(graph.inputs)
         self.nodes = [*graph.inputs, *(n for n in graph.nodes() if n not in given)]
         self.memory: dict[Node, Buffer] = {}
@@ -422,14 +422,14 @@ class _Scheduler:
 
     def _scan(self, node: Node, inputs: tuple[Buffer, ...], outputs: tuple[Buffer, ...]) -> Inner:
         body, carried, stepped, length, reverse = node.attributes
-        program = schedule(body, {n: n for n in range(carried)}, self.numbers)
+        program = schedule(body, _carrying(carried), self.numbers)
         return Inner("scan", (program,), inputs, outputs, carried, stepped, length, reverse)
 
     def _while(self, node: Node, inputs: tuple[Buffer, ...], outputs: tuple[Buffer, ...]) -> Inner:
         condition, body, carried = node.attributes
         programs = (
             schedule(condition, None, self.numbers),
-            schedule(body, {n: n for n in range(carried)}, self.numbers),
+            schedule(body, _carrying(carried), self.numbers),
         )
         return Inner("while", programs, inputs, outputs, carried)
 
@@ -438,15 +438,17 @@ class _Scheduler:
 
     # from drafts to steps
 
-    def finish(self, updates: Mapping[int, int]) -> Schedule:
+    def finish(self) -> Schedule:
         """Drop unread stores, put results where they belong, order the kernels."""
+        updates = self.loop.updates
         inputs = tuple(self.memory[n] for n in self.graph.inputs)
         captured = tuple((self.memory[n], n) for n in self.nodes if n.op is ops.CONSTANT)
         steps = [self._kernel(draft) if isinstance(draft, _Draft) else draft for draft in self.drafts]
         steps, outputs = self._with_outputs(steps, updates)
         steps = _without_unread_stores(steps, set(outputs))
         steps, outputs = _in_place(steps, inputs, outputs, updates)
-        return Schedule(tuple(steps), inputs, captured, tuple(outputs), tuple(self.last_rows.values()))
+        last_rows = tuple(self.last_rows.values())
+        return Schedule(tuple(steps), inputs, captured, tuple(outputs), last_rows, self.loop)
 
     def _kernel(self, draft: _Draft) -> Kernel:
         sizes = draft.shape + draft.reduced
