@@ -16,7 +16,8 @@ import pytest
 
 import chainrule as cr
 from chainrule import numpy as cnp
-from chainrule.cpu.interruption import LONG, work
+from chainrule.cpu.cost_model import LONG
+from chainrule.cpu.interruption import work
 from chainrule.cpu.target import CPU
 from chainrule.errors import SizeError
 from chainrule.graph import interpret, ops, room

@@ -16,7 +16,7 @@ from chainrule.errors import ChainruleError, DTypeError, GraphError, ShapeError
 from chainrule.graph import ops
 from chainrule.graph.interpret import NUMPY
 from chainrule.graph.node import Node, input_node
-from chainrule.graph.ops import Op
+from chainrule.graph.ops import Group, Op
 from chainrule.graph.type_rules import TYPE_RULES, result_type
 from chainrule.graph.types import DTYPES, Type
 from chainrule.schedule.lower import LOWER
@@ -58,6 +58,17 @@ def test_the_elementwise_operations_are_those_of_one_two_or_three_inputs() -> No
     assert {op.arity for op in ops.BINARY} == {2}
     assert ops.SELECT.arity == 3
     assert {op.arity for op in ops.LEAVES} == {0}
+
+
+def test_what_an_operation_costs_stands_on_it() -> None:
+    """Where elements are costs nothing to say; what the processor divides costs more than what it adds, a call most."""
+    assert {op for op in ops.OPS if op.cost == 0} == {*ops.LEAVES, *ops.LAYOUT}
+    assert ops.ADD.cost == ops.SELECT.cost == ops.GATHER.cost == 1
+    assert ops.ADD.cost < ops.DIVIDE.cost < ops.REMAINDER.cost < ops.TANH.cost < ops.ARCTAN2.cost
+
+
+def test_every_group_has_operations() -> None:
+    assert {op.group for op in ops.OPS} == set(Group)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.cpu import elementwise, ir
+from chainrule.cpu.cost_model import ANSWER
 from chainrule.cpu.interruption import Asking, axis_to_ask_at
 from chainrule.cpu.ir import I64, PTR, Function, Module, Value
 from chainrule.cpu.partial_sums import Folds
@@ -52,7 +53,6 @@ class Cell:
 _DEEP = 60  # operations above each other, each of which calls the next while it is written
 _RUN = 16  # terms of a sum that are added up one after the other: the error of a longer sum grows as its logarithm
 _RUN_OF_PRODUCTS = 128  # the same where arithmetic is all that takes time
-_WORTH_ASKING = 64  # rounds of a reduction, in which memory has time to answer
 Place = tuple[Cell, ...]  # one cell for each axis
 
 
@@ -246,7 +246,7 @@ class _Writer:
     def _ask_for_what_is_stored_to(self, places: list[Place]) -> None:
         """What the stores update in place comes from memory while the reduction is computed."""
         rounds = prod(self.kernel.sizes[self.kernel.outputs :])
-        if rounds < _WORTH_ASKING or self.vector_axis >= self.kernel.outputs:
+        if rounds < ANSWER or self.vector_axis >= self.kernel.outputs:
             return
         stored = {store.buffer for store in self.kernel.stores}
         for load in self.expressions:

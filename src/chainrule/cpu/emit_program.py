@@ -11,8 +11,9 @@ import itertools
 from collections.abc import Sequence
 
 from chainrule.cpu import prefetch
+from chainrule.cpu.cost_model import LONG
 from chainrule.cpu.emit_steps import Functions
-from chainrule.cpu.interruption import LONG, Asking, work
+from chainrule.cpu.interruption import Asking, work
 from chainrule.cpu.ir import I8, I64, PTR, Function, Module, Value
 from chainrule.cpu.processor import Processor
 from chainrule.schedule.kernel import HOST, Buffer

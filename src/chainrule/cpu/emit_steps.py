@@ -12,8 +12,9 @@ from dataclasses import replace
 import numpy as np
 
 from chainrule.cpu import elementwise
+from chainrule.cpu.cost_model import LONG, SMALL_LOOP_POINTS, SMALL_LOOP_STEPS
 from chainrule.cpu.emit_kernel import emit
-from chainrule.cpu.interruption import LONG, Asking, spent_in_a_round, work
+from chainrule.cpu.interruption import Asking, spent_in_a_round, work
 from chainrule.cpu.ir import I64, PTR, Function, Module, Value
 from chainrule.schedule.deduplication import from_the_start, signature
 from chainrule.schedule.kernel import Buffer, Kernel
@@ -21,7 +22,6 @@ from chainrule.schedule.schedule import HOST, HostCall, Inner, Schedule, Step
 
 __all__ = ["Functions"]
 
-_FEW_STEPS, _FEW_PLACES = 40, 32  # of a loop that is small
 _BYTE = I64.with_kind("i8")
 Addresses = Mapping[Buffer, Value]
 
@@ -101,8 +101,8 @@ def _is_small(step: Inner) -> bool:
     inner = [s for program in step.programs for s in program.steps]
     kernels = [s for s in inner if isinstance(s, Kernel)]
     others = [s for s in inner if isinstance(s, Inner)]
-    alone = len(kernels) + len(others) == len(inner) <= _FEW_STEPS
-    return alone and all(k.places <= _FEW_PLACES for k in kernels) and all(map(_is_small, others))
+    alone = len(kernels) + len(others) == len(inner) <= SMALL_LOOP_STEPS
+    return alone and all(k.points <= SMALL_LOOP_POINTS for k in kernels) and all(map(_is_small, others))
 
 
 def _opened(module: Module, step: HostCall | Inner, inline: bool = False) -> tuple[Function, dict[Buffer, Value]]:

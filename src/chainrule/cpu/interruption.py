@@ -7,37 +7,33 @@ loops, a loop between its rounds, a program between its steps. What is short ask
 
 from __future__ import annotations
 
+from chainrule.cpu.cost_model import CALL, LONG, ROUNDS
 from chainrule.cpu.ir import I64, PTR, Function, Value
-from chainrule.cpu.tiling import EXPENSIVE
 from chainrule.schedule.host_calls import GO_ON, MAY_GO_ON
 from chainrule.schedule.kernel import Apply, Kernel
 from chainrule.schedule.schedule import HostCall, Inner, Step
 
-__all__ = ["LONG", "Asking", "asks", "axis_to_ask_at", "spent_in_a_round", "work"]
+__all__ = ["Asking", "asks", "axis_to_ask_at", "spent_in_a_round", "work"]
 
-LONG = 1 << 28  # of `work`: some hundredths of a second, tenths where memory is slow
-_SLOW = 16  # what a transcendental function costs, in other operations
-_CALL = 16  # what it costs that a step is a function
-_ROUNDS = 1 << 10  # of a loop whose rounds nobody has counted
 _METER = Value("@spent", PTR)
 
 
 def work(step: Step) -> int:
-    """About how many operations and loads a step makes."""
+    """What a step's operations cost, each load counted as one."""
     if isinstance(step, Kernel):
-        return step.places * _of_a_place(step) + _CALL
+        return step.points * _of_a_point(step) + CALL
     if isinstance(step, HostCall):
-        return _CALL  # what it takes is NumPy's
-    rounds = step.length if step.kind == "scan" else _ROUNDS if step.kind == "while" else 1
+        return CALL  # what it takes is NumPy's
+    rounds = step.length if step.kind == "scan" else ROUNDS if step.kind == "while" else 1
     return rounds * _round(step)
 
 
-def _of_a_place(kernel: Kernel) -> int:
-    return sum(_SLOW if isinstance(e, Apply) and e.op in EXPENSIVE else 1 for e in kernel.evaluated) or 1
+def _of_a_point(kernel: Kernel) -> int:
+    return sum(e.op.cost if isinstance(e, Apply) else 1 for e in kernel.evaluated) or 1
 
 
 def _round(step: Inner) -> int:
-    return sum(work(inner) for program in step.programs for inner in program.steps) + _CALL
+    return sum(work(inner) for program in step.programs for inner in program.steps) + CALL
 
 
 def asks(step: Kernel | Inner) -> bool:
@@ -62,7 +58,7 @@ def axis_to_ask_at(kernel: Kernel) -> tuple[int, int]:
 def spent_in_a_round(step: Inner) -> int:
     """The work of one round of a loop, without that of the steps in it that ask themselves."""
     steps = (inner for program in step.programs for inner in program.steps)
-    return _CALL + sum(work(inner) for inner in steps if isinstance(inner, HostCall) or not inner.asks)
+    return CALL + sum(work(inner) for inner in steps if isinstance(inner, HostCall) or not inner.asks)
 
 
 class Asking:

@@ -11,14 +11,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.cpu import elementwise
+from chainrule.cpu.cost_model import LINE, SHORTEST_ROW
 from chainrule.cpu.ir import I64, Function, Value
 from chainrule.schedule.kernel import Buffer, Kernel, Load, walk
 from chainrule.schedule.schedule import Step
 
 __all__ = ["Lookup", "Prefetching", "lookups", "shares"]
-
-_LINE = 64  # bytes of a cache line
-_SHORTEST = 4 * _LINE  # rows shorter than this are not worth asking for
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +37,7 @@ def lookups(steps: Sequence[Step], stepped: Collection[Buffer]) -> list[Lookup]:
         for load in step.loads
         for lookup in _lookups(load, stepped)
     )
-    return list(dict.fromkeys(lookup for lookup in found if lookup.bytes >= _SHORTEST))
+    return list(dict.fromkeys(lookup for lookup in found if lookup.bytes >= SHORTEST_ROW))
 
 
 def _lookups(load: Load, stepped: Collection[Buffer]) -> Iterator[Lookup]:
@@ -87,7 +85,7 @@ def _ask(f: Function, lookup: Lookup, rows: range, next_round: Value, addresses:
             f.prefetch(f.offset(addresses[lookup.table], I64.with_kind("i8"), f.add(start, within)), soon=False)
             return []
 
-        f.loop(Function.constant(I64, 0), Function.constant(I64, lookup.bytes), _LINE, [], one_line)
+        f.loop(Function.constant(I64, 0), Function.constant(I64, lookup.bytes), LINE, [], one_line)
         return []
 
     if rows:

@@ -244,8 +244,8 @@ class Kernel:
         return rebuilt(self, buffer=renamed)
 
     @property
-    def places(self) -> int:
-        """Places of all axes together."""
+    def points(self) -> int:
+        """Points of all axes together."""
         return int(np.prod(self.sizes, dtype=np.int64))
 
     @property
@@ -254,7 +254,7 @@ class Kernel:
         inner = sum(_operations(r.expression) + 1 for r in self.reductions)
         outer = int(np.prod(self.sizes[: self.outputs], dtype=np.int64))
         stored = walk([s.expression for s in self.stores])
-        return self.places * inner + outer * sum(isinstance(e, Apply) and e.dtype.kind == "f" for e in stored)
+        return self.points * inner + outer * sum(isinstance(e, Apply) and e.dtype.kind == "f" for e in stored)
 
     @property
     def bytes(self) -> int:

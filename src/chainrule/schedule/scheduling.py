@@ -41,21 +41,6 @@ from chainrule.schedule.schedule import HostCall, Inner, Schedule, Step
 
 __all__ = ["schedule"]
 
-_COST: Mapping[ops.Op, int] = MappingProxyType(
-    {
-        **dict.fromkeys((ops.EXP, ops.EXPM1, ops.LOG, ops.LOG1P, ops.TANH, ops.LOGISTIC, ops.EXPIT), 10),
-        **dict.fromkeys((ops.SIN, ops.COS), 10),
-        **dict.fromkeys((ops.TAN, ops.ARCSIN, ops.ARCCOS, ops.ARCTAN, ops.SINH, ops.COSH, ops.ARCSINH), 20),
-        **dict.fromkeys((ops.ARCCOSH, ops.ARCTANH, ops.EXP2, ops.LOG2, ops.LOG10, ops.CBRT, ops.ERF), 20),
-        **dict.fromkeys((ops.ARCTAN2, ops.HYPOT, ops.LOGADDEXP, ops.NEXTAFTER), 20),
-        ops.POWER: 20,
-        ops.DIVIDE: 4,
-        ops.SQRT: 4,
-        ops.ROOT: 4,
-        ops.REMAINDER: 10,
-        ops.FLOOR_DIVIDE: 10,
-    }
-)
 _KEEP_IF_SHARED = 6  # a shared value that costs more operations than this is stored rather than computed again
 _KEEP_IF_LARGE = 150  # operations in one kernel, so that compile time stays proportional to the program
 _MOST_STORES = 48  # of a kernel: the time that LLVM takes for a function grows faster than its length
@@ -92,8 +77,7 @@ def _kept(graph: Graph, nodes: Sequence[Node]) -> set[Node]:
     cost: dict[Node, int] = {}
     for node in nodes:
         kept.update(_sources_needed(node, kept, cost))
-        own = 0 if node.op in (*ops.LEAVES, *ops.LAYOUT) else _COST.get(node.op, 1)
-        cost[node] = own + sum(0 if n in kept else cost[n] for n in node.inputs)
+        cost[node] = node.op.cost + sum(0 if n in kept else cost[n] for n in node.inputs)
         shared = users.get(node, 0) > 1 and cost[node] > _KEEP_IF_SHARED
         if shared or cost[node] > _KEEP_IF_LARGE:
             kept.add(node)
