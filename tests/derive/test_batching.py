@@ -23,8 +23,10 @@ from tests.programs import (
 )
 
 import chainrule as cr
+from chainrule import numpy as cnp
 from chainrule.derive.batch_rules import BATCH, BATCH_TOGETHER
 from chainrule.derive.batching import batch
+from chainrule.errors import ShapeError
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph, verify
 from chainrule.graph.interpret import interpret
@@ -188,3 +190,22 @@ def test_a_random_program_on_a_batch_means_the_same_natively(program: Program) -
 def test_axes_may_be_numbers_of_numpys() -> None:
     result = cr.vmap(lambda x: 2 * x, in_axes=np.int64(1), out_axes=np.int32(0))(np.arange(6.0).reshape(2, 3))
     np.testing.assert_array_equal(result, 2 * np.arange(6.0).reshape(2, 3).T)
+
+
+def test_each_example_is_a_batch_of_one_or_a_row_as_the_function_takes_it() -> None:
+    w, x = np.array([2.0, 3.0]), np.arange(6.0).reshape(3, 2)
+    of_batches = cr.per_example(cr.grad(lambda w, x: cnp.sum((x @ w) ** 2)), argnums=1)
+    of_rows = cr.per_example(cr.grad(lambda w, x: (w @ x) ** 2), argnums=1, batches=False)
+    np.testing.assert_array_equal(of_batches(w, x), of_rows(w, x))
+
+
+def test_what_takes_rows_is_told_how_to_say_so_and_is_not_tried_twice() -> None:
+    seen = []
+
+    def of_row(w: Any, x: Any) -> Any:
+        seen.append(x.shape)
+        return w @ x
+
+    with pytest.raises(ShapeError, match="matmul.*\n.*\n.*batches=False"):
+        cr.per_example(of_row, argnums=1)(np.ones(2), np.ones((3, 2)))
+    assert seen == [(1, 2)]

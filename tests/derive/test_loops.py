@@ -211,6 +211,46 @@ def test_pythons_numbers_are_carried_in_the_dtype_that_a_round_makes_of_them(run
         assert (final.dtype, before.tolist()) == (np.result_type(dtype), [0, 0, 1, 3])
 
 
+@RUNS
+def test_pythons_numbers_meet_others_in_a_round_as_they_do_anywhere(run: Run) -> None:
+    """A half, a third and a truth times single-precision numbers are of single precision; so is what comes of them."""
+
+    def one_round(carry: Any, x: Any) -> Any:
+        n, share, is_first = carry
+        return (n / 2, -abs(share), ~is_first), n / 2 * x + share * x + is_first * x
+
+    carry, found = run(lambda xs: cr.scan(one_round, (1, 1 / 3, True), xs))(np.ones(2, np.float32))
+    assert [c.dtype for c in carry] == [np.float64, np.float64, bool]
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, [0.5 + 1 / 3 + 1, 0.25 - 1 / 3], rtol=1e-6)
+
+
+@RUNS
+def test_what_has_become_an_array_is_one_in_every_round(run: Run) -> None:
+    """As in Python from the second round on: then the total is of double precision, and so is what it is added to."""
+    xs, ys = np.ones(3), np.full(3, 0.1, np.float32)
+    total, found = run(lambda xs, ys: cr.scan(lambda t, row: (t + row[0], t + row[1]), 0.0, (xs, ys)))(xs, ys)
+    assert (total, found.dtype) == (3.0, np.float64)
+
+
+@pytest.mark.parametrize(("start", "looks"), [(0.0, 1), (np.float64(0), 1), (np.zeros(()), 1), (0, 2)])
+def test_a_round_is_looked_at_once_unless_a_number_turns_out_to_be_another(start: Any, looks: int) -> None:
+    seen = []
+
+    def added(total: Any, x: Any) -> Any:
+        seen.append(total)
+        return total + x.sum(), None
+
+    assert cr.scan(added, start, np.ones((3, 2)))[0] == 6.0
+    assert len(seen) == looks
+
+
+@RUNS
+def test_a_loop_without_rounds_gives_what_it_was_given_in_the_dtype_of_a_round(run: Run) -> None:
+    found = run(lambda x: cr.while_loop(lambda s: s > 1, lambda s: s * x, 0))(np.float32(2))
+    assert (found, found.dtype) == (0, np.float32)
+
+
 # loops in loops
 
 

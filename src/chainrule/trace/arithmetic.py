@@ -36,7 +36,7 @@ def binary(op: Op, a: Any, b: Any) -> Array:
         return _UNKNOWN
     left, right = _operands(op, a, b)
     result = apply(op, left.node, right.node)
-    result.weak = (_is_weak(a) and _is_weak(b)) and result.node.type.is_float
+    result.weak = _is_weak(a) and _is_weak(b)
     return result
 
 
@@ -82,8 +82,13 @@ _OF_BOOLEANS = {
 def divide(a: Any, b: Any) -> Array:
     """`a / b`; integers and booleans among themselves are divided as float64."""
     if not (is_float(a) or is_float(b)):
-        a, b = (astype(as_array(x), np.float64) if isinstance(x, (Array, *_PLAIN, *_SEQUENCES)) else x for x in (a, b))
+        a, b = (_as_float64(x) if isinstance(x, (Array, *_PLAIN, *_SEQUENCES)) else x for x in (a, b))
     return binary(ops.DIVIDE, a, b)
+
+
+def _as_float64(x: Any) -> Array:
+    array = as_array(x)
+    return Array(astype(array, np.float64).node, array.weak)
 
 
 def power(base: Any, exponent: Any) -> Array:

@@ -106,7 +106,7 @@ def _named(name: str, doc: str) -> Callable[..., Any]:
 class Array:
     """Stands for an array inside a transformation. Use it as a NumPy array; `chainrule.numpy` works on it.
 
-    A `weak` one stands for a Python float, which takes the dtype of the arrays that it meets.
+    A `weak` one stands for a number of Python's, which takes the dtype of the arrays that it meets.
     """
 
     __slots__ = ("node", "weak")
@@ -418,7 +418,7 @@ class Array:
         return self
 
     def __abs__(self) -> Array:
-        return self.language.of_one(ops.ABSOLUTE, self)
+        return Array(self.language.of_one(ops.ABSOLUTE, self).node, self.weak)
 
     def __invert__(self) -> Array:
         return self.language.inverted(self)

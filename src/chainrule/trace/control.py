@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,11 @@ from chainrule.graph.rewrite import Rewriting, rewritten
 from chainrule.graph.types import Type
 from chainrule.trace.array import Array
 from chainrule.trace.origins import all_origins, carry_origins
-from chainrule.trace.primitives import apply
+from chainrule.trace.primitives import apply, astype
 
-__all__ = ["branched", "captured", "closed", "instantiated", "placeholders", "repeated", "results_of", "scanned"]
+__all__ = [
+    "branched", "captured", "carried_in", "closed", "instantiated", "placeholders", "repeated", "results_of", "scanned",
+]  # fmt: skip
 
 Function = Callable[..., Sequence[Array]]
 _TAGS = itertools.count()
@@ -35,6 +38,46 @@ def placeholders(types: Sequence[Type], *, compiling: bool = False) -> list[Arra
     """Arrays without values, each different from all others, that stand for a function's arguments."""
     numbers = itertools.count() if compiling else itertools.repeat(-1)
     return [Array(Node(ops.PLACEHOLDER, (), (next(_TAGS), n, type_))) for n, type_ in zip(numbers, types, strict=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a function does in a round: of what is carried and other arguments, which placeholders stand for."""
+
+    carry: list[Array]
+    arguments: list[Array]
+    opened: int  # nodes with higher numbers were written in the round
+    outputs: list[Array]
+
+    def settled(self) -> list[Array]:
+        """What is carried, numbers of Python's as what they become: a number, or an array, of that dtype."""
+        pairs = zip(self.carry, self.outputs, strict=False)
+        return [Array(astype(c, after.dtype).node, after.weak) if c.weak else c for c, after in pairs]
+
+    def holds_for(self, carry: Sequence[Array]) -> bool:
+        """Whether the round does the same with this carried: the dtypes are the same, and nothing was cast to another.
+
+        A number takes the dtype of an array that it meets, an array keeps its own; both are cast where they differ.
+        """
+        pairs = list(zip(self.carry, carry, strict=True))
+        if any(before.dtype != now.dtype for before, now in pairs):
+            return False
+        stronger = [x for x, (before, now) in zip(self.arguments, pairs, strict=False) if before.weak != now.weak]
+        return not any(node.op is ops.CAST for node in _between(stronger, self.outputs))
+
+
+def _looked_at(function: Function, carry: Sequence[Array], others: Sequence[Type] = ()) -> _Look:
+    """One round, with what is carried into it in the dtypes that it keeps.
+
+    A number of Python's becomes what a round makes of it. Where that makes a difference to the round, it is looked at
+    again.
+    """
+    arguments = placeholders([*(c.node.type for c in carry), *others])
+    for argument, carried in zip(arguments, carry, strict=False):
+        argument.weak = carried.weak
+    look = _Look(list(carry), arguments, _newest(), list(function(*arguments)))
+    settled = look.settled()
+    return look if look.holds_for(settled) else _looked_at(function, settled, others)
 
 
 def closed(
@@ -129,22 +172,26 @@ def scanned(
 
     In each round `function(*carry, *rows)` returns what is carried on, as many as came, and then the round's rows.
     """
-    types = [*(c.node.type for c in carry), *(s.node.type.with_shape(s.shape[1:]) for s in stepped)]
-    arguments, opened = placeholders(types), _newest()
-    outputs = list(function(*arguments))
-    outside, (body,) = _programs([outputs], arguments, opened, _nothing if length else _all_but_arrays)
-    inputs = [*(a.node for a in (*carry, *stepped)), *outside]
+    look = _looked_at(function, carry, [s.node.type.with_shape(s.shape[1:]) for s in stepped])
+    stays = _nothing if length else _all_but_arrays
+    outside, (body,) = _programs([look.outputs], look.arguments, look.opened, stays)
+    inputs = [*(a.node for a in (*look.carry, *stepped)), *outside]
     node = apply(ops.SCAN, *inputs, attributes=(body, len(carry), len(stepped), length, reverse)).node
     results = results_of(node)
     return results[: len(carry)], results[len(carry) :]
 
 
+def carried_in(function: Function, carry: Sequence[Array]) -> list[Array]:
+    """What is carried into rounds of a function, numbers of Python's in the dtypes that a round makes of them."""
+    return _looked_at(function, carry).carry if any(c.weak for c in carry) else list(carry)
+
+
 def repeated(condition: Function, function: Function, carry: Sequence[Array]) -> list[Array]:
     """`while condition(*carry): carry = function(*carry)`."""
-    arguments, opened = placeholders([c.node.type for c in carry]), _newest()
-    holds, outputs = list(condition(*arguments)), list(function(*arguments))
-    outside, programs = _programs([holds, outputs], arguments, opened, _may_not_end)
-    inputs = [*(c.node for c in carry), *outside]
+    look = _looked_at(function, carry)
+    holds = list(condition(*look.arguments))
+    outside, programs = _programs([holds, look.outputs], look.arguments, look.opened, _may_not_end)
+    inputs = [*(c.node for c in look.carry), *outside]
     return results_of(apply(ops.WHILE, *inputs, attributes=(*programs, len(carry))).node)
 
 

@@ -17,7 +17,7 @@ from chainrule.trace.origins import RECORDER
 from chainrule.trace.primitives import apply, astype, broadcast, reshape
 
 __all__ = [
-    "as_array", "as_float", "as_floats", "broadcast_shape", "common_dtype", "is_float", "may_change",
+    "as_argument", "as_array", "as_float", "as_floats", "broadcast_shape", "common_dtype", "is_float", "may_change",
     "promoted", "promoted_dtype", "variable",
 ]  # fmt: skip
 
@@ -39,6 +39,11 @@ def as_array(x: Any) -> Array:
     if notes is not None and isinstance(x, np.ndarray):
         return Array(notes.capture(x))
     return Array(known(_checked(x)))
+
+
+def as_argument(x: Any) -> Array:
+    """An argument as an Array: one that stands for a number of Python's, where it is one."""
+    return Array(as_array(x).node, weak=True) if type(x) in _NUMBERS else as_array(x)
 
 
 def variable(x: Any) -> Array:
@@ -122,7 +127,7 @@ def common_dtype(operands: Sequence[Any]) -> np.dtype[Any]:
 def _dtype_or_number(x: Any) -> Any:
     """The dtype of an array; a Python number itself, as only its value says which dtypes it fits."""
     if isinstance(x, Array):
-        return 0.0 if x.weak else x.node.type.dtype
+        return x.node.type.dtype.type(0).item() if x.weak else x.node.type.dtype
     if isinstance(x, _SEQUENCES):
         return as_array(x).dtype
     return checked_dtype(x.dtype) if isinstance(x, _PLAIN) else x

@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.checks import whole_number, whole_numbers
 from chainrule.errors import DifferentiationError, OptionError
 from chainrule.trace.array import Array
-from chainrule.trace.promotion import as_array, variable
+from chainrule.trace.promotion import as_argument, as_array, variable
 from chainrule.trace.tree import Structure, flatten, paths, unflatten
 
 __all__ = [
@@ -55,7 +55,7 @@ def name_of(function: Function) -> str:
 def float_arrays(tree: Any, where: str) -> tuple[list[Array], Structure]:
     """The leaves of a tree as Arrays; DifferentiationError if one holds no floating-point numbers."""
     leaves, structure = flatten(tree)
-    arrays = [Array(as_array(leaf).node, weak=True) if type(leaf) is float else as_array(leaf) for leaf in leaves]
+    arrays = [as_argument(leaf) for leaf in leaves]
     for n, array in enumerate(arrays):
         if not array.node.type.is_float:
             path = paths(structure)[n]

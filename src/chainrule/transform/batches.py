@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.derive.batching import batch
-from chainrule.errors import ChainruleError, OptionError, ShapeError
+from chainrule.errors import OptionError, ShapeError
+from chainrule.graph.types import Type
 from chainrule.numpy.tables import looked_at
 from chainrule.trace.array import Array
 from chainrule.trace.control import placeholders
@@ -44,38 +45,32 @@ def vmap(function: Function, in_axes: Axes = 0, out_axes: Axes = 0) -> Function:
     """
 
     @functools.wraps(function)
-    def batched(*arguments: Any, **options: Any) -> Any:
+    def of_all(*arguments: Any, **options: Any) -> Any:
         leaves, structure = flatten((arguments, options))
-        entries = in_axes if isinstance(in_axes, tuple | list) else (in_axes,) * len(arguments)
-        if len(entries) != len(arguments):
-            raise OptionError(f"in_axes has {len(entries)} entries for {len(arguments)} arguments.")
-        of_arguments = [a for entry, x in zip(entries, arguments, strict=True) for a in _axes(entry, x, "in_axes")]
-        axes = [*of_arguments, *[0] * (len(leaves) - len(of_arguments))]
+        axes = _axes_of_arguments(in_axes, arguments)
+        axes += [0] * (len(leaves) - len(axes))  # of the options
         with transforming() as outermost:
-            whole = [None if a is None else _front(x, a) for x, a in zip(leaves, axes, strict=True)]
+            whole = {n: _front(leaves[n], axis) for n, axis in enumerate(axes) if axis is not None}
             size = _size(whole, paths(structure), function)
-            examples = placeholders([w.node.type.with_shape(w.shape[1:]) for w in whole if w is not None])
-            single = iter(examples)
-            given = [x if w is None else next(single) for x, w in zip(leaves, whole, strict=True)]
-            again, named = unflatten(structure, given)
-            outputs, result = arrays_of(looked_at(function, *again, **named), function)
-            stand_for = dict(zip((e.node for e in examples), (w for w in whole if w is not None), strict=True))
-            found = batch([y.node for y in outputs], stand_for, size)
-            places = _axes(out_axes, unflatten(result, outputs), "out_axes")
-            moved = [_placed(y, wide, a, size) for (y, wide), a in zip(found, places, strict=True)]
+            members = dict(zip(whole, placeholders([_of_one(x) for x in whole.values()]), strict=True))
+            one, named = unflatten(structure, [members.get(n, leaf) for n, leaf in enumerate(leaves)])
+            outputs, result = arrays_of(looked_at(function, *one, **named), function)
+            found = batch([y.node for y in outputs], {members[n].node: whole[n] for n in whole}, size)
+            wanted = _axes(out_axes, unflatten(result, outputs), "out_axes")
+            moved = [_with_examples(y, is_wide, axis, size) for (y, is_wide), axis in zip(found, wanted, strict=True)]
             return outcome(result, moved, outermost)
 
-    return batched
+    return of_all
 
 
 @transformation
-def per_example(function: Function, argnums: int | Sequence[int] | None = None) -> Function:
+def per_example(function: Function, argnums: int | Sequence[int] | None = None, *, batches: bool = True) -> Function:
     """The function that returns what `function` does for each example alone: of a gradient, one for each row.
 
-    `function` takes batches of examples, as rows of some arguments; it is given batches of one. What it returns is
-    stacked along a new first axis. `argnums` names the arguments that hold examples: unless told, the last two, leaving
-    out those that `grad` differentiates with respect to. (A function that does not take a batch of one is given the row
-    itself.) If the cost is a mean over examples, the mean of these gradients is the gradient.
+    `function` takes batches of examples, as rows of some arguments; it is given batches of one. If it does not take
+    `batches`, it is given the rows themselves. What it returns is stacked along a new first axis. `argnums` names the
+    arguments that hold examples: unless told, the last two, leaving out those that `grad` differentiates with respect
+    to. If the cost is a mean over examples, the mean of these gradients is the gradient.
 
     Raises what `vmap` raises.
 
@@ -92,21 +87,18 @@ def per_example(function: Function, argnums: int | Sequence[int] | None = None) 
     @functools.wraps(function)
     def each(*arguments: Any, **options: Any) -> Any:
         chosen = _example_arguments(function, argnums, len(arguments))
-        axes = tuple(0 if n in chosen else None for n in range(len(arguments)))
-
-        def of_one(*single: Any) -> Any:
-            return function(*(_batch_of_one(x) if n in chosen else x for n, x in enumerate(single)), **options)
 
         def of_row(*single: Any) -> Any:
-            return function(*single, **options)
-
-        try:
-            return vmap(of_one, axes)(*arguments)
-        except (ChainruleError, IndexError) as problem:
+            if not batches:
+                return function(*single, **options)
+            given = (_batch_of_one(x) if n in chosen else x for n, x in enumerate(single))
             try:
-                return vmap(of_row, axes)(*arguments)
-            except (ChainruleError, IndexError):
-                raise problem from None
+                return function(*given, **options)
+            except ShapeError as problem:
+                cure = f"{problem.cure} If it takes a row, not a batch: per_example(…, batches=False).".strip()
+                raise ShapeError(problem.what, cure=cure, where=problem.where) from problem
+
+        return vmap(of_row, tuple(0 if n in chosen else None for n in range(len(arguments))))(*arguments)
 
     return each
 
@@ -130,6 +122,14 @@ def _example_arguments(function: Function, argnums: int | Sequence[int] | None, 
 def _batch_of_one(tree: Any) -> Any:
     leaves, structure = flatten(tree)
     return unflatten(structure, [reshape(x, (1, *x.shape)) for x in leaves])
+
+
+def _axes_of_arguments(in_axes: Axes, arguments: Sequence[Any]) -> list[int | None]:
+    """The axis of each leaf of the arguments along which the examples lie."""
+    entries = in_axes if isinstance(in_axes, tuple | list) else (in_axes,) * len(arguments)
+    if len(entries) != len(arguments):
+        raise OptionError(f"in_axes has {len(entries)} entries for {len(arguments)} arguments.")
+    return [axis for entry, x in zip(entries, arguments, strict=True) for axis in _axes(entry, x, "in_axes")]
 
 
 def _axes(entry: Axes, tree: Any, name: str) -> list[int | None]:
@@ -163,8 +163,14 @@ def _front(x: Any, axis: int) -> Array:
     return moved_axis(array, normalized_axis(axis, array.ndim), 0)
 
 
-def _size(arrays: Sequence[Array | None], names: Sequence[str], function: Function) -> int:
-    sizes = {name: x.shape[0] for x, name in zip(arrays, names, strict=True) if x is not None}
+def _of_one(examples: Array) -> Type:
+    """The type of one of the examples along the first axis."""
+    return examples.node.type.with_shape(examples.shape[1:])
+
+
+def _size(whole: Mapping[int, Array], names: Sequence[str], function: Function) -> int:
+    """How many examples there are in the leaves with these names."""
+    sizes = {names[n]: x.shape[0] for n, x in whole.items()}
     if not sizes:
         raise OptionError(f"vmap of {name_of(function)}: in_axes leaves no argument with examples.")
     if len(set(sizes.values())) > 1:
@@ -173,7 +179,8 @@ def _size(arrays: Sequence[Array | None], names: Sequence[str], function: Functi
     return next(iter(sizes.values()))
 
 
-def _placed(y: Array, is_wide: bool, axis: int | None, size: int) -> Array:
+def _with_examples(y: Array, is_wide: bool, axis: int | None, size: int) -> Array:
+    """The result of all examples, which lie along the axis; None if it is the same for all."""
     if axis is None:
         if is_wide:
             raise OptionError("out_axes is None for a result that differs from example to example.")

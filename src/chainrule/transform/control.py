@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from chainrule.checks import whole_number
 from chainrule.errors import OptionError, ShapeError
 from chainrule.graph.interpret import has_value
 from chainrule.numpy.tables import looked_at
 from chainrule.trace.array import Array
-from chainrule.trace.control import branched, repeated, scanned
-from chainrule.trace.origins import Recorder, is_recording, recording
+from chainrule.trace.control import branched, carried_in, repeated, scanned
+from chainrule.trace.origins import is_recording
 from chainrule.trace.plain import transforming
-from chainrule.trace.promotion import as_array
+from chainrule.trace.promotion import as_argument, as_array
 from chainrule.trace.tree import Structure, flatten, unflatten
 from chainrule.transform.arguments import Function, arrays_of, name_of, outcome
 
@@ -61,8 +59,7 @@ def scan(
             found[:] = [collected_structure]
             return [*after, *collected]
 
-        given = _started(start, lambda carried: one_round(*carried, *_first_rows(arrays)))
-        final, stacked = scanned(one_round, given, arrays, count, reverse=reverse)
+        final, stacked = scanned(one_round, [as_argument(x) for x in start], arrays, count, reverse=reverse)
         return outcome(structure, final, outermost), outcome(found[0], stacked, outermost)
 
 
@@ -75,26 +72,6 @@ def _length(arrays: Sequence[Array], length: int | None) -> int:
         found = " and ".join(map(str, sorted(counts))) or "neither xs nor length"
         raise ShapeError(f"scan: the number of rounds is not clear: {found}.")
     return int(next(iter(counts)))
-
-
-def _first_rows(arrays: Sequence[Array]) -> list[Array]:
-    from chainrule.trace.control import placeholders
-
-    return placeholders([x.node.type.with_shape(x.shape[1:]) for x in arrays])
-
-
-def _started(start: Sequence[Any], one_round: Function) -> list[Array]:
-    """What is carried into the first round: Python's numbers in the dtypes that a round makes of them."""
-    arrays = [as_array(x) for x in start]
-    plain = [isinstance(x, bool | int | float) and not isinstance(x, np.generic) for x in start]
-    if not any(plain):
-        return arrays
-    with recording(Recorder() if is_recording() else None):  # what is written in this first look is forgotten
-        try:  # as Python's numbers, which take the dtypes of what they meet
-            after = one_round([x if p else a for x, a, p in zip(start, arrays, plain, strict=True)])
-        except Exception:  # the round does with them what only arrays can do
-            after = one_round(arrays)
-    return [a.astype(b.dtype) if p else a for a, b, p in zip(arrays, after, plain, strict=False)]
 
 
 def while_loop(condition: Function, function: Function, initial: Any) -> Any:
@@ -121,10 +98,10 @@ def while_loop(condition: Function, function: Function, initial: Any) -> Any:
                 raise ShapeError(f"while_loop: {name_of(function)} must return the tree that it was given.")
             return after
 
-        carry = _started(start, lambda carried: moved(*carried))
+        carry = [as_argument(x) for x in start]
         while not is_recording() and has_value((test := tested(*carry)[0]).node):
             if not test:
-                return outcome(structure, carry, outermost)
+                return outcome(structure, carried_in(moved, carry), outermost)
             carry = moved(*carry)
         return outcome(structure, repeated(tested, moved, carry), outermost)
 
