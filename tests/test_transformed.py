@@ -332,8 +332,8 @@ def test_an_array_that_it_closes_over_is_read_where_it_lies() -> None:
     w = np.ones(300_000)
     compiled = cr.compile(lambda x: w * x + w)
     program = compiled.program(1.0)
-    (read,) = program._captured
-    assert np.shares_memory(read, w)
+    (read,) = program._constants
+    assert np.shares_memory(read.data.array, w)
 
 
 def test_what_numpy_makes_of_them_alone_is_made_once() -> None:
