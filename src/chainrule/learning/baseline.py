@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
+
+from chainrule.nn.activations import Activation, activation_named
+from chainrule.nn.costs import Cost, cost_function
 
 __all__ = ["constant_accuracy", "constant_cost"]
 
 Values = np.ndarray[Any, Any]
 
 
-def constant_cost(labels: Values, outputs: int, cost: str, activation: str) -> float:
-    """The mean cost of the best constant answer to labels of shape (n,) or targets of shape (n, outputs).
+def constant_cost(labels: Values, outputs: int, cost: Cost | str, activation: Activation | str) -> float:
+    """The mean cost of the best constant answer to labels of shape (n,) or targets of shape (n, …, outputs).
 
     Half the variance of the targets for the quadratic cost; for the cross-entropy, with the mean target sⱼ of output j,
     `−Σⱼ sⱼ ln(sⱼ / Σₖ sₖ)` for softmax and `−Σⱼ sⱼ ln sⱼ + (1 − sⱼ) ln(1 − sⱼ)` for sigmoid outputs. A class is a
@@ -22,15 +24,8 @@ def constant_cost(labels: Values, outputs: int, cost: str, activation: str) -> f
     >>> constant_cost(np.array([0, 1, 1, 1]), 2, "quadratic", "sigmoid")
     0.1875
     """
-    means = _shares(labels, outputs)
-    if cost == "quadratic":
-        spread = means * (1 - means) if labels.ndim == 1 else labels.var(axis=0, dtype=np.float64)
-        return float(0.5 * spread.sum())
-    if labels.ndim == 2 and not (labels.min() >= 0 and labels.max() <= 1):
-        return math.nan
-    if activation == "softmax":
-        return -_logarithms(means, float(means.sum()))
-    return -_logarithms(means, 1.0) - _logarithms(1 - means, 1.0)
+    chosen = activation_named(activation)
+    return cost_function(cost, chosen).least_constant(labels, outputs, chosen)
 
 
 def constant_accuracy(labels: Values) -> float:
@@ -39,18 +34,5 @@ def constant_accuracy(labels: Values) -> float:
     >>> constant_accuracy(np.array([0, 1, 1, 1]))
     0.75
     """
-    classes = labels if labels.ndim == 1 else labels.argmax(axis=1)
+    classes = labels if labels.ndim == 1 else labels.argmax(axis=-1).ravel()
     return float(np.bincount(classes).max() / len(classes))
-
-
-def _shares(labels: Values, outputs: int) -> Values:
-    """The mean target of each output."""
-    if labels.ndim == 1:
-        return np.bincount(labels, minlength=outputs) / len(labels)
-    return np.asarray(labels.mean(axis=0, dtype=np.float64))
-
-
-def _logarithms(shares: Values, total: float) -> float:
-    """`Σⱼ sⱼ ln(sⱼ / total)`, 0 ln 0 being 0."""
-    some = shares[shares > 0]
-    return float((some * np.log(some / total)).sum())
