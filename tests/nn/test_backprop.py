@@ -239,7 +239,7 @@ NETWORK = Network([3, 4, 2])
 X, LABELS, TARGETS = np.ones((4, 3)), np.zeros(4, int), np.zeros((4, 2))
 
 
-@pytest.mark.parametrize("shape", [(), (3,), (4, 5), (4, 3, 1), (0, 3), (3, 4)], ids=str)
+@pytest.mark.parametrize("shape", [(), (3,), (4, 5), (4, 3, 2), (0, 3), (3, 4)], ids=str)
 def test_examples_of_another_shape_are_refused_with_both_shapes(shape: tuple[int, ...]) -> None:
     with pytest.raises(ShapeError, match=r"of shape \(n, 3\), not ") as refusal:
         cr.backprop(NETWORK, "quadratic", np.ones(shape), LABELS)

@@ -269,7 +269,7 @@ def test_no_examples_have_no_outputs() -> None:
     assert mixed()(np.zeros((0, 3))).shape == (0, 2)
 
 
-@pytest.mark.parametrize("shape", [(3,), (4, 2), (4, 3, 1), ()])
+@pytest.mark.parametrize("shape", [(3,), (4, 2), (4, 3, 2), ()])
 def test_examples_of_another_shape_are_refused_with_both_shapes(shape: tuple[int, ...]) -> None:
     with pytest.raises(ShapeError, match=r"examples of shape \(n, 3\), not ") as refusal:
         mixed()(np.zeros(shape))

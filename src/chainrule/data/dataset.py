@@ -18,17 +18,19 @@ from chainrule.errors import DataError
 __all__ = ["DataSet", "as_dataset"]
 
 _CLASSES = 20  # that are shown
+_NOTHING = "Give at least one example of one feature."
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DataSet(Shown):
     """Examples and what they should give: `x`, one row per example, and `labels`.
 
-    `x` is float32 or float64 of shape (n, features…), at least one feature, all finite. `labels` is either
-    integers of shape (n,), the class of each example counted from 0, or float32 or float64 of shape (n, k), the
-    k real targets of each. `validation` and `test` are data sets of the same kind that training never sees.
-    `class_names` names class 0, 1, …, and says how many there are; leave it empty for 0 … the largest label. `folder`
-    is where the data can be read again, if that is so.
+    `x` is float32 or float64 of shape (n, features…), at least one feature, all finite; images stay images. Examples of
+    several arrays are a tuple or a dict of such arrays with n rows each, among which there may be integers. `labels` is
+    either integers of shape (n,), the class of each example counted from 0, or float32 or float64 of shape (n, k), the
+    k real targets of each, or of any shape (n, …, k). `validation` and `test` are data sets of the same kind that
+    training never sees. `class_names` names class 0, 1, …, and says how many there are; leave it empty for 0 … the
+    largest label. `folder` is where the data can be read again, if that is so.
 
     A data set unpacks as the pair `x, labels`. The arrays are held, not copied.
 
@@ -42,7 +44,7 @@ class DataSet(Shown):
     ((3, 3), (3,), 3)
     """
 
-    x: NDArray[Any]
+    x: Any
     labels: NDArray[Any]
     _: KW_ONLY
     validation: DataSet | None = None
@@ -61,25 +63,25 @@ class DataSet(Shown):
             _check_part(self, role, part)
 
     def __len__(self) -> int:
-        return len(self.x)
+        return len(self.labels)
 
-    def __iter__(self) -> Iterator[NDArray[Any]]:
+    def __iter__(self) -> Iterator[Any]:
         yield self.x
         yield self.labels
 
     def __repr__(self) -> str:
         words = [repr(self.name)] if self.name else []
-        words += [f"{len(self)} examples of {_by(self.x.shape[1:])} features", str(self.x.dtype)]
-        words += [f"{self.classes} classes" if self.classes else f"{self.labels.shape[1]} targets"]
+        words += [f"{len(self)} examples of {_features(self.x)} features", _dtypes(self.x)]
+        words += [f"{self.classes} classes" if self.classes else f"{_by(self.labels.shape[1:])} targets"]
         words += [f"{len(part)} {role}" for role, part in self._parts()]
         return f"DataSet({', '.join(words)})"
 
     def page(self) -> Page:
         """What is shown of it: its parts, and how many examples of each class there are, or how targets are spread."""
         parts = [("training", self), *self._parts()]
-        rows = tuple((role, len(part), float(part.x.min()), float(part.x.max())) for role, part in parts)
-        said = f"{_by(self.x.shape[1:])} features, {self.x.dtype}; " + (
-            f"{self.classes} classes." if self.classes else f"{self.labels.shape[1]} targets."
+        rows = tuple((role, len(part), *_extremes(part.x)) for role, part in parts)
+        said = f"{_features(self.x)} features, {_dtypes(self.x)}; " + (
+            f"{self.classes} classes." if self.classes else f"{_by(self.labels.shape[1:])} targets."
         )
         title = f"Data {self.name!r}" if self.name else "Data"
         spread = self._classes(parts) if self.classes else self._targets()
@@ -92,7 +94,7 @@ class DataSet(Shown):
         return Table(("class", *(role for role, _ in parts)), (*zip(names, *counts, strict=True), *more))
 
     def _targets(self) -> Table:
-        shown = self.labels[:, :_CLASSES].astype(np.float64)
+        shown = self.labels.reshape(len(self), -1)[:, :_CLASSES].astype(np.float64)
         figures = zip(shown.mean(axis=0), shown.std(axis=0), shown.min(axis=0), shown.max(axis=0), strict=True)
         rows = [(n, *map(float, row)) for n, row in enumerate(figures)]
         return Table(("target", "mean", "standard deviation", "lowest", "highest"), tuple(rows))
@@ -104,7 +106,16 @@ class DataSet(Shown):
         >>> DataSet(np.zeros((2, 28, 28)), np.array([0, 1])).features
         784
         """
-        return math.prod(self.x.shape[1:])
+        return sum(math.prod(array.shape[1:]) for array in _arrays(self.x))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of x; of several arrays how many examples there are, and how many numbers describe one.
+
+        >>> DataSet(np.zeros((2, 28, 28)), np.array([0, 1])).shape
+        (2, 28, 28)
+        """
+        return self.x.shape if isinstance(self.x, np.ndarray) else (len(self), self.features)
 
     @cached_property
     def classes(self) -> int:
@@ -113,7 +124,7 @@ class DataSet(Shown):
         >>> DataSet(np.zeros((2, 1)), np.array([0, 4])).classes
         5
         """
-        if self.labels.ndim == 2:
+        if self.labels.ndim > 1:
             return 0
         return len(self.class_names) or int(self.labels.max()) + 1
 
@@ -126,7 +137,7 @@ class DataSet(Shown):
         """
         labels = self.labels.astype(np.int64, copy=False) if self.labels.ndim == 1 else self.labels
         found = hashlib.sha256(usedforsecurity=False)
-        for array in (self.x, labels):
+        for array in (*_arrays(self.x), labels):
             found.update(f"{array.dtype.name} {array.shape} ".encode())
             found.update(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).data)
         return found.hexdigest()
@@ -137,7 +148,8 @@ class DataSet(Shown):
         >>> DataSet(np.zeros((2, 28, 28)), np.array([0, 1])).flat().shape
         (2, 784)
         """
-        return self.x.reshape(len(self), self.features)
+        rows: list[NDArray[Any]] = [array.reshape(len(self), -1) for array in _arrays(self.x)]
+        return rows[0] if len(rows) == 1 else np.concatenate(rows, axis=1)
 
     def _parts(self) -> list[tuple[str, DataSet]]:
         parts = [("validation", self.validation), ("test", self.test)]
@@ -162,7 +174,39 @@ def as_dataset(data: DataSet | tuple[ArrayLike, ArrayLike]) -> DataSet:
         return data
     if not (isinstance(data, (tuple, list)) and len(data) == 2):
         raise DataError(f"Data is a pair (x, labels) or a DataSet, not {_describe(data)}.", cure="Pass (x, labels).")
-    return DataSet(_reals(data[0], "x"), _labels(data[1]))
+    return DataSet(_examples(data[0]), _labels(data[1]))
+
+
+def _examples(x: Any) -> Any:
+    """An array of real numbers; or a tuple or a dict of arrays, each as it is."""
+    if isinstance(x, dict):
+        return {name: _native(_array(part, f"x[{name!r}]")) for name, part in x.items()}
+    if isinstance(x, tuple) and all(isinstance(part, np.ndarray) for part in x):
+        return tuple(_native(_array(part, f"x[{n}]")) for n, part in enumerate(x))
+    return _reals(x, "x")
+
+
+def _named_arrays(x: Any) -> list[tuple[str, Any]]:
+    """The arrays of the examples, and how each is called."""
+    if isinstance(x, dict):
+        return [(f"x[{name!r}]", part) for name, part in x.items()]
+    return [(f"x[{n}]", part) for n, part in enumerate(x)] if isinstance(x, tuple) else [("x", x)]
+
+
+def _arrays(x: Any) -> list[NDArray[Any]]:
+    return [array for _, array in _named_arrays(x)]
+
+
+def _features(x: Any) -> str:
+    return " and ".join(_by(array.shape[1:]) or "1" for array in _arrays(x))
+
+
+def _dtypes(x: Any) -> str:
+    return " and ".join(dict.fromkeys(str(array.dtype) for array in _arrays(x)))
+
+
+def _extremes(x: Any) -> tuple[float, float]:
+    return min(float(array.min()) for array in _arrays(x)), max(float(array.max()) for array in _arrays(x))
 
 
 def _describe(data: object) -> str:
@@ -190,7 +234,7 @@ def _reals(values: ArrayLike, what: str) -> NDArray[Any]:
 
 def _labels(values: ArrayLike) -> NDArray[Any]:
     labels = _array(values, "labels")
-    if labels.ndim == 2:
+    if labels.ndim > 1:
         return _reals(values, "labels")
     return labels.astype(np.int64) if labels.dtype == np.bool_ else _native(labels)
 
@@ -205,15 +249,30 @@ def _check_array(array: object, what: str) -> None:
         raise DataError(f"{what} must be a NumPy array, not a {type(array).__name__}.", cure=cure)
 
 
-def _check_x(x: NDArray[Any]) -> None:
-    _check_array(x, "x")
-    _check_reals(x, "x")
-    if x.ndim < 2:
-        cure = "Write x[:, None] if each example is one number, x[None] if x is one example."
-        raise DataError(f"x must have shape (n, features…), not {x.shape}.", cure=cure)
-    if x.size == 0:
-        raise DataError(f"x is empty: its shape is {x.shape}.", cure="Give at least one example of one feature.")
-    _check_finite(x, "x")
+def _check_x(x: Any) -> None:
+    parts = _named_arrays(x)
+    if not parts:
+        raise DataError("x holds no array.", cure="Give at least one array of examples.")
+    for name, array in parts:
+        _check_examples(array, name, alone=len(parts) == 1 and name == "x")
+    if len({len(array) for _, array in parts}) > 1:
+        shapes = ", ".join(f"{name} has shape {array.shape}" for name, array in parts)
+        raise DataError(f"the arrays of the examples have different numbers of rows: {shapes}.")
+
+
+def _check_examples(array: Any, name: str, *, alone: bool) -> None:
+    """Real numbers, all finite; among several arrays integers too, and a single number for each example."""
+    _check_array(array, name)
+    names_something = array.dtype.kind in "iu" and not alone
+    if not names_something:
+        _check_reals(array, name)
+    if array.ndim < (2 if alone else 1):
+        cure = f"Write {name}[:, None] if each example is one number, {name}[None] if {name} is one example."
+        raise DataError(f"{name} must have shape (n, features…), not {array.shape}.", cure=cure)
+    if array.size == 0:
+        raise DataError(f"{name} is empty: its shape is {array.shape}.", cure=_NOTHING)
+    if not names_something:
+        _check_finite(array, name)
 
 
 def _check_reals(array: NDArray[Any], what: str) -> None:
@@ -237,7 +296,7 @@ def _check_finite(array: NDArray[Any], what: str) -> None:
 
 def _check_labels(labels: NDArray[Any]) -> None:
     _check_array(labels, "labels")
-    if labels.ndim not in (1, 2):
+    if labels.ndim < 1 or (labels.ndim > 2 and labels.dtype.kind != "f"):
         cure = "Give one class number per example, (n,), or one row of real targets, (n, k)."
         raise DataError(f"labels must have shape (n,) or (n, k), not {labels.shape}.", cure=cure)
     if labels.size == 0:
@@ -271,17 +330,18 @@ def _check_targets(labels: NDArray[Any]) -> None:
     _check_finite(labels, "labels")
 
 
-def _check_lengths(x: NDArray[Any], labels: NDArray[Any]) -> None:
-    if len(x) != len(labels):
-        found = f"x has shape {x.shape}, labels {labels.shape}"
+def _check_lengths(x: Any, labels: NDArray[Any]) -> None:
+    name, first = _named_arrays(x)[0]
+    if len(first) != len(labels):
+        found = f"{name} has shape {first.shape}, labels {labels.shape}"
         cure = "Give one label per row of x."
-        if len(labels) == x.shape[-1] and x.ndim == 2:
+        if len(labels) == first.shape[-1] and first.ndim == 2:
             cure = "Examples are rows: write x.T if yours are columns."
-        raise DataError(f"{len(x)} examples but {len(labels)} labels: {found}.", cure=cure)
+        raise DataError(f"{len(first)} examples but {len(labels)} labels: {found}.", cure=cure)
 
 
 def _check_class_names(data: DataSet) -> None:
-    if data.class_names and data.labels.ndim == 2:
+    if data.class_names and data.labels.ndim > 1:
         cure = "Leave class_names out, or give class numbers of shape (n,)."
         raise DataError(f"class_names, but labels of shape {data.labels.shape} are real targets.", cure=cure)
     if data.class_names and data.labels.max() >= len(data.class_names):
@@ -299,9 +359,13 @@ def _check_part(data: DataSet, role: str, part: object) -> None:
     if not isinstance(part, DataSet):
         cure = "Write chainrule.data.as_dataset((x, labels))."
         raise DataError(f"{role} must be a DataSet, not {_describe(part)}.", cure=cure)
-    if part.x.shape[1:] != data.x.shape[1:]:
-        found = f"x has shape {data.x.shape} for training, {part.x.shape} for {role}"
-        raise DataError(f"The {role} examples have other features: {found}.", cure="Prepare both the same way.")
+    one, two = dict(_named_arrays(data.x)), dict(_named_arrays(part.x))
+    if one.keys() != two.keys():
+        raise DataError(f"The {role} examples are other arrays: {', '.join(two)}, not {', '.join(one)}.")
+    for name in one:
+        if one[name].shape[1:] != two[name].shape[1:]:
+            found = f"{name} has shape {one[name].shape} for training, {two[name].shape} for {role}"
+            raise DataError(f"The {role} examples have other features: {found}.", cure="Prepare both the same way.")
     if part.labels.shape[1:] != data.labels.shape[1:]:
         found = f"labels have shape {data.labels.shape} for training, {part.labels.shape} for {role}"
         raise DataError(f"The {role} labels are of another kind: {found}.", cure="Prepare both the same way.")

@@ -11,24 +11,25 @@ C is the mean over the examples, so each example's δ here carries its 1/n: the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from chainrule import numpy as cnp
-from chainrule.derive.backpropagation import backpropagate
 from chainrule.display import Brief, Page, Shown, Table, counted, number, rms
 from chainrule.errors import DataError, ShapeError
-from chainrule.graph.node import full
-from chainrule.nn.connected import Connected
-from chainrule.nn.costs import cost_function, targets
-from chainrule.nn.feedforward import Feedforward, Stage
+from chainrule.nn.costs import Cost, cost_function
+from chainrule.nn.objective import CostFunction, Objective, is_function
+from chainrule.nn.outline import outline
+from chainrule.nn.parameters import Parameters
+from chainrule.nn.propagation import Propagation, propagate
+from chainrule.nn.stages import Stage
 from chainrule.trace.array import Array
 from chainrule.trace.plain import transforming
-from chainrule.trace.promotion import as_array, variable
-from chainrule.trace.tree import flatten, unflatten
+from chainrule.trace.promotion import as_array
+from chainrule.trace.tree import Branch, flatten, routes, tree_map, written
 
 __all__ = ["Backpropagation", "LayerDerivatives", "backprop"]
 
@@ -39,8 +40,8 @@ Values = np.ndarray[Any, Any]
 class LayerDerivatives(Brief):
     """One layer: `a` and `z` of shape (examples, neurons), `delta` = ∂C/∂z of the same shape, `dw`, `db` as w and b.
 
-    In a Connected network, `dw` is a dict with each array of weights that reaches the units, `db` the biases or None;
-    the derivative of weights that are tied is the sum over all places where they are.
+    Where several arrays of weights act in it, as in a Connected network, `dw` is a dict of their derivatives by name;
+    `db` is None where there are no biases. The derivative of an array that acts in several layers is the sum over all.
     """
 
     a: Values
@@ -72,16 +73,17 @@ class Backpropagation(Brief, Shown):
         """What is shown of it: the cost, and the size of everything in each layer (rms)."""
         examples = counted(len(self.layers[0].a), "example")
         columns = ("layer", "neurons", "a", "z", "δ = ∂C/∂z", "∂C/∂w", "∂C/∂b")
-        rows = tuple((n, layer.a.shape[1], *layer.sizes()) for n, layer in enumerate(self.layers))
+        rows = tuple((n, layer.a.shape[-1], *layer.sizes()) for n, layer in enumerate(self.layers))
         said = f"C = {number(self.cost)}, the mean over {examples}; of each layer the rms of all numbers."
         return Page("Backpropagation", (said, Table(columns, rows)))
 
 
-def backprop(network: Feedforward, cost: str, x: Any, y: Any) -> Backpropagation:
+def backprop(network: Any, cost: Cost | str | CostFunction, x: Any, y: Any) -> Backpropagation:
     """The cost of the network on the examples, and for every layer a, z, δ = ∂C/∂z, ∂C/∂w and ∂C/∂b.
 
-    `x` has the shape (examples, inputs); `y` holds integer labels of shape (examples,) or targets of shape (examples,
-    outputs). Nothing is compiled; all derivatives come from one walk backward.
+    The network is any tree of arrays that is called with examples; its layers are the stages that end in an activation.
+    `x` has the shape (examples, inputs), or what the network takes; `y` holds integer labels of shape (examples,) or
+    targets of shape (examples, outputs). Nothing is compiled; all derivatives come from one walk backward.
 
     Raises ShapeError or DataError where the shapes do not fit the network, OptionError for a cost that does not.
 
@@ -91,31 +93,43 @@ def backprop(network: Feedforward, cost: str, x: Any, y: Any) -> Backpropagation
     >>> found.cost, found.layers[0].delta.item()
     (0.125, -0.125)
     """
-    formula = cost_function(cost, network.output_activation)
-    examples = _examples(network, x)
-    answers = _answers(network, len(examples), y)
+    made = Parameters.of(network)
+    examples = _examples(network, x, made.dtype)
+    count, known = len(flatten(examples)[0][0]), outline(network, examples)
+    if not is_function(cost):
+        cost_function(cost, known.activation)
+    answers = _answers(known.shape, count, y, made.dtype)
     with transforming():
-        leaves, structure = flatten(network)
-        weights = [variable(leaf) for leaf in leaves]
-        moved: Feedforward = unflatten(structure, weights)
-        x = as_array(examples)
-        stages = moved.stages(x)
-        total = cnp.mean(formula(*moved.output(x), targets(as_array(answers), network)))
-        nodes = [array.node for array in (*(stage.z for stage in stages), *weights)]
-        found = backpropagate([(total.node, Array(full(1, total.node.type)))], nodes)
-    deltas, gradients = found[: len(stages)], found[len(stages) :]
-    layers = [_layer(network, stage, delta, gradients) for stage, delta in zip(stages, deltas, strict=True)]
-    return Backpropagation(float(total.value), tuple(layers))
+        found = propagate(Objective(cost), network, tree_map(as_array, examples), as_array(answers))
+    named = routes(made.structure)
+    rows = zip(found.stages, found.deltas, strict=True)
+    layers = tuple(_layer(named, found, stage, delta) for stage, delta in rows)
+    return Backpropagation(float(found.measured.cost.value), layers)
 
 
-def _layer(network: Feedforward, stage: Stage, delta: Array, gradients: Sequence[Array]) -> LayerDerivatives:
+def _layer(named: Sequence[tuple[Branch, ...]], found: Propagation, stage: Stage, delta: Array) -> LayerDerivatives:
+    dw, db = (
+        {_name(named[n]): np.array(found.gradients[n].value) for n in numbers}
+        for numbers in (stage.weights, stage.biases)
+    )
+    keyed = any(_is_keyed(named[n]) for n in stage.weights)
     a, z, error = _values(stage.a, stage.z, delta)
-    dw, db = (_values(*(gradients[n] for n in places)) for places in (stage.weights, stage.biases))
-    if isinstance(network, Connected):
-        names = list(network.weights)
-        reaching = {names[n]: w for n, w in zip(stage.weights, dw, strict=True)}
-        return LayerDerivatives(a, z, error, reaching, db[0] if db else None)
-    return LayerDerivatives(a, z, error, dw[0], db[0])
+    return LayerDerivatives(
+        a,
+        z,
+        error,
+        dw if keyed or len(dw) != 1 else next(iter(dw.values())),
+        db if len(db) > 1 else next(iter(db.values()), None),
+    )
+
+
+def _is_keyed(route: tuple[Branch, ...]) -> bool:
+    return issubclass(route[-1].kind, dict)
+
+
+def _name(route: tuple[Branch, ...]) -> str:
+    """What an array is called: its key in a dict, else the route to it."""
+    return str(route[-1].key) if _is_keyed(route) else written(route)
 
 
 def _values(*arrays: Array) -> Sequence[Values]:
@@ -132,26 +146,36 @@ def _numbers(values: Any, what: str) -> Values:
     return array
 
 
-def _examples(network: Feedforward, x: Any) -> Values:
-    examples, inputs = _numbers(x, "examples"), network.inputs
-    if examples.ndim != 2 or examples.shape[1] != inputs or not len(examples):
+def _examples(network: Any, x: Any, dtype: np.dtype[Any]) -> Any:
+    """Examples in the network's dtype; whole numbers among several arrays, which name something, as they are."""
+    if isinstance(x, dict | tuple):
+        return tree_map(lambda part: part if part.dtype.kind in "iu" else part.astype(dtype), _arrays(x))
+    examples, inputs = _numbers(x, "examples"), getattr(network, "inputs", None)
+    fits = inputs is None or (examples.ndim > 1 and math.prod(examples.shape[1:]) == inputs)
+    if not fits or not examples.size:
+        wanted = "(n, …)" if inputs is None else f"(n, {inputs})"
         raise ShapeError(
-            f"the network takes at least one example, of shape (n, {inputs}), not {examples.shape}.",
+            f"the network takes at least one example, of shape {wanted}, not {examples.shape}.",
             cure="Reshape them, for example with x.reshape(len(x), -1).",
         )
-    return examples.astype(network.dtype)
+    return examples.astype(dtype)
 
 
-def _answers(network: Feedforward, examples: int, y: Any) -> Values:
-    answers, outputs = _numbers(y, "labels or targets"), network.outputs
-    fits = answers.shape in ((examples,), (examples, outputs))
+def _arrays(x: Any) -> Any:
+    return tree_map(lambda part: _numbers(part, "examples"), x)
+
+
+def _answers(outputs: tuple[int, ...], examples: int, y: Any, dtype: np.dtype[Any]) -> Values:
+    answers = _numbers(y, "labels or targets")
+    fits = answers.shape in ((examples,), (examples, *outputs))
     if not fits or (answers.ndim == 1 and answers.dtype.kind not in "iu"):
+        shape = ", ".join(map(str, (examples, *outputs)))
         raise DataError(
-            f"{examples} examples need labels of shape ({examples},), integers, or targets of shape ({examples}, "
-            f"{outputs}), not {answers.dtype} of shape {answers.shape}.",
-            cure="Write y[:, None]." if outputs == 1 and answers.shape == (examples,) else "",
+            f"{examples} examples need labels of shape ({examples},), integers, or targets of shape ({shape}), not "
+            f"{answers.dtype} of shape {answers.shape}.",
+            cure="Write y[:, None]." if outputs == (1,) and answers.shape == (examples,) else "",
         )
-    if answers.ndim == 1 and not 0 <= answers.min() <= answers.max() < outputs:
-        cure = "For targets of the one output write y[:, None]." if outputs == 1 else ""
-        raise DataError(f"labels {answers.min()} to {answers.max()} do not fit {outputs} outputs.", cure=cure)
-    return answers if answers.ndim == 1 else answers.astype(network.dtype)
+    if answers.ndim == 1 and not 0 <= answers.min() <= answers.max() < outputs[-1]:
+        cure = "For targets of the one output write y[:, None]." if outputs == (1,) else ""
+        raise DataError(f"labels {answers.min()} to {answers.max()} do not fit {outputs[-1]} outputs.", cure=cure)
+    return answers if answers.ndim == 1 else answers.astype(dtype)

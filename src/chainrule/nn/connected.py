@@ -22,11 +22,11 @@ from chainrule import random
 from chainrule.checks import real_number
 from chainrule.display import Table, rms
 from chainrule.errors import OptionError, ShapeError
-from chainrule.nn.activations import ACTIVATIONS
-from chainrule.nn.feedforward import Feedforward, Stage
-from chainrule.nn.network import float_dtype
+from chainrule.nn.activations import Activation
+from chainrule.nn.feedforward import Feedforward
+from chainrule.nn.parameters import BIAS, WEIGHT, float_dtype
+from chainrule.nn.recording import layer, linear_sum
 from chainrule.nn.wiring import Connection, ConnectionLike, Units, Wiring, named_inputs
-from chainrule.trace.origins import scope
 
 __all__ = ["Connected"]
 
@@ -52,8 +52,8 @@ class Connected(Feedforward):
     (4, 1)
     """
 
-    weights: dict[str, Any]
-    biases: dict[str, Any]
+    weights: dict[str, Any] = field(metadata={"role": WEIGHT})
+    biases: dict[str, Any] = field(metadata={"role": BIAS})
     wiring: Wiring = field(metadata={"static": True})
 
     def __init__(
@@ -142,23 +142,20 @@ class Connected(Feedforward):
         """
         found = self._inputs(x)
         for units in self.wiring.units:
-            with scope(units.name):
+            with layer(units.name):
                 z = self.weighted_input(units, {name: a for name, (_, a) in found.items()})
                 if nudges and units.name in nudges:
                     z = z + nudges[units.name]
-                found[units.name] = z, ACTIVATIONS[units.activation](z)
+                found[units.name] = z, units.activation(z)
         return found
 
     def weighted_input(self, units: Units, activations: Mapping[str, Any]) -> Any:
         """`z` of a group, shape (examples, units), from the activations of the groups before it."""
         into = self.wiring.into(units)
-        parts = [self._reaching(c, activations) @ self.matrix(c).T for c in into]
-        if units.bias_name is not None:
-            parts.append(self.biases[units.bias_name])
         if not into:  # a row for each example all the same
-            first = activations[self.wiring.inputs[0][0]]
-            parts[0] = parts[0] + np.zeros_like(first[:, :1])
-        return sum(parts[1:], parts[0])
+            return self.biases[str(units.bias_name)] + np.zeros_like(activations[self.wiring.inputs[0][0]][:, :1])
+        pairs = [(self._reaching(c, activations), self.matrix(c)) for c in into]
+        return linear_sum(pairs, None if units.bias_name is None else self.biases[units.bias_name])
 
     def matrix(self, connection: Connection) -> Any:
         """The weights of a connection as a matrix (to, from), zeros where there are none."""
@@ -201,46 +198,27 @@ class Connected(Feedforward):
         return [self.inputs, *(units.size for units in self.units)]
 
     @property
-    def activations(self) -> list[str]:
+    def activations(self) -> list[Activation]:
         """The activation of each group."""
         return [units.activation for units in self.units]
 
     @property
-    def output_activation(self) -> str:
+    def output_activation(self) -> Activation:
         """The activation of the outputs; OptionError if they have different ones."""
         found = {units.activation for units in self.wiring.units if units.name in self.wiring.outputs}
         if len(found) > 1:
-            raise OptionError(f"the outputs have several activations, {', '.join(sorted(found))}.")
-        return found.pop()
+            raise OptionError(f"the outputs have several activations, {', '.join(sorted(map(str, found)))}.")
+        activation: Activation = found.pop()
+        return activation
 
     def weight_arrays(self) -> Sequence[Any]:
         """The weights by name, those that are tied once."""
         return list(self.weights.values())
 
-    def stages(self, x: Any) -> Sequence[Stage]:
-        """The groups of units at work on examples of shape (examples, inputs)."""
-        found = self.forward(x)
-        return [self._stage(units, *found[units.name], {n: a for n, (_, a) in found.items()}) for units in self.units]
-
     @property
     def units(self) -> tuple[Units, ...]:
         """The groups of units in the order in which they work."""
         return self.wiring.units
-
-    def _stage(self, units: Units, z: Any, a: Any, activations: Mapping[str, Any]) -> Stage:
-        into, names = self.wiring.into(units), [*self.weights, *(f"bias of {name}" for name in self.biases)]
-        weights = tuple(dict.fromkeys(names.index(c.name) for c in into))
-        biases = () if units.bias_name is None else (names.index(f"bias of {units.bias_name}"),)
-        own = into and all(self._is_own(c) for c in into) and self._shares_no_bias(units)
-        reaching = np.concatenate([self._reaching(c, activations) for c in into], axis=1) if own else None
-        return Stage(units.name, units.activation, z, a, weights, biases, reaching)
-
-    def _is_own(self, connection: Connection) -> bool:
-        """Whether each pair of units has a weight of its own."""
-        return connection.places is None and sum(c.name == connection.name for c in self.wiring.connections) == 1
-
-    def _shares_no_bias(self, units: Units) -> bool:
-        return units.bias_name is None or sum(u.bias_name == units.bias_name for u in self.units) == 1
 
     def stage_table(self) -> Table:
         """Its groups of units, a row for each, with the size of the weights that reach them and of their biases."""
@@ -252,7 +230,7 @@ class Connected(Feedforward):
             sources = ", ".join(dict.fromkeys(name for c in into for name in c.sources))
             bias = None if units.bias_name is None else self.biases[units.bias_name]
             size = rms(numpy.concatenate(weights)) if known else None
-            rows.append((units.name, units.size, units.activation, sources, size, rms(bias)))
+            rows.append((units.name, units.size, units.activation.name, sources, size, rms(bias)))
         return Table(("group", "units", "activation", "reached from", "w (rms)", "b (rms)"), tuple(rows))
 
     def __repr__(self) -> str:

@@ -4,32 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from chainrule.display import Page, Shown, Table
 
-__all__ = ["Feedforward", "Stage"]
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """Units that work at the same time on examples: their `z` and `a` of shape (examples, units).
-
-    `weights` and `biases` are the places of the arrays that reach them among the leaves of the network, a tree.
-    `reaching` are the activations that each unit has a weight of its own for, shape (examples, inputs); None where
-    weights are shared or missing.
-    """
-
-    name: str
-    activation: str
-    z: Any
-    a: Any
-    weights: tuple[int, ...]
-    biases: tuple[int, ...]
-    reaching: Any
+__all__ = ["Feedforward"]
 
 
 class Feedforward(Shown):
@@ -52,12 +33,12 @@ class Feedforward(Shown):
 
     @property
     @abstractmethod
-    def activations(self) -> list[str]:
+    def activations(self) -> Sequence[Any]:
         """The activation of each stage."""
 
     @property
     @abstractmethod
-    def output_activation(self) -> str:
+    def output_activation(self) -> Any:
         """The activation of the outputs."""
 
     @property
@@ -77,10 +58,6 @@ class Feedforward(Shown):
     @abstractmethod
     def weight_arrays(self) -> Sequence[Any]:
         """The arrays of weights, without biases, each once."""
-
-    @abstractmethod
-    def stages(self, x: Any) -> Sequence[Stage]:
-        """What goes through it for examples of shape (examples, inputs), in the order in which units work."""
 
     @abstractmethod
     def output(self, x: Any) -> tuple[Any, Any]:

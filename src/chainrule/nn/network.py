@@ -8,59 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from chainrule.checks import one_of, whole_number, whole_numbers
-from chainrule.display import Brief, Table, rms
+from chainrule.checks import whole_number, whole_numbers
+from chainrule.display import Table, rms
 from chainrule.errors import DTypeError, OptionError, ShapeError
-from chainrule.nn.activations import ACTIVATIONS
-from chainrule.nn.feedforward import Feedforward, Stage
-from chainrule.nn.initializers import INITIALIZERS
-from chainrule.trace.origins import scope
+from chainrule.nn.activations import Activation, activation_named
+from chainrule.nn.feedforward import Feedforward
+from chainrule.nn.initializers import Initializer, initializer_named
+from chainrule.nn.layers import Dense, flattened
+from chainrule.nn.parameters import float_dtype
+from chainrule.nn.recording import layer
 
 __all__ = ["Dense", "Network", "float_dtype"]
-
-_DEFAULT_INITIALIZER = {"sigmoid": "normal", "tanh": "glorot", "relu": "he", "softmax": "glorot", "identity": "glorot"}
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Dense(Brief):
-    """A layer in which every neuron is connected to every input: `a = σ(w a_prev + b)`.
-
-    `w` has the shape (outputs, inputs), `b` (outputs,), `activation` is a name from ACTIVATIONS.
-    """
-
-    w: Any
-    b: Any
-    activation: str
-
-    def __post_init__(self) -> None:
-        one_of("activation", self.activation, ACTIVATIONS)
-        if np.ndim(self.w) != 2 or np.shape(self.b) != np.shape(self.w)[:1] or 0 in np.shape(self.w):
-            raise ShapeError(
-                f"a layer needs weights of shape (outputs, inputs) and biases of shape (outputs,), not "
-                f"{np.shape(self.w)} and {np.shape(self.b)}."
-            )
-
-    @property
-    def inputs(self) -> int:
-        """How many numbers the layer takes for each example."""
-        return int(np.shape(self.w)[1])
-
-    @property
-    def outputs(self) -> int:
-        """How many neurons the layer has."""
-        return int(np.shape(self.w)[0])
-
-    def weighted_input(self, a: Any) -> Any:
-        """`z = a wᵀ + b` for activations of shape (examples, inputs)."""
-        return a @ self.w.T + self.b
-
-    def activated(self, z: Any) -> Any:
-        """`a = σ(z)`."""
-        return ACTIVATIONS[self.activation](z)
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -83,40 +46,39 @@ class Network(Feedforward):
     def __init__(
         self,
         sizes: Sequence[int],
-        activation: str = "sigmoid",
+        activation: Activation | str = "sigmoid",
         *,
-        output: str | None = None,
-        initializer: str | None = None,
+        output: Activation | str | None = None,
+        initializer: Initializer | str | None = None,
         seed: int = 0,
         dtype: Any = np.float32,
     ) -> None:
         sizes = whole_numbers("sizes", sizes, 1, fewest=2, cure="Try [784, 30, 10].")
-        last = _output_activation(activation, output)
-        usual = _DEFAULT_INITIALIZER[activation]
-        chosen = one_of("initializer", usual if initializer is None else initializer, INITIALIZERS)
+        hidden, last = activation_named(activation), _output_activation(activation, output)
+        start = initializer_named(hidden.initializer if initializer is None else initializer)
         random = np.random.default_rng(whole_number("seed", seed, 0))
-        start, wanted = INITIALIZERS[chosen], float_dtype(dtype)
-        layers = []
-        for number, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
-            w, b = start(inputs, outputs, random)
-            name = last if number == len(sizes) - 2 else activation
-            layers.append(Dense(w.astype(wanted), b.astype(wanted), name))
+        activations = [*[hidden] * (len(sizes) - 2), last]
+        layers = [
+            Dense.of(*pair, activation=one, initializer=start, seed=random, dtype=dtype)
+            for pair, one in zip(pairwise(sizes), activations, strict=True)
+        ]
         object.__setattr__(self, "layers", tuple(layers))
 
     @classmethod
     def from_weights(
         cls,
         weights: Sequence[tuple[Any, Any]],
-        activation: str | Sequence[str] = "sigmoid",
+        activation: Activation | str | Sequence[Activation | str] = "sigmoid",
         *,
-        output: str | None = None,
+        output: Activation | str | None = None,
     ) -> Network:
-        """The network with the given `(w, b)` of each layer; `activation` is one name, or one for each layer.
+        """The network with the given `(w, b)` of each layer; `activation` is one, or a list of one for each layer.
 
         Its dtype is the widest of theirs, float64 for whole numbers and lists.
         """
         pairs = _in_one_dtype(weights)
-        if isinstance(activation, str):
+        names: list[Any]
+        if isinstance(activation, str | Activation):
             names = [activation] * (len(pairs) - 1) + [_output_activation(activation, output)]
         else:
             names = list(activation) if isinstance(activation, Sequence) else [activation]
@@ -152,14 +114,15 @@ class Network(Feedforward):
         return self.layers[-1].outputs
 
     @property
-    def activations(self) -> list[str]:
+    def activations(self) -> list[Activation]:
         """The activation of each layer."""
         return [layer.activation for layer in self.layers]
 
     @property
-    def output_activation(self) -> str:
+    def output_activation(self) -> Activation:
         """The activation of the last layer."""
-        return self.layers[-1].activation
+        last: Activation = self.layers[-1].activation
+        return last
 
     @property
     def parameters(self) -> int:
@@ -178,17 +141,12 @@ class Network(Feedforward):
         return self._of(tuple(Dense(n.w.astype(wanted), n.b.astype(wanted), n.activation) for n in self.layers))
 
     def forward(self, x: Any) -> list[tuple[Any, Any]]:
-        """`(z, a)` of each layer for examples of shape (examples, inputs)."""
-        if np.ndim(x) != 2 or np.shape(x)[1] != self.layers[0].inputs:
-            raise ShapeError(
-                f"the network takes examples of shape (n, {self.layers[0].inputs}), not {np.shape(x)}.",
-                cure="Reshape them, for example with x.reshape(len(x), -1).",
-            )
-        found, a = [], x
-        for number, layer in enumerate(self.layers):
-            with scope(f"layers[{number}]"):
-                z = layer.weighted_input(a)
-                a = layer.activated(z)
+        """`(z, a)` of each layer for examples of shape (examples, inputs), or of any shape of as many numbers."""
+        found, a = [], flattened(x, self.inputs, "the network")
+        for number, one in enumerate(self.layers):
+            with layer(f"layers[{number}]"):
+                z = one.weighted_input(a)
+                a = one.activated(z)
             found.append((z, a))
         return found
 
@@ -200,47 +158,25 @@ class Network(Feedforward):
         """The weights of each layer."""
         return [layer.w for layer in self.layers]
 
-    def stages(self, x: Any) -> Sequence[Stage]:
-        """The layers at work on examples of shape (examples, inputs)."""
-        passed = self.forward(x)
-        reaching = [x, *(a for _, a in passed)]
-        return [
-            Stage(f"layers[{n}]", layer.activation, z, a, (2 * n,), (2 * n + 1,), reaching[n])
-            for n, (layer, (z, a)) in enumerate(zip(self.layers, passed, strict=True))
-        ]
-
     def stage_table(self) -> Table:
         """Its layers, a row for each, with the size of their weights and biases (rms)."""
         rows = [
-            (n, layer.inputs, layer.outputs, layer.activation, rms(layer.w), rms(layer.b))
+            (n, layer.inputs, layer.outputs, layer.activation.name, rms(layer.w), rms(layer.b))
             for n, layer in enumerate(self.layers)
         ]
         return Table(("layer", "inputs", "neurons", "activation", "w (rms)", "b (rms)"), tuple(rows))
 
     def __repr__(self) -> str:
-        return f"Network({'-'.join(map(str, self.sizes))}, {', '.join(self.activations)}, {self.dtype})"
+        return f"Network({'-'.join(map(str, self.sizes))}, {', '.join(map(str, self.activations))}, {self.dtype})"
 
 
 # checks
 
 
-def _output_activation(activation: Any, output: Any) -> str:
+def _output_activation(activation: Any, output: Any) -> Activation:
     """The activation of the last layer: the one that is told, or that which goes with the others."""
-    usual = one_of("activation", activation, ACTIVATIONS)
-    if output is None:
-        return "softmax" if usual == "relu" else usual
-    return one_of("output", output, ACTIVATIONS)
-
-
-def float_dtype(dtype: Any) -> np.dtype[Any]:
-    """float32 or float64, as weights are; DTypeError for anything else."""
-    try:
-        wanted: np.dtype[Any] = np.dtype(dtype).newbyteorder("=")
-    except TypeError as problem:
-        raise DTypeError(f"weights are float32 or float64: {problem}.") from None
-    if wanted not in (np.float32, np.float64):
-        raise DTypeError(f"weights are float32 or float64, not {wanted}.")
-    return wanted
+    usual = activation_named(activation)
+    return activation_named((usual.output or usual) if output is None else output, "output")
 
 
 def _in_one_dtype(weights: Any) -> list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -22,7 +22,7 @@ import numpy
 from chainrule.checks import one_of, whole_number
 from chainrule.display import Brief, counted
 from chainrule.errors import OptionError
-from chainrule.nn.activations import ACTIVATIONS
+from chainrule.nn.activations import Activation, activation_named, sigmoid
 
 __all__ = ["Connection", "ConnectionLike", "Units", "Wiring", "named_inputs"]
 
@@ -39,12 +39,13 @@ class Units:
 
     name: str
     size: int
-    activation: str = "sigmoid"
+    activation: Any = sigmoid  # an Activation, or the name of one, which becomes it
     bias: bool | str = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", whole_number(f"the size of {self.name!r}", self.size, 1))
-        one_of(f"the activation of {self.name!r}", self.activation, ACTIVATIONS)
+        chosen = activation_named(self.activation, f"the activation of {self.name!r}")
+        object.__setattr__(self, "activation", chosen)
 
     @property
     def bias_name(self) -> str | None:
@@ -152,7 +153,9 @@ class Wiring:
 
     def to_dict(self) -> dict[str, Any]:
         """The wiring as plain lists, numbers and strings."""
-        return asdict(self)
+        units = [{f.name: _plain(getattr(u, f.name)) for f in fields(u)} for u in self.units]
+        links = [asdict(c) for c in self.connections]
+        return {"inputs": self.inputs, "units": units, "connections": links, "outputs": self.outputs}
 
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> Wiring:
@@ -173,6 +176,11 @@ class Wiring:
 def named_inputs(inputs: int | Mapping[str, int]) -> dict[str, int]:
     """Groups of inputs by name; those without a name are the group "input"."""
     return dict(inputs) if isinstance(inputs, Mapping) else {"input": inputs}
+
+
+def _plain(value: Any) -> Any:
+    """An activation by its name."""
+    return value.name if isinstance(value, Activation) else value
 
 
 def _frozen(value: Any) -> Any:

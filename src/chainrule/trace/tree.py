@@ -15,7 +15,10 @@ import numpy as np
 
 from chainrule.errors import ShapeError
 
-__all__ = ["Structure", "flatten", "matched", "paths", "statics", "tree_map", "unflatten"]
+__all__ = [
+    "Branch", "Structure", "flatten", "matched", "part", "paths", "routes", "statics", "tree_map", "unflatten",
+    "written",
+]  # fmt: skip
 
 
 class Structure(NamedTuple):
@@ -173,17 +176,38 @@ def _matched(found: Structure, leaves: list[Any], wanted: Structure) -> list[Any
     return None if any(row is None for row in rows) else [leaf for row in rows if row is not None for leaf in row]
 
 
-def paths(structure: Structure, root: str = "") -> list[str]:
-    """The place of each leaf as one would write it: `layers[0].w`, `["b"][1]`."""
+class Branch(NamedTuple):
+    """A step down a tree: the kind of the container, and the name or number of its part."""
+
+    kind: type
+    key: Any
+
+
+def routes(structure: Structure) -> list[tuple[Branch, ...]]:
+    """The steps that lead to each leaf."""
     if structure.kind is None:
-        return [root]
+        return [()]
     if structure.kind == "static":
         return []
     named = zip(structure.keys, structure.children, strict=True)
-    return [path for key, child in named for path in paths(child, root + _step(structure.kind, key, root))]
+    return [(Branch(structure.kind, key), *route) for key, child in named for route in routes(child)]
 
 
-def _step(kind: Any, key: Any, root: str) -> str:
-    if issubclass(kind, dict) or isinstance(key, int):
-        return f"[{key!r}]"
-    return f".{key}" if root else key
+def written(route: Iterable[Branch], root: str = "") -> str:
+    """A route as one would write it: `layers[0].w`, `["b"][1]`."""
+    for step in route:
+        is_item = issubclass(step.kind, dict) or isinstance(step.key, int)
+        root += f"[{step.key!r}]" if is_item else f".{step.key}" if root else step.key
+    return root
+
+
+def paths(structure: Structure, root: str = "") -> list[str]:
+    """The route to each leaf as one would write it."""
+    return [written(route, root) for route in routes(structure)]
+
+
+def part(tree: Any, route: Iterable[Branch]) -> Any:
+    """The part of a tree that a route leads to."""
+    for step in route:
+        tree = getattr(tree, step.key) if dataclasses.is_dataclass(tree) else tree[step.key]
+    return tree
