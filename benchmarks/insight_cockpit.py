@@ -11,8 +11,9 @@ import numpy as np
 
 import chainrule as cr
 from chainrule import numpy as cnp
-from chainrule.learning.flow import watched_step
-from chainrule.learning.objective import Objective
+from chainrule.learning.flow import quantities
+from chainrule.learning.step import training_step
+from chainrule.nn.objective import Objective
 from chainrule.trace.tree import flatten, tree_map
 
 __all__ = ["RATE", "everything", "plain_step", "probes"]
@@ -50,12 +51,15 @@ def probes(network: Tree, labels: Any, seed: int) -> dict[str, Any]:
 
 def everything(network: Tree, x: Any, labels: Any, known: dict[str, Any]) -> tuple[Tree, dict[str, Any]]:
     """The same step, and what there is to know of it; the direction in `sharpest` is for the next step."""
-    seen = watched_step(network, (), _OBJECTIVE, cr.optim.SGD(RATE), x, labels, measure=True)
-    flow = [*(q for layer in seen.layers for q in layer), seen.cost, seen.right, seen.predicted, seen.measured]
-    found = {"flow": flow, "classes": seen.class_shares} | _of_gradients(network, x, labels, known["drawn"], seen.cost)
+    optimizer = cr.optim.SGD(RATE)
+    step = training_step(network, (), _OBJECTIVE, optimizer, x, labels)
+    seen = step.passed.measured
+    *flow, shares = quantities(step, _OBJECTIVE, optimizer, x, labels, measure=True)
+    found = {"flow": [*flow, seen.cost, seen.right], "classes": shares}
+    found |= _of_gradients(network, x, labels, known["drawn"], seen.cost)
     found |= _of_curvature(network, x, labels, known)
-    moved = tree_map(lambda w, v: w - v, seen.after[0], known["start"])
-    return seen.after[0], found | {"distance": cnp.sqrt(_dot(moved, moved))}
+    moved = tree_map(lambda w, v: w - v, step.after[0], known["start"])
+    return step.after[0], found | {"distance": cnp.sqrt(_dot(moved, moved))}
 
 
 def _of_gradients(network: Tree, x: Any, labels: Any, drawn: Any, cost: Any) -> dict[str, Any]:

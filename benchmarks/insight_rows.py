@@ -16,8 +16,10 @@ import chainrule as cr
 from chainrule.insight.network_and_data import subject_of
 from chainrule.insight.second_order.hessian import sharpest
 from chainrule.learning.optimizers import SGD, Adam, Optimizer
-from chainrule.learning.step import ROW, Objective, Training, WatchedTraining
+from chainrule.learning.programs import ROW, number_rows, program, run, training_plan
 from chainrule.nn import Network
+from chainrule.nn.objective import Objective
+from chainrule.run.program import Program
 from chainrule.trace.tree import flatten
 from insight_cockpit import everything, plain_step, probes
 from protocol import BATCHES, Task
@@ -73,18 +75,19 @@ def _watching(name: str, steps: int) -> Ways:
     optimizer = _optimizer(task)
     state = (network, optimizer.start(network))
     given = (state, Objective(task.cost), optimizer, (x, labels), task.batch)
+    numbers = number_rows(optimizer, range(steps), penalty=0.0, count=task.batch)
     rows = np.arange(BATCHES * task.batch, dtype=ROW).reshape(BATCHES, task.batch)
     order = np.ascontiguousarray(rows[np.arange(steps) % BATCHES])
     start = flatten(state)[0]
     leaves = [np.array(leaf, order="C") for leaf in start]
 
-    def run(program: Training | WatchedTraining) -> None:
+    def steps_of(made: Program) -> None:
         for leaf, first in zip(leaves, start, strict=True):
             np.copyto(leaf, first)
-        program.run(leaves, order)
+        run(made, leaves, [x, labels], order, numbers)
 
-    watched = WatchedTraining(*given, measure=False)
-    return Ways({"watched": partial(run, watched), "plain": partial(run, Training(*given))}, steps)
+    watched, plain = program(training_plan(*given, watched=True)), program(training_plan(*given))
+    return Ways({"watched": partial(steps_of, watched), "plain": partial(steps_of, plain)}, steps)
 
 
 def _learning() -> Ways:

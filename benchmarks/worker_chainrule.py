@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.learning.optimizers import SGD, Adam, Optimizer
-from chainrule.learning.step import Objective, Training
+from chainrule.learning.programs import number_rows, program, run, training_plan
 from chainrule.nn import Network
+from chainrule.nn.objective import Objective
 from chainrule.trace.tree import flatten
 from protocol import BATCHES, Task, serve
 
@@ -27,7 +28,9 @@ class ChainruleRunner:
         state = (network, optimizer.start(network))
         data = (arrays["x"].reshape(-1, task.sizes[0]), arrays["labels"].ravel())
         start = time.perf_counter()
-        self._training = Training(state, Objective(task.cost), optimizer, data, task.batch)
+        self._optimizer, self._tables = optimizer, [np.ascontiguousarray(table) for table in data]
+        plan = training_plan(state, Objective(task.cost), optimizer, data, task.batch)
+        self._program = program(plan)
         self.compile_seconds: float | None = time.perf_counter() - start
         self._start = [np.array(leaf) for leaf in flatten(state)[0]]
         self._state = [np.array(leaf) for leaf in self._start]
@@ -40,8 +43,15 @@ class ChainruleRunner:
 
     def run(self, first: int, count: int) -> float:
         """Train; the cost of the last step."""
-        costs, _ = self._training.run(self._state, self._order(first % BATCHES, count))
+        order = self._order(first % BATCHES, count)
+        numbers = self._numbers(count)
+        costs, _ = run(self._program, self._state, self._tables, order, numbers)
         return float(costs[-1])
+
+    @lru_cache(maxsize=32)  # noqa: B019 - the one runner lives as long as its process
+    def _numbers(self, count: int) -> Array:
+        """What each step is run with: the optimiser's settings."""
+        return number_rows(self._optimizer, range(count), penalty=0.0, count=self._rows.shape[1])
 
     @lru_cache(maxsize=32)  # noqa: B019 - the one runner lives as long as its process
     def _order(self, first: int, count: int) -> Array:

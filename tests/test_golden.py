@@ -19,7 +19,8 @@ import chainrule as cr
 from chainrule.cpu.processor import Processor
 from chainrule.cpu.target import CPU
 from chainrule.graph.graph import Graph, parse
-from chainrule.learning import step
+from chainrule.learning import programs
+from chainrule.nn.objective import Objective
 from chainrule.optimize.simplify import simplify
 from chainrule.run.program import Loop, kernels_of
 from chainrule.schedule.kernel import Buffer, Kernel, Load
@@ -54,11 +55,13 @@ class Step:
 def traced(optimizer: Any, l2: float = 0.0, output: str = "sigmoid", cost: str = "quadratic") -> Step:
     """The step of a network of 784, 30 and 10 neurons, stopped before it becomes machine code."""
     network = cr.nn.Network([784, 30, 10], output=output)
-    data = np.zeros((50, 784), np.float32), np.zeros(50, np.int64)
+    examples = np.zeros((50, 784), np.float32), np.zeros(50, np.int64)
+    objective = Objective(cost, l2 / 50)
+    plan = programs.training_plan((network, optimizer.start(network)), objective, optimizer, examples, BATCH)
     made: list[tuple[Graph, Loop]] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(step, "build", lambda graph, loop: made.append((graph, loop)))
-        step.Training((network, optimizer.start(network)), step.Objective(cost, l2 / 50), optimizer, data, BATCH)
+        patch.setattr(programs, "build", lambda graph, loop: made.append((graph, loop)))
+        programs._built(plan)
     graph, loop = made[0]
     return Step(simplify(graph), loop, l2 > 0)
 

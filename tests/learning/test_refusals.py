@@ -9,7 +9,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.errors import ChainruleError, DataError, OptionError
-from chainrule.learning import step
+from chainrule.learning import programs
 from chainrule.nn import Network
 
 X = np.random.default_rng(0).normal(size=(8, 3))
@@ -23,7 +23,7 @@ def _nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     def compiled(*_: Any) -> None:
         pytest.fail("it was compiled before it was refused")
 
-    monkeypatch.setattr(step, "build", compiled)
+    monkeypatch.setattr(programs, "build", compiled)
 
 
 def learn(x: Any = X, y: Any = LABELS, *, network: Any = None, **options: Any) -> cr.Run:

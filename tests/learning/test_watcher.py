@@ -198,7 +198,7 @@ class Counting:
         if ready is not None:
             ready.wait(10)
 
-    def run(self, state: Sequence[Array], order: Array) -> list[Array]:
+    def __call__(self, step: int, state: Sequence[Array], order: Array) -> list[Array]:
         """Cost, right answers, predicted and measured change, as a network without layers has them."""
         self.calls += 1
         if self.calls == self.interrupted_at:

@@ -51,7 +51,7 @@ def optimizer(method: str, rate: float | None, momentum: float | None, network: 
     usual = _usual_rate(network, cost) if rate is None else rate
     if method == "sgd":
         return SGD(usual)
-    kept = Momentum.momentum if momentum is None else momentum
+    kept = 0.9 if momentum is None else momentum
     return Momentum(usual if rate is not None else round(usual * (1 - kept), 6), kept)  # which adds up to the same
 
 

@@ -34,7 +34,7 @@ def contents(run: Run) -> dict[str, Any]:
     """All that is known of a run but its weights and what flowed."""
     return {
         "title": run.page().title,
-        "network": {"sizes": run.network.sizes, "activations": run.network.activations,
+        "network": {"sizes": run.network.sizes, "activations": list(map(str, run.network.activations)),
                     "parameters": run.network.parameters, "dtype": str(run.network.dtype)},
         "configuration": dict(run.configuration),
         "history": [asdict(record) for record in run.history],

@@ -11,7 +11,6 @@ loops need nothing more. The derivative of a loop is a loop:
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -51,44 +50,18 @@ def _present(items: Sequence[Maybe]) -> list[Array]:
     return [item for item in items if item is not None]
 
 
-def _given(items: Sequence[Maybe]) -> list[int]:
-    """The positions of those that are not None."""
+def _places(items: Sequence[Maybe]) -> list[int]:
     return [n for n, item in enumerate(items) if item is not None]
 
 
-def _wanted(flags: Sequence[bool]) -> list[int]:
-    """The positions of those that are wanted."""
-    return [n for n, is_wanted in enumerate(flags) if is_wanted]
-
-
-def _spread(items: Sequence[Array], positions: Sequence[int], count: int) -> list[Maybe]:
-    """The items at their positions among `count`, None elsewhere."""
-    found: dict[int, Array] = dict(zip(positions, items, strict=True))
+def _spread(items: Sequence[Array], places: Sequence[int], count: int) -> list[Maybe]:
+    """The items at their places among `count`, None elsewhere."""
+    found: dict[int, Array] = dict(zip(places, items, strict=True))
     return [found.get(n) for n in range(count)]
 
 
 def _chosen(items: Sequence[Any], wanted: Sequence[bool]) -> list[Any]:
     return [item for item, is_wanted in zip(items, wanted, strict=True) if is_wanted]
-
-
-def _marked(arrays: Sequence[Array], wanted: Sequence[bool] | None = None) -> list[Array]:
-    """The arrays as variables of a derivative: all of them, or those that are wanted."""
-    return [variable(x) if w else x for x, w in zip(arrays, wanted or [True] * len(arrays), strict=True)]
-
-
-def _nodes(*groups: Sequence[Array]) -> list[Node]:
-    return [x.node for group in groups for x in group]
-
-
-def _groups(items: Sequence[Array], counts: Sequence[int]) -> list[list[Array]]:
-    """The items in groups of so many, one after the other; what is left is a group too."""
-    left = iter(items)
-    return [*(list(itertools.islice(left, count)) for count in counts), list(left)]
-
-
-def _flat(function: Callable[..., Sequence[Sequence[Array]]], *counts: int) -> Callable[..., list[Array]]:
-    """A function from and to groups, as one of all arguments and all results: the first groups are of so many."""
-    return lambda *arguments: [x for group in function(*_groups(arguments, counts)) for x in group]
 
 
 # rules that users gave
@@ -159,67 +132,75 @@ def pull_scan(
     """The errors of what was carried in, of the rows, and of what all rounds use."""
     scan, is_wanted = _scan(y.node, inputs), _scan(y.node, wanted)
     carried = len(scan.carry)
-    carry_errors, row_errors = _filled(errors[:carried], scan.carry), errors[carried:]
-    moving, shared = _given(carry_errors), _wanted(is_wanted.constants)
-    results = [*moving, *(carried + n for n in _given(row_errors))]
+    carry_errors = _filled(errors[:carried], scan.carry)
+    row_errors = list(errors[carried:])
+    constants = _chosen(scan.constants, is_wanted.constants)
+    moving = _places(carry_errors)
 
-    def one_round(
-        later: list[Array], sums: list[Array], before: list[Array], rows: list[Array], given: list[Array]
-    ) -> list[list[Array]]:
-        """From the errors after the round, those before it; of what all rounds use, the sums so far."""
-        before, rows, used = _marked(before), _marked(rows), _marked(scan.constants, is_wanted.constants)
+    def one_round(*arguments: Array) -> list[Array]:
+        parts = iter(arguments)
+        later = [next(parts) for _ in moving]
+        summed = [next(parts) for _ in constants]
+        before = [variable(next(parts)) for _ in scan.carry]
+        rows = [variable(next(parts)) for _ in scan.stepped]
+        used = [variable(c) if w else c for c, w in zip(scan.constants, is_wanted.constants, strict=True)]
         outputs = scan.outputs(before, rows, used)
-        pairs = [(outputs[n].node, error) for n, error in zip(results, [*later, *given], strict=True)]
-        sources = [[before[n] for n in moving], [used[n] for n in shared], _chosen(rows, is_wanted.stepped)]
-        of_before, of_used, of_rows = _groups(walk(pairs, _nodes(*sources)), (len(moving), len(shared)))
-        return [of_before, [binary(ops.ADD, s, e) for s, e in zip(sums, of_used, strict=True)], of_rows]
+        given = [(outputs[n].node, error) for n, error in zip(moving, later, strict=True)]
+        given += [(outputs[carried + n].node, next(parts)) for n in _places(row_errors)]
+        mine, of_rows = [before[n] for n in moving], _chosen(rows, is_wanted.stepped)
+        shared = _chosen(used, is_wanted.constants)
+        found = walk(given, [x.node for x in (*mine, *shared, *of_rows)])
+        added = [binary(ops.ADD, s, f) for s, f in zip(summed, found[len(mine) :], strict=False)]
+        return [*found[: len(mine)], *added, *found[len(mine) + len(shared) :]]
 
     final, rows = scanned(
-        _flat(one_round, len(moving), len(shared), carried, len(scan.stepped)),
-        [*_present(carry_errors), *(_zeros(scan.constants[n]) for n in shared)],
+        one_round,
+        [*_present(carry_errors), *map(_zeros, constants)],
         [*_carries_before(scan), *scan.stepped, *_present(row_errors)],
         scan.length,
         reverse=not scan.reverse,
     )
-    of_carry, of_constants = _groups(final, (len(moving),))
-    return [
-        *_spread(of_carry, moving, carried),
-        *_spread(rows, _wanted(is_wanted.stepped), len(scan.stepped)),
-        *_spread(of_constants, shared, len(scan.constants)),
-    ]
+    of_carry = _spread(final[: len(moving)], moving, carried)
+    of_rows = _spread(rows, _where(is_wanted.stepped), len(scan.stepped))
+    of_constants = _spread(final[len(moving) :], _where(is_wanted.constants), len(scan.constants))
+    return [*of_carry, *of_rows, *of_constants]
+
+
+def _where(wanted: Sequence[bool]) -> list[int]:
+    return [n for n, is_wanted in enumerate(wanted) if is_wanted]
 
 
 def push_scan(tangents: Sequence[Maybe], y: Array, inputs: Sequence[Array], walk: Walk) -> list[Maybe]:
     """The changes of the results."""
-    scan, changes = _scan(y.node, inputs), _scan(y.node, tangents)
-    carried, count = len(scan.carry), len(scan.body.outputs)
-    carry_changes = _filled(changes.carry, scan.carry)
-    moving, of_rows = _given(carry_changes), _given(changes.stepped)
-    used = _marked(scan.constants, [t is not None for t in changes.constants])
-    steady = [(c.node, t) for c, t in zip(used, changes.constants, strict=True) if t is not None]
-    changing: list[int] = []  # the rows' results that change, known after a look at a round
+    scan, moves = _scan(y.node, inputs), _scan(y.node, tangents)
+    carried = len(scan.carry)
+    carry_tangents = _filled(moves.carry, scan.carry)
+    moving, kept = _places(carry_tangents), list[int]()
 
-    def one_round(
-        before: list[Array], moved: list[Array], rows: list[Array], moved_rows: list[Array]
-    ) -> list[list[Array]]:
-        """What is carried on with its change, then the row's results with those of them that change."""
-        before, rows = _marked(before), _marked(rows)
-        sources = [*(before[n] for n in moving), *(rows[n] for n in of_rows)]
+    def one_round(*arguments: Array) -> list[Array]:
+        parts = iter(arguments)
+        before = [variable(next(parts)) for _ in scan.carry]
+        changes = [(before[n].node, next(parts)) for n in moving]
+        rows = [variable(next(parts)) for _ in scan.stepped]
+        changes += [(rows[n].node, next(parts)) for n in _places(moves.stepped)]
+        used = [variable(c) if t is not None else c for c, t in zip(scan.constants, moves.constants, strict=True)]
+        changes += [(c.node, t) for c, t in zip(used, moves.constants, strict=True) if t is not None]
         outputs = scan.outputs(before, rows, used)
-        pairs = [*zip(_nodes(sources), [*moved, *moved_rows], strict=True), *steady]
-        found = walk(pairs, _nodes(outputs))
+        found = walk(changes, [o.node for o in outputs])
         after = _present(_filled(found[:carried], outputs[:carried]))
-        changing[:] = [n for n in _given(found) if n >= carried]
-        return [outputs[:carried], after, outputs[carried:], [found[n] for n in changing]]
+        kept[:] = [n for n in _places(found) if n >= carried]
+        return [*outputs[:carried], *after, *outputs[carried:], *(found[n] for n in kept)]
 
     final, collected = scanned(
-        _flat(one_round, carried, len(moving), len(scan.stepped)),
-        [*scan.carry, *_present(carry_changes)],
-        [*scan.stepped, *_present(changes.stepped)],
+        one_round,
+        [*scan.carry, *_present(carry_tangents)],
+        [*scan.stepped, *_present(moves.stepped)],
         scan.length,
         reverse=scan.reverse,
     )
-    return _spread([*final[carried:], *collected[count - carried :]], [*moving, *changing], count)
+    count = len(scan.body.outputs)
+    places = [*moving, *kept]
+    return _spread([*final[carried:], *collected[count - carried :]], places, count)
 
 
 def batch_scan(y: Node, inputs: Sequence[Array], batched: Sequence[bool], size: int, walk: Walk) -> list[Array]:
@@ -245,7 +226,7 @@ def batch_scan(y: Node, inputs: Sequence[Array], batched: Sequence[bool], size: 
 
 
 def _reached(body: Graph, carried: int, sources: Sequence[bool], *, floats: bool = False) -> set[int]:
-    """The positions of what is carried on which the sources among the inputs act, in one round or in several."""
+    """The places of what is carried on which the sources among the inputs act, in one round or in several."""
     acting = {n for n, is_source in enumerate(sources) if is_source}
     while True:
         active = between([body.inputs[n] for n in acting], body.outputs, floats=floats)
@@ -259,10 +240,11 @@ def _batched_outputs(
     program: Graph, arguments: Sequence[Array], batched: Sequence[bool], size: int, walk: Walk
 ) -> list[tuple[Array, bool]]:
     """The outputs of a program for a batch of those arguments that are batched, and which of them are."""
-    whole = {n: arguments[n] for n in _wanted(batched)}
-    members = dict(zip(whole, placeholders([_member(x) for x in whole.values()]), strict=True))
-    outputs = instantiated(program, [members.get(n, x) for n, x in enumerate(arguments)])
-    return list(walk(_nodes(outputs), {members[n].node: x for n, x in whole.items()}, size))
+    members = iter(placeholders([_member(x) for x, w in zip(arguments, batched, strict=True) if w]))
+    single = [next(members) if w else x for x, w in zip(arguments, batched, strict=True)]
+    outputs = instantiated(program, single)
+    given = {s.node: x for s, x, w in zip(single, arguments, batched, strict=True) if w}
+    return list(walk([o.node for o in outputs], given, size))
 
 
 def _batch_of_outputs(
@@ -291,7 +273,7 @@ def pull_while(
     How many rounds were run, and so what must be kept, is not known beforehand.
     """
     changing = _reached(y.node.body, y.node.carried, wanted, floats=True)
-    if changing.isdisjoint(_given(errors)):
+    if changing.isdisjoint(_places(errors)):
         return [None] * len(inputs)
     raise DifferentiationError(
         "while_loop cannot be differentiated backward, as the number of its rounds is not known beforehand.",
@@ -303,21 +285,22 @@ def push_while(tangents: Sequence[Maybe], y: Array, inputs: Sequence[Array], wal
     """The changes of what is carried, carried along."""
     condition, body, carried = y.node.attributes
     carry, constants = inputs[:carried], inputs[carried:]
-    changes = _filled(tangents[:carried], carry)
-    moving = _given(changes)
-    used = _marked(constants, [t is not None for t in tangents[carried:]])
-    steady = [(c.node, t) for c, t in zip(used, tangents[carried:], strict=True) if t is not None]
+    carry_tangents = _filled(tangents[:carried], carry)
+    moving = _places(carry_tangents)
 
     def holds(*arguments: Array) -> list[Array]:
         return instantiated(condition, [*arguments[:carried], *constants])
 
-    def one_round(before: list[Array], moved: list[Array]) -> list[list[Array]]:
-        before = _marked(before)
+    def one_round(*arguments: Array) -> list[Array]:
+        before = [variable(a) for a in arguments[:carried]]
+        used = [variable(c) for c in constants]
+        changes = [(before[n].node, t) for n, t in zip(moving, arguments[carried:], strict=True)]
+        changes += [(c.node, t) for c, t in zip(used, tangents[carried:], strict=True) if t is not None]
         outputs = instantiated(body, [*before, *used])
-        found = walk([*zip(_nodes([before[n] for n in moving]), moved, strict=True), *steady], _nodes(outputs))
-        return [outputs, _present(_filled(found, outputs))]
+        found = walk(changes, [o.node for o in outputs])
+        return [*outputs, *_present(_filled(found, outputs))]
 
-    final = repeated(holds, _flat(one_round, carried), [*carry, *_present(changes)])
+    final = repeated(holds, one_round, [*carry, *_present(carry_tangents)])
     return _spread(final[carried:], moving, carried)
 
 
@@ -377,36 +360,38 @@ def pull_cond(
     errors: Sequence[Maybe], y: Array, inputs: Sequence[Array], wanted: Sequence[bool], walk: Walk
 ) -> list[Maybe]:
     """The errors that go through the branch that was taken."""
-    given, operands = _given(errors), inputs[1:]
+    places, operands = _places(errors), inputs[1:]
 
     def pulled(program: Graph) -> Callable[..., list[Array]]:
-        def branch(arguments: list[Array], later: list[Array]) -> list[list[Array]]:
-            variables = _marked(arguments)
+        def branch(*arguments: Array) -> list[Array]:
+            given, later = arguments[: len(operands)], arguments[len(operands) :]
+            variables = [variable(x) for x in given]
             outputs = instantiated(program, variables)
-            pairs = [(outputs[n].node, error) for n, error in zip(given, later, strict=True)]
-            return [walk(pairs, _nodes(_chosen(variables, wanted[1:])))]
+            pairs = [(outputs[n].node, error) for n, error in zip(places, later, strict=True)]
+            return list(walk(pairs, [v.node for v in _chosen(variables, wanted[1:])]))
 
-        return _flat(branch, len(operands))
+        return branch
 
     if_true, if_false = y.node.attributes
     found = branched(inputs[0], pulled(if_true), pulled(if_false), [*operands, *_present(errors)])
-    return _spread(found, [n + 1 for n in _wanted(wanted[1:])], len(inputs))
+    return _spread(found, [n + 1 for n in _where(wanted[1:])], len(inputs))
 
 
 def push_cond(tangents: Sequence[Maybe], y: Array, inputs: Sequence[Array], walk: Walk) -> list[Maybe]:
     """The changes that come out of the branch that was taken."""
-    operands, given = inputs[1:], _given(tangents[1:])
+    operands, places = inputs[1:], _places(tangents[1:])
     if_true, if_false = y.node.attributes
     float_results = [n for n, node in enumerate(if_true.outputs) if node.type.is_float]
 
     def pushed(program: Graph) -> Callable[..., list[Array]]:
-        def branch(arguments: list[Array], changes: list[Array]) -> list[list[Array]]:
-            variables = _marked(arguments)
+        def branch(*arguments: Array) -> list[Array]:
+            given, changes = arguments[: len(operands)], arguments[len(operands) :]
+            variables = [variable(x) for x in given]
             outputs = instantiated(program, variables)
-            pairs = list(zip(_nodes([variables[n] for n in given]), changes, strict=True))
-            return [_present(_filled(walk(pairs, _nodes(outputs)), outputs))]
+            pairs = [(variables[n].node, t) for n, t in zip(places, changes, strict=True)]
+            return _present(_filled(walk(pairs, [o.node for o in outputs]), outputs))
 
-        return _flat(branch, len(operands))
+        return branch
 
     found = branched(inputs[0], pushed(if_true), pushed(if_false), [*operands, *_present(tangents[1:])])
     return _spread(found, float_results, len(if_true.outputs))

@@ -53,7 +53,7 @@ class Coordinate:
         return Network._of(tuple(layers))
 
 
-def _layer(w: Any, b: Any, activation: str) -> Dense:
+def _layer(w: Any, b: Any, activation: Any) -> Dense:
     layer = object.__new__(Dense)  # w or b may stand for an array, which the checks of a layer do not expect
     for name, part in (("w", w), ("b", b), ("activation", activation)):
         object.__setattr__(layer, name, part)

@@ -24,7 +24,7 @@ def rms(values: Any) -> float:
     return display.rms(np.asarray(values)) or 0.0
 
 
-def slopes(activation: str, z: Values, a: Values) -> Values:
+def slopes(activation: Any, z: Values, a: Values) -> Values:
     """σ'(z), element by element; for softmax its diagonal, a(1 − a)."""
     if activation == "softmax":
         found: Values = a * (1 - a)
@@ -33,7 +33,7 @@ def slopes(activation: str, z: Values, a: Values) -> Values:
     return found
 
 
-def steepness(activation: str, z: Values, a: Values) -> Values:
+def steepness(activation: Any, z: Values, a: Values) -> Values:
     """σ'(z) over the largest that it can be, element by element; 1 where the activation has no flat ends."""
     if activation not in _SATURATING:
         return np.ones_like(z)
@@ -41,12 +41,12 @@ def steepness(activation: str, z: Values, a: Values) -> Values:
     return found
 
 
-def flat(activation: str, slope: Values) -> Values:
+def flat(activation: Any, slope: Values) -> Values:
     """Where a neuron is saturated: its slope is below a twentieth of the largest that it can be."""
     return slope < _FLAT * _STEEPEST[activation]
 
 
-def dead(activation: str, z: Values) -> Values:
+def dead(activation: Any, z: Values) -> Values:
     """Which neurons are off, σ'(z) = 0, on every example, where the activation can be off for good."""
     if activation != "relu":
         return np.zeros(z.shape[1], bool)

@@ -15,10 +15,10 @@ from chainrule.errors import DataError, OptionError
 from chainrule.learning.configuration import Configuration
 from chainrule.learning.evaluate import Examples, prepared
 from chainrule.learning.run import Run
-from chainrule.learning.step import Objective
-from chainrule.nn.costs import cost_function, targets
+from chainrule.nn.costs import cost_function, targets, usual_cost
 from chainrule.nn.feedforward import Feedforward
 from chainrule.nn.network import Network
+from chainrule.nn.objective import Objective
 from chainrule.trace.tree import flatten
 
 __all__ = ["Subject", "network_of", "subject_of"]
@@ -44,7 +44,8 @@ class Subject(Brief):
     @property
     def x(self) -> Values:
         """The examples, one a row."""
-        return self.examples.x
+        found: Values = self.examples.x
+        return found
 
     @property
     def labels(self) -> Values:
@@ -145,13 +146,8 @@ def subject_of(
         raise DataError(
             "some of the network's weights are no finite numbers, so that derivatives say nothing.", cure=cure
         )
-    chosen = cost or known.cost or _usual_cost(asked)
-    cost_function(chosen, asked.output_activation)
+    chosen = cost_function(cost or known.cost or usual_cost(asked.output_activation), asked.output_activation)
     examples = prepared(data, asked, asked.dtype)
     factor = (known.l2 or 0.0) if l2 is None else real_number("l2", l2, 0)
     penalty = factor / (known.training_examples or len(examples.x))
     return Subject(asked, Objective(chosen, penalty), examples, tuple(getattr(data, "class_names", ()) or ()))
-
-
-def _usual_cost(network: Feedforward) -> str:
-    return "cross_entropy" if network.output_activation in ("sigmoid", "softmax") else "quadratic"

@@ -10,7 +10,7 @@ from typing import Any
 from chainrule.checks import one_of, real_number, refusal, several, whole_number
 from chainrule.errors import OptionError
 from chainrule.learning.optimizers import optimizer_from
-from chainrule.nn.costs import COSTS
+from chainrule.nn.costs import COSTS, CROSS_ENTROPY
 
 __all__ = ["Configuration"]
 
@@ -41,6 +41,12 @@ def _cost(name: str, value: Any) -> float:
     return value if isinstance(value, float) else real_number(name, value)  # nan, where numbers overflowed
 
 
+def _named_cost(name: str, value: Any) -> str:
+    """The name of a cost; of one of a user's own `module: name`."""
+    is_own = isinstance(value, str) and ": " in value
+    return _text(name, value) if is_own else one_of(name, value, (CROSS_ENTROPY, *COSTS))
+
+
 def _text(name: str, value: Any) -> str:
     if not isinstance(value, str) or not value.isprintable():
         raise refusal(name, "text that can be printed", value)
@@ -66,7 +72,7 @@ def _optimizer(name: str, value: Any) -> str:
 #: What each field may be: the value as it is kept; OptionError for any other.
 _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "sizes": _counts,
-    "cost": lambda name, value: one_of(name, value, ("cross_entropy", *COSTS)),
+    "cost": _named_cost,
     "epochs": _count,
     "batch": _count,
     "optimizer": _optimizer,

@@ -13,7 +13,8 @@ from chainrule.errors import OptionError
 from chainrule.learning.configuration import Configuration
 from chainrule.learning.flow import Flow
 from chainrule.learning.record import Record
-from chainrule.nn.costs import cost_function
+from chainrule.nn.costs import COSTS, CROSS_ENTROPY, cost_function
+from chainrule.nn.parameters import Parameters
 
 __all__ = ["contradiction"]
 
@@ -31,13 +32,15 @@ def contradiction(
 
 
 def _of_network(network: Any, known: Configuration) -> Iterator[str]:
-    if known.sizes is not None and known.sizes != tuple(network.sizes):
-        yield f"sizes are {_joined(known.sizes)} by the configuration, {_joined(network.sizes)} by the weights"
-    if known.dtype is not None and known.dtype != network.dtype.name:
-        yield f"dtype is {known.dtype} by the configuration, {network.dtype} by the weights"
-    if known.cost is not None:
+    sizes, dtype = getattr(network, "sizes", None), Parameters.of(network).dtype
+    if known.sizes is not None and sizes is not None and known.sizes != tuple(sizes):
+        yield f"sizes are {_joined(known.sizes)} by the configuration, {_joined(sizes)} by the weights"
+    if known.dtype is not None and known.dtype != dtype.name:
+        yield f"dtype is {known.dtype} by the configuration, {dtype} by the weights"
+    outputs = getattr(network, "output_activation", None)
+    if known.cost in (*COSTS, CROSS_ENTROPY) and outputs is not None:
         try:
-            cost_function(known.cost, network.output_activation)
+            cost_function(known.cost, outputs)
         except OptionError as problem:
             yield problem.what.rstrip(".")
 
@@ -73,11 +76,11 @@ def _of_history(history: Sequence[Record], known: Configuration, interrupted: bo
 def _of_flow(flow: Flow | None, network: Any, known: Configuration) -> Iterator[str]:
     if flow is None:
         return
-    layers = next(iter(flow.layers.values())).shape[1]
-    if layers != len(network.sizes) - 1:
-        yield f"it tells of {layers} layers, but the network has {len(network.sizes) - 1}"
-    if flow.class_shares.shape[1] not in (0, network.outputs):
-        yield f"it tells of {flow.class_shares.shape[1]} classes, but the network has {network.outputs} outputs"
+    layers, sizes = next(iter(flow.layers.values())).shape[1], known.sizes or getattr(network, "sizes", None)
+    if sizes and layers != len(sizes) - 1:
+        yield f"it tells of {layers} layers, but the network has {len(sizes) - 1}"
+    if sizes and flow.class_shares.shape[1] not in (0, sizes[-1]):
+        yield f"it tells of {flow.class_shares.shape[1]} classes, but the network has {sizes[-1]} outputs"
     if known.batch is not None and flow.batch != known.batch:
         yield f"batch is {known.batch} by the configuration, {flow.batch} by what flowed"
     if len(flow.steps) and (flow.steps[0] < 0 or not (np.diff(flow.steps) > 0).all()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,24 +11,27 @@ import numpy as np
 from chainrule.data.dataset import DataSet, as_dataset
 from chainrule.display import Brief
 from chainrule.errors import DataError
-from chainrule.learning.step import ROW, Evaluation, Objective
+from chainrule.learning.programs import ROW, evaluation_plan, number_rows, program, run
 from chainrule.nn.costs import cost_function
-from chainrule.nn.feedforward import Feedforward
-from chainrule.trace.tree import flatten
+from chainrule.nn.objective import Objective, is_function
+from chainrule.nn.outline import outline, per_example_cost
+from chainrule.nn.parameters import Parameters
+from chainrule.trace.tree import flatten, tree_map
 
-__all__ = ["Evaluator", "Examples", "Totals", "by_size", "evaluate", "prepared"]
+__all__ = ["Evaluator", "Examples", "Part", "Totals", "batches", "chosen_cost", "evaluate", "prepared"]
 
 Values = np.ndarray[Any, Any]
-_AT_ONCE = 1000  # examples
+_AT_ONCE = 100  # examples: enough for products to be fast, few enough that filling up the last batch costs little
 
 
 def evaluate(
-    network: Feedforward, data: DataSet | tuple[Any, Any], *, cost: str, l2: float = 0.0
+    network: Any, data: DataSet | tuple[Any, Any], *, cost: Any, l2: float = 0.0
 ) -> tuple[float, float | None]:
     """The cost of a network on examples, and the fraction of them that it classifies rightly.
 
-    The cost is the mean over the n examples of C_x, plus `λ/(2n) Σ w²` over the weights for `l2=λ`. The fraction is
-    None if the targets are no classes. Everything is computed in the network's own dtype.
+    `cost` is a Cost, the name of one, or a function `(network, x, y)`. It is the mean over the n examples of C_x, plus
+    `λ/(2n) Σ w²` over the weights for `l2=λ`. The fraction is None if the targets are no classes. Everything is
+    computed in the network's own dtype.
 
     Raises OptionError for a cost that does not suit the network, DataError for data that do not.
 
@@ -37,41 +40,80 @@ def evaluate(
     >>> evaluate(network, ([[1.0, 0.0], [0.0, 1.0]], [0, 0]), cost="quadratic")
     (0.5, 0.5)
     """
-    cost_function(cost, network.output_activation)
-    examples = prepared(data, network, network.dtype)
-    evaluator = Evaluator(network, Objective(cost, l2 / len(examples.x)), examples)
+    kind = Parameters.of(network).dtype
+    examples = prepared(data, network, kind)
+    chosen = chosen_cost(cost, network, examples)
+    evaluator = Evaluator(network, Objective(chosen, l2 / examples.count), examples)
     totals = evaluator.measure([np.asarray(leaf, order="C") for leaf in flatten(network)[0]])
     return totals.mean_cost, totals.accuracy(examples.classes)
 
 
+def chosen_cost(cost: Any, network: Any, examples: Examples) -> Any:
+    """The cost that is asked for: a value, for outputs like the network's, or a function `(network, x, y)` itself.
+
+    Raises OptionError for a cost that does not suit the network.
+    """
+    return cost if is_function(cost) else cost_function(cost, outline(network, examples.x).activation)
+
+
 @dataclass(frozen=True, repr=False)
 class Examples(Brief):
-    """Data as the native loop reads them: x of shape (n, inputs), labels of (n,) or targets of (n, outputs)."""
+    """Data as the native loop reads them: x with a row for each example, labels of (n,) or targets of (n, …, outputs).
 
-    x: Values
+    x is an array of shape (n, …), or a tree of such arrays.
+    """
+
+    x: Any
     labels: Values
     classes: bool  # whether right and wrong mean something
 
+    @property
+    def count(self) -> int:
+        """How many examples there are."""
+        return len(self.labels)
 
-def prepared(data: Any, network: Feedforward, dtype: np.dtype[Any]) -> Examples:
+    @property
+    def tables(self) -> list[Values]:
+        """Its arrays, each with a row for each example."""
+        return [np.ascontiguousarray(leaf) for leaf in flatten((self.x, self.labels))[0]]
+
+
+def prepared(data: Any, network: Any, dtype: np.dtype[Any]) -> Examples:
     """The data as the native loop reads them; DataError if they do not fit the network."""
     checked = as_dataset(data)
-    x = _narrowed(checked.flat(), dtype, "x")
-    inputs, outputs = network.inputs, network.outputs
-    if x.shape[1] != inputs:
-        raise DataError(f"the examples have {x.shape[1]} features, but the network takes {inputs} inputs.")
+    x = tree_map(lambda array: _narrowed(array, dtype, "x"), _at_the_door(checked, network))
     labels = checked.labels
+    if not callable(network):  # which only a cost of the user's knows how to call
+        whole = labels.dtype.kind in "iu"
+        kept = np.ascontiguousarray(labels, np.int64) if whole else _narrowed(labels, dtype, "labels")
+        return Examples(x, kept, False)
+    outputs = outline(network, x).shape
     if labels.ndim == 1:
-        if labels.max() >= outputs:
+        if labels.max() >= outputs[-1]:
             raise DataError(
-                f"the labels go up to {labels.max()}, but the network has {outputs} outputs.",
-                cure=f"Classes are counted from 0: {labels.max() + 1} outputs are needed.{_as_targets(data, outputs)}",
+                f"the labels go up to {labels.max()}, but the network has {outputs[-1]} outputs.",
+                cure=f"Classes are counted from 0: {labels.max() + 1} outputs are needed."
+                f"{_as_targets(data, outputs[-1])}",
             )
         return Examples(x, np.ascontiguousarray(labels, np.int64), True)
-    if labels.shape[1] != outputs:
-        raise DataError(f"the targets have {labels.shape[1]} columns, but the network has {outputs} outputs.")
-    one_hot = outputs > 1 and bool(np.all((labels == 0) | (labels == 1)) and np.all(labels.sum(axis=1) == 1))
+    if labels.shape[1:] != outputs:
+        if len(outputs) == labels.ndim - 1 == 1:
+            raise DataError(f"the targets have {labels.shape[1]} columns, but the network has {outputs[0]} outputs.")
+        wanted = "(n,) or (n, k)" if len(outputs) == 1 else f"(n, {', '.join(map(str, outputs))})"
+        raise DataError(f"labels must have shape {wanted}, not {labels.shape}: the network's outputs are {outputs}.")
+    one_hot = outputs[-1] > 1 and bool(np.all((labels == 0) | (labels == 1)) and np.all(labels.sum(axis=-1) == 1))
     return Examples(x, _narrowed(labels, dtype, "labels"), one_hot)
+
+
+def _at_the_door(data: DataSet, network: Any) -> Any:
+    """The examples as the network takes them: in one row each, if it says how many `inputs` it has."""
+    inputs = getattr(network, "inputs", None)
+    if not isinstance(inputs, int) or not isinstance(data.x, np.ndarray):
+        return data.x
+    x = data.flat()
+    if x.shape[1] != inputs:
+        raise DataError(f"the examples have {x.shape[1]} features, but the network takes {inputs} inputs.")
+    return x
 
 
 def _as_targets(data: Any, outputs: int) -> str:
@@ -82,6 +124,9 @@ def _as_targets(data: Any, outputs: int) -> str:
 
 
 def _narrowed(array: Values, dtype: np.dtype[Any], what: str) -> Values:
+    """Real numbers in the network's dtype; whole numbers, which name something, as they are."""
+    if array.dtype.kind in "iub":
+        return np.ascontiguousarray(array)
     with np.errstate(over="ignore"):
         narrowed = np.ascontiguousarray(array, dtype)
     if narrowed.dtype != array.dtype and not np.isfinite(narrowed).all():
@@ -95,13 +140,14 @@ class Totals:
 
     examples: int = 0
     cost: float = 0.0
-    right: int = 0
+    right: float = 0
 
-    def add(self, costs: Values, right: Values, batch: int) -> None:
-        """The results of a stretch of steps of one batch size."""
-        self.examples += len(costs) * batch
-        self.cost += float(np.sum(costs, dtype=np.float64)) * batch
-        self.right += int(right.sum())
+    def add(self, costs: Values, right: Values, batch: Values | int) -> None:
+        """The results of a stretch of steps, and how many examples counted in each."""
+        counts = np.broadcast_to(batch, costs.shape)
+        self.examples += int(counts.sum())
+        self.cost += float(np.sum(costs * counts, dtype=np.float64))
+        self.right += float(right.sum())
 
     @property
     def mean_cost(self) -> float:
@@ -116,30 +162,52 @@ class Totals:
 class Evaluator:
     """What measures the weights of a network, as they are at the time, on the same examples."""
 
-    def __init__(self, network: Feedforward, objective: Objective, examples: Examples) -> None:
+    def __init__(self, network: Any, objective: Objective, examples: Examples) -> None:
         data = (examples.x, examples.labels)
-        self.count = len(examples.x)
-        self.loops = by_size(self.count, _even_part(self.count), lambda n: Evaluation(network, objective, data, n))
+        self.count, self.tables, self.penalty = examples.count, examples.tables, float(objective.penalty)
+        counted = per_example_cost(objective, network, *data)
+        self.parts = batches(self.count, _AT_ONCE if counted else min(self.count, _AT_ONCE), filled=counted)
+        self.programs = [
+            program(evaluation_plan(network, objective, data, part.size, counted=counted)) for part in self.parts
+        ]
 
     def measure(self, weights: Sequence[Values]) -> Totals:
         """The sums over all the examples for a network with these weights and biases."""
-        totals, rows, start = Totals(), np.arange(self.count, dtype=ROW), 0
-        for size, times, evaluation in self.loops:
-            batches = rows[start : start + size * times].reshape(times, size)
-            costs, right = evaluation.run(weights, batches)
-            totals.add(costs, right, size)
-            start += size * times
+        totals, rows = Totals(), np.arange(self.count, dtype=ROW)
+        for part, made in zip(self.parts, self.programs, strict=True):
+            numbers = number_rows(None, range(part.times), penalty=self.penalty, count=part.counts)
+            costs, right = run(made, weights, self.tables, part.of(rows), numbers)
+            totals.add(costs, right, part.counts)
         return totals
 
 
-def by_size(examples: int, batch: int, make: Callable[[int], Any]) -> Sequence[tuple[int, int, Any]]:
-    """`(batch size, how many, program)` for the whole batches and for the shorter one that may be left."""
-    sizes = [(batch, examples // batch), (examples % batch, 1)]
-    return [(size, count, make(size)) for size, count in sizes if size and count]
+@dataclass(frozen=True)
+class Part:
+    """A run of batches of `size` rows, `times` of them, from row `start` on; in the last one only `last` rows count."""
+
+    start: int
+    size: int
+    times: int
+    last: int
+
+    @property
+    def counts(self) -> Values:
+        """How many rows of each batch count."""
+        found = np.full(self.times, self.size)
+        found[-1] = self.last
+        return found
+
+    def of(self, rows: Values) -> Values:
+        """The batches, one a row; what does not count repeats the last row that does."""
+        taken = rows[self.start : self.start + self.size * self.times]
+        filling = np.full(self.size * self.times - len(taken), taken[-1], taken.dtype)
+        return np.concatenate([taken, filling]).reshape(self.times, self.size)
 
 
-def _even_part(examples: int) -> int:
-    """The largest batch that divides the examples evenly, if it is of a useful size; else a useful size."""
-    most = min(examples, _AT_ONCE)
-    even = next(n for n in range(most, 0, -1) if examples % n == 0)
-    return even if even >= min(100, examples) else most
+def batches(count: int, size: int, *, filled: bool) -> list[Part]:
+    """So many rows in batches of one size, the last one filled up; or, if that cannot be, a shorter one after them."""
+    whole, rest = divmod(count, size)
+    if filled:
+        return [Part(0, size, whole + bool(rest), rest or size)]
+    parts = (Part(0, size, whole, size), Part(whole * size, rest, 1, rest))
+    return [part for part in parts if part.times and part.size]

@@ -18,26 +18,24 @@ classes, the share of each in `Σ_x ‖∂C_x/∂(w, b)‖`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from chainrule import numpy as cnp
-from chainrule.derive.backpropagation import backpropagate
 from chainrule.display import Brief, Page, Shown, Table, counted
-from chainrule.graph import ops
-from chainrule.graph.node import Node, full, number
-from chainrule.learning.objective import Objective
 from chainrule.learning.optimizers import Optimizer
-from chainrule.nn.feedforward import Feedforward, Stage
+from chainrule.learning.step import TrainingStep
+from chainrule.nn.objective import Objective
+from chainrule.nn.parameters import WEIGHT, Parameters, trainable
+from chainrule.nn.propagation import squared_lengths, total
+from chainrule.nn.stages import Stage
 from chainrule.trace.array import Array
-from chainrule.trace.promotion import variable
-from chainrule.trace.tree import flatten, unflatten
-from chainrule.transform import grad, per_example
+from chainrule.trace.tree import flatten, tree_map
 
-__all__ = ["LAYER_QUANTITIES", "STEP_QUANTITIES", "Flow", "Watched", "watched_step"]
+__all__ = ["LAYER_QUANTITIES", "STEP_QUANTITIES", "Flow", "quantities"]
 
 LAYER_QUANTITIES = (
     "activation", "weighted_input", "error", "gradient", "bias_gradient", "update_ratio", "dead", "saturated",
@@ -45,105 +43,77 @@ LAYER_QUANTITIES = (
 )  # fmt: skip
 _SHOWN = ("activation", "weighted_input", "error", "gradient", "update_ratio", "dead", "saturated")
 STEP_QUANTITIES = ("cost", "predicted", "measured")
-_LARGEST_SLOPE = {"sigmoid": 0.25, "tanh": 1.0}
-_FLAT = 0.05  # of the largest slope, below which a unit hardly learns
 
 Values = np.ndarray[Any, Any]
 
 
-@dataclass(frozen=True)
-class Watched:
-    """One step, watched, as Arrays: what the step returns, and the quantities, each a single number."""
+def quantities(
+    step: TrainingStep, objective: Objective, optimizer: Optimizer, x: Any, labels: Array, *, measure: bool
+) -> list[Array]:
+    """What is recorded of a step: each layer's quantities, the predicted change, the measured one, the classes' shares.
 
-    after: Any
-    cost: Array
-    right: Array
-    layers: tuple[tuple[Array, ...], ...]
-    predicted: Array
-    measured: Array | None
-    class_shares: Array | None
-
-
-def watched_step(
-    network: Feedforward,
-    moments: Any,
-    objective: Objective,
-    optimizer: Optimizer,
-    x: Array,
-    labels: Array,
-    *,
-    measure: bool,
-) -> Watched:
-    """A training step with its quantities; with `measure`, the cost after the step is computed on the same batch."""
-    leaves, structure = flatten(network)
-    weights = [variable(leaf) for leaf in leaves]
-    moved: Feedforward = unflatten(structure, weights)
-    cost, right = objective.measured(moved, x, labels)
-    stages = moved.stages(x)  # the same nodes again
-    nodes = [array.node for array in (*(stage.z for stage in stages), *weights)]
-    found = backpropagate([(cost.node, Array(full(1, cost.node.type)))], nodes)
-    deltas, gradients = found[: len(stages)], found[len(stages) :]
-    after = optimizer.update(network, unflatten(structure, gradients), moments)
-    norms, whole = _example_norms(network, objective, stages, deltas, x, labels)
-    updated = flatten(after[0])[0]
-    moves = [_move(*arrays) for arrays in zip(leaves, updated, gradients, strict=True)]
-    of_data = _without_penalty(gradients, leaves, network, objective)
-    rows = zip(stages, deltas, norms, strict=True)
-    layers = tuple(_layer(*row, updated, [squared for squared, _ in moves], of_data) for row in rows)
-    predicted = [along for _, along in moves]
-    measured = objective.measured(after[0], x, labels)[0] - cost if measure else None
-    shares = _class_shares(whole, labels, network.outputs)
-    return Watched(after, cost, right, layers, sum(predicted[1:], predicted[0]), measured, shares)
+    The measured change is that of the cost on the same batch, and is there with `measure` alone; shares are there for
+    classes alone.
+    """
+    passed, stages = step.passed, step.passed.stages
+    norms, whole = squared_lengths(passed, objective, step.network, x, labels)
+    moved = _moved(step, optimizer)
+    updated = Parameters.of(step.after[0]).arrays
+    of_data = _without_penalty(passed.gradients, step.network, objective)
+    rows = zip(stages, passed.deltas, norms, strict=True)
+    squares = {n: squared for n, (squared, _) in moved.items()}
+    layers = [quantity for row in rows for quantity in _layer(*row, updated, squares, of_data)]
+    found = [*layers, total([along for _, along in moved.values()])]
+    if measure:
+        found.append(objective.measured(step.after[0], x, labels)[0] - passed.measured.cost)
+    shares = _class_shares(whole, labels, passed.measured.outputs)
+    return found if shares is None else [*found, shares]
 
 
-def _move(before: Array, after: Array, gradient: Array) -> tuple[Any, Any]:
-    """`Σ Δw²` and `Σ ∂C/∂w · Δw`; plain descent, Δw = c ∂C/∂w, has both from the gradient's own sum of squares."""
-    change = _change(before, after)
-    factor = _factor(change.node, gradient.node)
-    if factor is None:
-        return cnp.sum(change * change), cnp.sum(gradient * change)
-    squared = cnp.sum(gradient * gradient)
-    return factor * (factor * squared), factor * squared
+def _moved(step: TrainingStep, optimizer: Optimizer) -> dict[int, tuple[Any, Any]]:
+    """`Σ Δw²` and `Σ ∂C/∂w · Δw` of each array; plain descent, Δw = c ∂C/∂w, has both from `Σ (∂C/∂w)²`."""
+    gradients = {n: g for n, g in enumerate(step.passed.gradients) if g is not None}
+    factor = optimizer.multiple if optimizer.knows("multiple") else None
+    if factor is not None:
+        squared = {n: cnp.sum(g * g) for n, g in gradients.items()}
+        return {n: (factor * (factor * s), factor * s) for n, s in squared.items()}
+    changes = flatten(_changes(step, optimizer))[0]
+    pairs = zip(gradients.items(), changes, strict=True)
+    return {n: (cnp.sum(change * change), cnp.sum(g * change)) for (n, g), change in pairs}
 
 
-def _change(before: Array, after: Array) -> Array:
-    """What a step adds; as the optimiser added it, if it did, since a difference has only the digits that are left."""
-    op, inputs = after.node.op, after.node.inputs
-    if op is ops.SUBTRACT and inputs[0] is before.node:
-        return -Array(inputs[1])
-    return Array(inputs[1]) if op is ops.ADD and inputs[0] is before.node else after - before
+def _changes(step: TrainingStep, optimizer: Optimizer) -> Any:
+    """What the step adds to each array: as the optimiser says, or the difference."""
+    if optimizer.knows("change"):
+        return optimizer.change(trainable(step.network), step.gradient, step.moments)
+    return tree_map(lambda after, before: after - before, trainable(step.after[0]), trainable(step.network))
 
 
-def _factor(change: Node, gradient: Node) -> float | None:
-    """c, if the change is written as c times the gradient."""
-    if change.op is ops.NEGATIVE:
-        opposite = _factor(change.inputs[0], gradient)
-        return None if opposite is None else -opposite
-    is_multiple = change.op is ops.MULTIPLY and change.inputs[0].op is ops.FULL and change.inputs[1] is gradient
-    return float(number(change.inputs[0])) if is_multiple else None
-
-
-def _without_penalty(
-    gradients: Sequence[Array], leaves: Sequence[Array], network: Feedforward, objective: Objective
-) -> Sequence[Array]:
-    """∂C/∂w and ∂C/∂b of the data alone."""
-    if not objective.penalty:
+def _without_penalty(gradients: Sequence[Any], network: Any, objective: Objective) -> Sequence[Any]:
+    """∂C/∂ of each array, of the data alone."""
+    found = Parameters.of(network)
+    if isinstance(objective.penalty, float) and objective.penalty == 0:
         return gradients
-    penalized = {id(w) for w in network.weight_arrays()}
-    pairs = zip(gradients, leaves, strict=True)
-    return [g - objective.penalty * w if id(w) in penalized else g for g, w in pairs]
+    rows = zip(gradients, found.arrays, found.roles, strict=True)
+    return [g - objective.penalty * w if role == WEIGHT else g for g, w, role in rows]
 
 
 def _layer(
-    stage: Stage, delta: Array, norms: Array, after: Sequence[Array], moved: Sequence[Any], gradients: Sequence[Array]
+    stage: Stage,
+    delta: Array,
+    norms: Array,
+    after: Sequence[Array],
+    moved: Mapping[int, Any],
+    gradients: Sequence[Array],
 ) -> tuple[Array, ...]:
-    of_weights, of_biases = (_Squares.of(gradients, places) for places in (stage.weights, stage.biases))
-    change = _total([moved[n] for n in stage.weights])
+    of_weights, of_biases = (_Squares.of(gradients, numbers) for numbers in (stage.weights, stage.biases))
+    change = total([moved[n] for n in stage.weights])
     size = _Squares.of(after, stage.weights)
     ratio = cnp.sqrt(change / size.count) / cnp.maximum(size.rms, 1e-30)
     return (
         _rms(stage.a), _rms(stage.z), delta.shape[0] * _rms(delta), of_weights.rms, of_biases.rms, ratio,
-        _dead(stage.activation, stage.a), _saturated(stage.activation, stage.a),
+        _share(stage, stage.activation.dies, stage.activation.is_off),
+        _share(stage, stage.activation.saturates, stage.activation.is_saturated),
         cnp.mean(norms), of_weights.total + of_biases.total,
     )  # fmt: skip
 
@@ -156,69 +126,31 @@ class _Squares:
     count: int
 
     @classmethod
-    def of(cls, arrays: Sequence[Array], places: Sequence[int]) -> _Squares:
-        taken = [arrays[n] for n in places]
-        return cls(_total([cnp.sum(a * a) for a in taken]), max(sum(a.size for a in taken), 1))
+    def of(cls, arrays: Sequence[Array], numbers: Sequence[int]) -> _Squares:
+        taken = [arrays[n] for n in numbers]
+        return cls(total([cnp.sum(a * a) for a in taken]), max(sum(a.size for a in taken), 1))
 
     @property
     def rms(self) -> Any:
         return cnp.sqrt(self.total / self.count)
 
 
-def _total(parts: Sequence[Any]) -> Any:
-    return sum(parts[1:], parts[0]) if parts else cnp.zeros(())
-
-
 def _rms(x: Array) -> Any:
     return cnp.sqrt(cnp.sum(x * x) / x.size)
 
 
-def _example_norms(
-    network: Feedforward,
-    objective: Objective,
-    stages: Sequence[Stage],
-    deltas: Sequence[Array],
-    x: Array,
-    labels: Array,
-) -> tuple[list[Any], Any]:
-    """‖∂C_x/∂(w, b)‖² of each example, for each layer and in all.
-
-    Where each pair of units has a weight of its own, ‖δ_x‖² (‖a_x‖² + 1); δ carries the 1/n of the mean.
-    """
-    if all(stage.reaching is not None for stage in stages):
-        norms = [_outer_norms(stage, delta) for stage, delta in zip(stages, deltas, strict=True)]
-        return norms, _total(norms)
-    without_penalty = Objective(objective.cost)
-    slope = grad(lambda network, x, labels: without_penalty.measured(network, x, labels)[0])
-    each = flatten(per_example(slope)(network, x, labels))[0]
-    squares = [cnp.sum(g.reshape(g.shape[0], -1) ** 2, axis=1) for g in each]
-    return [_total([squares[n] for n in (*stage.weights, *stage.biases)]) for stage in stages], _total(squares)
+def _share(stage: Stage, may_be: bool | None, are_so: Callable[[Any], Any]) -> Any:
+    """The fraction of units that are so, by their slopes; 0 where the activation has none such."""
+    so = are_so(stage.activation.slopes(stage.z, stage.a)) if may_be else cnp.zeros_like(stage.a[0])
+    return cnp.mean(cnp.astype(so, stage.a.dtype))
 
 
-def _outer_norms(stage: Stage, delta: Array) -> Any:
-    n, a = delta.shape[0], stage.reaching
-    return (n * n) * cnp.sum(delta * delta, axis=1) * (cnp.sum(a * a, axis=1) + len(stage.biases))
-
-
-def _dead(activation: str, a: Array) -> Any:
-    """The fraction of units that are off for every example."""
-    off = cnp.max(a, axis=0) <= 0 if activation == "relu" else cnp.zeros_like(a[0])
-    return cnp.mean(cnp.astype(off, a.dtype))
-
-
-def _saturated(activation: str, a: Array) -> Any:
-    """The fraction of units that are on a flat part of their activation."""
-    if activation not in _LARGEST_SLOPE:
-        return cnp.mean(cnp.zeros_like(a[0]))
-    slopes = cnp.mean(a * (1 - a) if activation == "sigmoid" else 1 - a * a, axis=0)
-    return cnp.mean(cnp.astype(slopes < _FLAT * _LARGEST_SLOPE[activation], a.dtype))
-
-
-def _class_shares(norms: Array, labels: Array, classes: int) -> Any:
-    if labels.ndim != 1:
+def _class_shares(norms: Array, labels: Array, outputs: Any) -> Any:
+    """The share of each class in `Σ_x ‖∂C_x/∂(w, b)‖`; None where examples have no class each."""
+    if labels.ndim != 1 or outputs is None or outputs.ndim != 2:
         return None
     lengths = cnp.sqrt(norms)
-    positions = cnp.expand_dims(labels, 1) == cnp.arange(classes, dtype=labels.dtype)
+    positions = cnp.expand_dims(labels, 1) == cnp.arange(outputs.shape[1], dtype=labels.dtype)
     of_classes = cnp.sum(cnp.where(positions, cnp.expand_dims(lengths, 1), 0), axis=0)
     return of_classes / cnp.maximum(cnp.sum(lengths), 1e-30)
 

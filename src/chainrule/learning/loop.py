@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
@@ -14,18 +14,22 @@ import numpy as np
 from chainrule.checks import instance, real_number, whole_number
 from chainrule.data.dataset import DataSet, as_dataset
 from chainrule.errors import OptionError
-from chainrule.learning.baseline import constant_accuracy, constant_cost
+from chainrule.learning.baseline import constant_accuracy
+from chainrule.learning.callbacks import Callbacks, Moment, StopLearning
 from chainrule.learning.configuration import Configuration
-from chainrule.learning.evaluate import Evaluator, Examples, Totals, by_size, prepared
+from chainrule.learning.evaluate import Evaluator, Examples, Part, Totals, chosen_cost, prepared
 from chainrule.learning.flow import Flow
 from chainrule.learning.optimizers import Optimizer, optimizer_text
+from chainrule.learning.programs import ROW, Plan, number_rows, program, run, training_plan
 from chainrule.learning.progress import Progress
 from chainrule.learning.run import Record, Run
-from chainrule.learning.step import ROW, Objective, Training, WatchedTraining
 from chainrule.learning.watcher import Watcher, looks_every
-from chainrule.nn.costs import cost_function
-from chainrule.nn.feedforward import Feedforward
-from chainrule.trace.tree import flatten, unflatten
+from chainrule.nn.costs import COSTS, Cost
+from chainrule.nn.layers import learns_differently
+from chainrule.nn.objective import CostFunction, Objective, is_function
+from chainrule.nn.outline import outline, per_example_cost
+from chainrule.nn.parameters import Parameters, astype, trainable
+from chainrule.trace.tree import flatten, tree_map, unflatten
 
 __all__ = ["learn"]
 
@@ -34,10 +38,10 @@ _STRETCH_SECONDS = 0.05  # between two returns to Python, for progress and Ctrl-
 
 
 def learn(
-    network: Feedforward,
+    network: Any,
     data: DataSet | tuple[Any, Any],
     *,
-    cost: str,
+    cost: Cost | str | CostFunction,
     epochs: int,
     batch: int,
     optimizer: Optimizer,
@@ -49,18 +53,25 @@ def learn(
     evaluate_training: bool = False,
     watch: bool | int = True,
     progress: bool = True,
+    on_epoch: Callable[[Moment], Any] | None = None,
+    on_stretch: Callable[[Moment], Any] | None = None,
 ) -> Run:
     """Train a network by backpropagation on mini-batches, and return the `Run`.
 
-    The cost is the mean over examples of C_x, plus `λ/(2n) Σ w²` over the weights for `l2=λ` and n training examples.
-    Each epoch goes once through the training examples in batches of `batch`, the last shorter if they do not divide,
-    in a fresh order drawn from `seed`; or exactly in the order of the rows that `order` names, `epochs·n` of them.
-    Training figures are running means over the epoch's steps, or with `evaluate_training` those of the whole
-    training set at its end. Validation data, given or part of the data set, are measured after every epoch and never
-    learned from.
+    A network is any tree of arrays that is called with examples: a `Network`, a `Sequential`, a frozen dataclass of
+    your own, a `Function` of parameters. `cost` is a Cost, the name of one, or a function `(network, x, y)` to C_x of
+    each example or to their mean. What is minimised is the mean over examples of C_x, plus `λ/(2n) Σ w²` over the
+    weights for `l2=λ` and n training examples. Each epoch goes once through the training examples in batches of
+    `batch`, the last shorter if they do not divide, in a fresh order drawn from `seed`; or exactly in the order of the
+    rows that `order` names, `epochs·n` of them. Training figures are running means over the epoch's steps, or with
+    `evaluate_training` those of the whole training set at its end. Validation data, given or part of the data set, are
+    measured after every epoch and never learned from.
 
     `watch` records what flows through the layers (`run.flow`): some 20 times a second, or every so many steps, or
     never. What is learnt does not depend on it, but for the last bits if every single step is watched.
+
+    `on_epoch` is called with a `Moment` after every epoch, `on_stretch` some 20 times a second; either ends learning by
+    returning True, as early stopping does.
 
     The same seed on the same machine gives the same bits. Ctrl-C ends learning within a second; the run then holds what
     was learnt, and `run.interrupted` is true. `network` itself is not changed.
@@ -76,32 +87,49 @@ def learn(
     >>> run.history[-1].training_accuracy
     1.0
     """
-    instance("network", network, Feedforward, "a Network", cure="Try cr.nn.Network([784, 30, 10]).")
     instance("optimizer", optimizer, Optimizer, "an optimiser", cure="For example cr.optim.SGD(0.1).")
+    parameters = Parameters.of(network)
     epochs, batch = whole_number("epochs", epochs, 1), whole_number("batch", batch, 1)
     seed, l2 = whole_number("seed", seed, 0), real_number("l2", l2, 0)
     wanted = _float_dtype(dtype)
     source = as_dataset(data)
-    training = prepared(source, network, wanted)
+    start = astype(network, wanted)
+    training = prepared(source, start, wanted)
     held_out = validation if validation is not None else source.validation
-    checked = None if held_out is None else prepared(held_out, network, wanted)
-    if batch > len(training.x):
-        raise OptionError(f"batch {batch} is larger than the training data, {len(training.x)} examples.")
-    orders = _orders(order, epochs, len(training.x), seed)
-    every = looks_every(watch, network.parameters, batch, epochs * (len(training.x) // batch))
-    cost_function(cost, network.output_activation)
-    objective = Objective(cost, l2 / len(training.x))
-    about_data = _of_data(source, checked) | _constants("", training, network, cost)
-    about_data |= {} if checked is None else _constants("validation_", checked, network, cost)
+    checked = None if held_out is None else prepared(held_out, start, wanted)
+    if batch > training.count:
+        raise OptionError(f"batch {batch} is larger than the training data, {training.count} examples.")
+    orders = _orders(order, epochs, training.count, seed)
+    every = looks_every(watch, parameters.count, batch, epochs * (training.count // batch))
+    chosen = chosen_cost(cost, start, training)
     configuration = Configuration(
-        sizes=tuple(network.sizes), cost=cost, epochs=epochs, batch=batch, optimizer=optimizer_text(optimizer), l2=l2,
-        seed=seed, dtype=wanted.name, **about_data,
+        sizes=_sizes(start, training), cost=cost_text(cost), epochs=epochs, batch=batch,
+        optimizer=optimizer_text(optimizer), l2=l2, seed=seed, dtype=wanted.name, **_of_data(source, checked),
+        **_constants("", training, start, chosen), **_constants("validation_", checked, start, chosen),
     )  # fmt: skip
-    with Progress(epochs, len(training.x), shown=progress) as display:
-        start = network.astype(wanted)
-        learner = _Learner(start, training, checked, objective, optimizer, batch, evaluate_training, every)
+    objective = Objective(chosen, l2 / training.count)
+    task = _Task(start, training, checked, objective, optimizer, batch, seed, evaluate_training, every)
+    with Progress(epochs, training.count, shown=progress) as display:
+        learner = _Learner(task, Callbacks(on_epoch, on_stretch))
         finished = learner.run(orders, display)
     return Run(learner.network, learner.history, configuration, interrupted=not finished, flow=learner.flow)
+
+
+def _sizes(network: Any, examples: Examples) -> tuple[int, ...] | None:
+    """How many inputs there are, and units of each stage, where the outputs of each are units in a row."""
+    if not callable(network):
+        return None
+    found = outline(network, examples.x)
+    return found.sizes if all(len(stage.shape) == 1 for stage in found.stages) else None
+
+
+def cost_text(cost: Any) -> str:
+    """How a configuration names a cost: by its name, one of the user's own by its module and its name."""
+    if isinstance(cost, str) or (isinstance(cost, Cost) and COSTS.get(cost.name) == cost):
+        return str(cost)
+    function = cost.function if isinstance(cost, Cost) else cost
+    name = cost.name if isinstance(cost, Cost) else getattr(cost, "__qualname__", type(cost).__qualname__)
+    return f"{getattr(function, '__module__', type(cost).__module__)}: {name}"
 
 
 def _of_data(source: DataSet, validation: Examples | None) -> dict[str, Any]:
@@ -109,15 +137,18 @@ def _of_data(source: DataSet, validation: Examples | None) -> dict[str, Any]:
     return {
         "training_examples": len(source),
         "data": source.folder or source.name,
-        "data_shape": source.x.shape,
+        "data_shape": source.shape,
         "data_digest": source.digest(),
-        "validation_examples": None if validation is None else len(validation.x),
+        "validation_examples": None if validation is None else validation.count,
     }
 
 
-def _constants(part: str, examples: Examples, network: Feedforward, cost: str) -> dict[str, Any]:
+def _constants(part: str, examples: Examples | None, network: Any, cost: Any) -> dict[str, Any]:
     """What the best constant answer to some examples achieves, as far as that is a number."""
-    least = constant_cost(examples.labels, network.outputs, cost, network.output_activation)
+    if examples is None or is_function(cost):
+        return {}
+    found = outline(network, examples.x)
+    least = cost.least_constant(examples.labels, found.outputs, found.activation)
     return {
         f"{part}constant_cost": least if isfinite(least) else None,
         f"{part}constant_accuracy": constant_accuracy(examples.labels) if examples.classes else None,
@@ -177,79 +208,119 @@ class _Pace:
             self.rounds = max(1, min(int(len(taken) * _STRETCH_SECONDS / spent), 8 * self.rounds))
 
 
-@dataclass
-class _Learner:
-    """The network while it learns, with its native programs."""
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """What is to be learnt, how."""
 
-    start: Feedforward
+    start: Any
     training: Examples
     validation: Examples | None
     objective: Objective
     optimizer: Optimizer
     batch: int
+    seed: int
     evaluate_training: bool
     every: int | None  # steps between two looks at what flows
-    history: list[Record] = field(default_factory=list)
-    done: int = 0  # steps
 
-    def __post_init__(self) -> None:
+    def parts(self) -> list[Part]:
+        """The batches of an epoch, the last one filled up if that can be."""
+        data = (self.training.x, self.training.labels)
+        plain = not learns_differently(self.start) and per_example_cost(self.objective, self.start, *data)
+        count, size = self.training.count, self.batch
+        whole, rest = divmod(count, size)
+        found = [Part(0, size, whole, size)]
+        return found if not rest else [*found, Part(whole * size, size if plain else rest, 1, rest)]
+
+    def plan(self, state: Any, size: int, **how: bool) -> Plan:
+        """The plan of its steps in batches of that size."""
+        data = (self.training.x, self.training.labels)
+        random = learns_differently(self.start)
+        return training_plan(state, self.objective, self.optimizer, data, size, is_random=random, **how)
+
+
+class _Learner:
+    """The network while it learns, with its native programs."""
+
+    def __init__(self, task: _Task, callbacks: Callbacks) -> None:
+        self.task, self.callbacks = task, callbacks
         self.began = time.perf_counter()
-        state = (self.start, self.optimizer.start(self.start))
+        state = (task.start, task.optimizer.start(trainable(task.start)))
         leaves, self.structure = flatten(state)
         self.leaves = [np.array(leaf, order="C") for leaf in leaves]  # the native loop knows no strides
-        self.weights = self.leaves[: len(flatten(self.start)[0])]
-        data = (self.training.x, self.training.labels)
-        training = (state, self.objective, self.optimizer, data)
-        watched = functools.partial(WatchedTraining, *training, self.batch)
-        self.watcher = Watcher(
-            functools.partial(watched, measure=True), self.every or 0, self.batch, len(self.start.sizes) - 1
-        )
-        if self.every not in (None, 1):
+        self.weights = self.leaves[: len(flatten(task.start)[0])]
+        self.tables = task.training.tables
+        self.history: list[Record] = []
+        self.done = 0  # steps
+        self.watched = task.plan(state, task.batch, watched=True, measured=True)
+        layers = len(outline(task.start, task.training.x).stages) if callable(task.start) else 0
+        self.watcher = Watcher(self._watching, task.every or 0, task.batch, layers)
+        if task.every not in (None, 1):
             self.watcher.start()
-        self.steps = by_size(
-            len(self.training.x),
-            self.batch,
-            lambda n: watched(measure=False) if self.every == 1 and n == self.batch else Training(*training, n),
+        self.steps = [(part, program(self._plan(state, part))) for part in task.parts()]
+        self.validate = self._evaluator(task.validation)
+        self.retrain = self._evaluator(task.training if task.evaluate_training else None)
+
+    def _plan(self, state: Any, part: Part) -> Plan:
+        whole = part.size == self.task.batch and part.last == part.size
+        return self.task.plan(state, part.size, counted=part.last < part.size, watched=self.task.every == 1 and whole)
+
+    def _watching(self) -> Callable[[int, Sequence[Values], Values], Sequence[Values]]:
+        """What looks at a step; compiled beside the learning."""
+        made = program(self.watched)
+        return lambda step, state, rows: run(made, state, self.tables, rows, self._numbers(step, 1, self.task.batch))
+
+    def _numbers(self, done: int, times: int, count: int) -> Values:
+        """The rows of numbers for so many steps after `done`, in the same epoch."""
+        task = self.task
+        epoch, step = divmod(done, -(-task.training.count // task.batch))
+        return number_rows(
+            task.optimizer,
+            range(step, step + times),
+            penalty=float(task.objective.penalty),
+            count=count,
+            seed=task.seed,
+            epoch=epoch,
+            done=done,
         )
-        self.validate = self._evaluator(self.validation)
-        self.retrain = self._evaluator(self.training if self.evaluate_training else None)
 
     @property
-    def network(self) -> Feedforward:
+    def network(self) -> Any:
         """The network as it is now."""
-        learned: Feedforward = unflatten(self.structure, self.leaves)[0]
-        return learned
+        return unflatten(self.structure, self.leaves)[0]
+
+    def _copied(self) -> Any:
+        return tree_map(np.copy, self.network)
 
     def run(self, orders: Iterator[Values], display: Progress) -> bool:
-        """Learn, an epoch for each order; False if Ctrl-C ended it."""
+        """Learn, an epoch for each order; False if Ctrl-C, or a callback, ended it."""
         pace = _Pace()
         try:
             for epoch, rows in enumerate(orders):
                 totals = self._epoch(epoch, rows, pace, display)
                 self.history.append(self._record(epoch + 1, totals))
                 display.ended(self.history[-1])
-        except KeyboardInterrupt:
+                self.callbacks.epoch(self.done, self.history[-1], self._copied)
+        except (KeyboardInterrupt, StopLearning):
             return False
         return True
 
     def _epoch(self, epoch: int, rows: Values, pace: _Pace, display: Progress) -> Totals:
         totals = Totals()
-        start = 0
-        for size, count, step in self.steps:
-            batches = rows[start : start + size * count].reshape(count, size)
-            start += size * count
-            for taken in pace.stretches(batches, self._look):
-                costs, right, *quantities = measured = step.run(self.leaves, taken)
-                totals.add(costs, right, size)
+        for part, made in self.steps:
+            for taken in pace.stretches(part.of(rows), functools.partial(self._look, part)):
+                numbers = self._numbers(self.done, len(taken), part.last)
+                costs, right, *quantities = measured = run(made, self.leaves, self.tables, taken, numbers)
+                totals.add(costs, right, part.last)
                 if quantities:
                     self.watcher.add(self.done, measured)
                 self.done += len(taken)
-                display.moved(epoch, totals.examples, totals.mean_cost, totals.accuracy(self.training.classes))
+                display.moved(epoch, totals.examples, totals.mean_cost, totals.accuracy(self.task.training.classes))
+                self.callbacks.stretch(self.done, totals.mean_cost, self._copied)
         return totals
 
-    def _look(self, batches: Values) -> int:
+    def _look(self, part: Part, batches: Values) -> int:
         """Look at the step that comes next, if it is its turn; how many steps may follow before the next look."""
-        if self.every in (None, 1) or batches.shape[1] != self.batch:
+        if self.task.every in (None, 1) or part.last != self.task.batch:
             return len(batches)
         if self.watcher.until_next(self.done) == 0:
             self.watcher.look(self.done, self.leaves, batches[0])
@@ -258,19 +329,20 @@ class _Learner:
     @property
     def flow(self) -> Flow | None:
         """What was seen of the steps; None if nobody watched."""
-        return None if self.every is None else self.watcher.flow()
+        return None if self.task.every is None else self.watcher.flow()
 
     def _record(self, epoch: int, totals: Totals) -> Record:
         training = self.retrain.measure(self.weights) if self.retrain else totals
         validation = self.validate.measure(self.weights) if self.validate else None
+        checked = self.task.validation
         return Record(
             epoch,
             training.mean_cost,
-            training.accuracy(self.training.classes),
+            training.accuracy(self.task.training.classes),
             validation.mean_cost if validation else None,
-            validation.accuracy(self.validation.classes) if validation and self.validation else None,
+            validation.accuracy(checked.classes) if validation and checked else None,
             time.perf_counter() - self.began,
         )
 
     def _evaluator(self, examples: Examples | None) -> Evaluator | None:
-        return None if examples is None else Evaluator(self.start, self.objective, examples)
+        return None if examples is None else Evaluator(self.task.start, self.task.objective, examples)

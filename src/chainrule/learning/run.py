@@ -16,7 +16,7 @@ from chainrule.learning import run_files
 from chainrule.learning.configuration import Configuration
 from chainrule.learning.flow import Flow
 from chainrule.learning.record import Record
-from chainrule.learning.summary import figures, some_epochs, summary
+from chainrule.learning.summary import figures, some_epochs, summary, title_of
 from chainrule.learning.verdict import doubt, verdict
 
 __all__ = ["Record", "Run", "check_folder"]
@@ -29,7 +29,7 @@ class Run(Shown):
     The configuration may be given as a mapping of what is known; OptionError if it is none.
     """
 
-    network: Any  # a Network or a Connected
+    network: Any
     history: list[Record]
     configuration: Configuration = field(default_factory=Configuration)
     interrupted: bool = False
@@ -42,15 +42,14 @@ class Run(Shown):
 
     def page(self) -> Page:
         """What is shown of it: what was learnt from what, some of its epochs, what came of it."""
-        sizes = "-".join(map(str, self.network.sizes))
-        title = f"Run of {sizes}{', stopped early' if self.interrupted else ''}"
+        title = f"Run of {title_of(self.network)}{', stopped early' if self.interrupted else ''}"
         told = summary(self.network, self.history, self.configuration)
         end = [figures(self.history[-1], self.configuration)] if "test_cost" in self.configuration else []
         return Page(title, (told, some_epochs(self.history), *end, Page(self.verdict)))
 
     def __repr__(self) -> str:
-        sizes, epochs = "-".join(map(str, self.network.sizes)), counted(len(self.history), "epoch")
-        return f"Run({sizes}, {epochs}{', stopped early' if self.interrupted else ''}: {self.verdict})"
+        epochs = counted(len(self.history), "epoch")
+        return f"Run({title_of(self.network)}, {epochs}{', stopped early' if self.interrupted else ''}: {self.verdict})"
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write the run to a folder, which is made if it is not there.
@@ -69,15 +68,18 @@ class Run(Shown):
         return target
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str]) -> Run:
+    def load(cls, folder: str | os.PathLike[str], network: Any = None) -> Run:
         """The run that was saved in a folder, as it was.
+
+        A network that is not made of chainrule's own layers, or has activations of your own, is not made from what a
+        file says: give one of the same kind as `network`, and its arrays are replaced by those that were saved.
 
         Raises StorageError if there is none, FormatError if a file is not what it should be, or not the one that was
         saved with the others.
         """
         source = Path(folder)
         with _naming(source):
-            return cls(*run_files.read(source))
+            return cls(*run_files.read(source, network))
 
     @property
     def verdict(self) -> str:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,8 @@ from chainrule.errors import ChainruleError, DataError, FormatError, OptionError
 from chainrule.learning.configuration import Configuration
 from chainrule.learning.consistency import contradiction
 from chainrule.learning.flow import Flow
+from chainrule.learning.network_files import WORDS, put_together, taken_apart
 from chainrule.learning.record import Record
-from chainrule.nn.activations import ACTIVATIONS
-from chainrule.nn.connected import Connected
-from chainrule.nn.network import Network
-from chainrule.nn.wiring import Wiring
 from chainrule.storage import replace_files
 
 __all__ = ["Contents", "read", "write"]
@@ -33,10 +30,9 @@ __all__ = ["Contents", "read", "write"]
 _WEIGHTS, _HISTORY, _CONFIGURATION = "weights.safetensors", "history.jsonl", "configuration.json"
 _FLOW = "flow.safetensors"
 _FORMAT = 2
-_OWN = ("format", "activations", "wiring", "interrupted", "checksums")
+_OWN = ("format", *WORDS, "interrupted", "checksums")
 _CHANGED = "Save the run again; for weights that were changed on purpose make a network with from_weights."
 
-_Make = Callable[[Mapping[str, Any]], Network | Connected]
 #: A network, its history, its configuration, whether it was stopped early, what flowed.
 Contents = tuple[Any, list[Record], Configuration, bool, Flow | None]
 
@@ -51,33 +47,19 @@ def write(folder: Path, contents: Contents) -> None:
     network, history, configuration, interrupted, flow = contents
     if wrong := contradiction(*contents):
         raise DataError(f"this is no run that can be saved: {wrong[1]}.")
-    weights, structure = _taken_apart(network)
+    weights, words = taken_apart(network)
     files = {
         _WEIGHTS: save({name: np.ascontiguousarray(tensor) for name, tensor in weights.items()}),
         _HISTORY: "".join(_line(record) for record in history).encode(),
         **({} if flow is None else {_FLOW: save(flow.to_tensors())}),
     }
-    told = {"format": _FORMAT, **structure, "interrupted": interrupted, **configuration}
+    told = {"format": _FORMAT, **words, "interrupted": interrupted, **configuration}
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     told["checksums"] = sums | {_CONFIGURATION: _checksum(told | {"checksums": sums})}
     files[_CONFIGURATION] = (_dumped(told, indent=2) + "\n").encode()
     replace_files({folder / name: content for name, content in files.items()})
     if flow is None:
         (folder / _FLOW).unlink(missing_ok=True)  # that of a run that was here before
-
-
-def _taken_apart(network: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The weights and biases by name, and what else there is to say of the network."""
-    if isinstance(network, Connected):
-        return _named(network.weights, network.biases), {"wiring": network.wiring.to_dict()}
-    layers = enumerate(network.layers)
-    named = {f"layers[{n}].{name}": getattr(layer, name) for n, layer in layers for name in ("w", "b")}
-    return named, {"activations": network.activations}
-
-
-def _named(weights: Mapping[str, Any], biases: Mapping[str, Any]) -> dict[str, Any]:
-    of_weights = {f"weights[{name!r}]": w for name, w in weights.items()}
-    return of_weights | {f"biases[{name!r}]": b for name, b in biases.items()}
 
 
 def _line(record: Record) -> str:
@@ -99,8 +81,10 @@ def _checksum(configuration: Mapping[str, Any]) -> str:
 # reading
 
 
-def read(folder: Path) -> Contents:
-    """What the files of a run hold. Raises OSError; StorageError or FormatError if they are none, or disagree."""
+def read(folder: Path, template: Any = None) -> Contents:
+    """What the files of a run hold, its network like the template if there is one.
+
+    Raises OSError; StorageError or FormatError if they are none, or disagree."""
     contents = {name: _content(folder / name) for name in (_CONFIGURATION, _HISTORY, _WEIGHTS)}
     if (folder / _FLOW).exists():
         contents[_FLOW] = _content(folder / _FLOW)
@@ -108,7 +92,7 @@ def read(folder: Path) -> Contents:
     if told.get("format") != _FORMAT:
         raise FormatError(f"{folder} holds no run of this version of chainrule: it needs format {_FORMAT}.")
     configuration = _configuration(folder / _CONFIGURATION, told)
-    network = _network(folder, contents[_WEIGHTS], told)
+    network = _network(folder, contents[_WEIGHTS], told, template)
     history = _history(folder / _HISTORY, contents[_HISTORY], configuration)
     flow = _flow(folder / _FLOW, contents[_FLOW]) if _FLOW in contents else None
     found = network, history, configuration, told["interrupted"], flow
@@ -174,56 +158,17 @@ def _configuration(path: Path, told: Mapping[str, Any]) -> Configuration:
         raise FormatError(f"{path}: {problem.what}") from None
 
 
-def _network(folder: Path, content: bytes, told: Mapping[str, Any]) -> Network | Connected:
+def _network(folder: Path, content: bytes, told: Mapping[str, Any], template: Any) -> Any:
     tensors = _tensors(folder / _WEIGHTS, content, "the network's weights")
-    try:
-        make, needed = _connected(told["wiring"]) if "wiring" in told else _layered(told.get("activations"))
-    except ChainruleError as problem:
-        raise FormatError(f"{folder / _CONFIGURATION} does not tell the network's structure: {problem.what}") from None
     where = f"{folder / _WEIGHTS} does not hold the network's weights"
-    if set(tensors) != set(needed):
-        raise FormatError(f"{where}: it must hold {_listed(needed)}, not {_listed(tensors)}.")
-    kinds = {str(tensor.dtype) for tensor in tensors.values()}
-    if kinds not in ({"float32"}, {"float64"}):
-        raise FormatError(f"{where}: all must be float32, or all float64, not {_listed(kinds)}.")
     try:
-        return make(tensors)
-    except ChainruleError as problem:
-        raise FormatError(f"{where}: {problem.what}") from None
-
-
-def _listed(names: Iterable[str]) -> str:
-    quoted = sorted(f"{name!a:.80}" for name in names)
-    return ", ".join(quoted[:6]) + (f" and {len(quoted) - 6} more" if len(quoted) > 6 else "") or "nothing"
-
-
-def _layered(activations: Any) -> tuple[_Make, list[str]]:
-    """What makes the network of tensors, and their names."""
-    known = isinstance(activations, list) and activations and all(name in list(ACTIVATIONS) for name in activations)
-    if not known:
-        raise OptionError(f"activations must be a list of some of {', '.join(ACTIVATIONS)}.")
-    names = [(f"layers[{n}].w", f"layers[{n}].b") for n in range(len(activations))]
-    return (
-        lambda tensors: Network.from_weights([(tensors[w], tensors[b]) for w, b in names], activations),
-        [name for pair in names for name in pair],
-    )
-
-
-def _connected(told: Any) -> tuple[_Make, list[str]]:
-    """The same for a network of any connections."""
-    if not isinstance(told, dict):
-        raise OptionError("wiring must be an object.")
-    try:
-        wiring = Wiring.from_dict(told)
-    except ChainruleError as problem:
-        raise OptionError(f"wiring: {problem.what}") from None
-    weights, biases = list(wiring.weight_shapes), list(wiring.bias_shapes)
-
-    def make(tensors: Mapping[str, Any]) -> Connected:
-        of_weights = {name: tensors[f"weights[{name!r}]"] for name in weights}
-        return Connected.from_weights(wiring, of_weights, {name: tensors[f"biases[{name!r}]"] for name in biases})
-
-    return make, list(_named(dict.fromkeys(weights), dict.fromkeys(biases)))
+        return put_together(tensors, told, template)
+    except OptionError as problem:
+        what = f"{folder / _CONFIGURATION} does not tell the network's structure: {problem.what}"
+        raise FormatError(what, cure=problem.cure) from None
+    except ValueError as problem:
+        told_so = problem.what if isinstance(problem, ChainruleError) else f"{problem}."
+        raise FormatError(f"{where}: {told_so}") from None
 
 
 def _history(path: Path, content: bytes, configuration: Configuration) -> list[Record]:

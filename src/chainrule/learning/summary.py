@@ -10,15 +10,14 @@ from typing import Any
 
 from chainrule.display import Facts, Table, counted
 from chainrule.learning.record import Record
-from chainrule.nn.connected import Connected
-from chainrule.nn.feedforward import Feedforward
+from chainrule.nn.parameters import Parameters
 
-__all__ = ["epochs", "figures", "network_in_words", "some_epochs", "summary"]
+__all__ = ["epochs", "figures", "network_in_words", "some_epochs", "summary", "title_of"]
 
 _ROWS = 12  # epochs that are shown of many
 
 
-def summary(network: Feedforward, history: Sequence[Record], known: Mapping[str, Any]) -> Facts:
+def summary(network: Any, history: Sequence[Record], known: Mapping[str, Any]) -> Facts:
     """The network, the data, the way of learning, the time, as far as they are known."""
     told = {
         "network": network_in_words(network),
@@ -29,12 +28,19 @@ def summary(network: Feedforward, history: Sequence[Record], known: Mapping[str,
     return Facts({name: fact for name, fact in told.items() if fact})
 
 
-def network_in_words(network: Feedforward) -> str:
+def title_of(network: Any) -> str:
+    """`784-30-10`, the sizes of a network that has some; else what kind of tree it is."""
+    sizes = getattr(network, "sizes", None)
+    return "-".join(map(str, sizes)) if sizes else type(network).__name__
+
+
+def network_in_words(network: Any) -> str:
     """`784-30-10, sigmoid, 23,860 weights and biases, float32`."""
-    names = " then ".join(dict.fromkeys(network.activations))
-    sizes = "-".join(map(str, network.sizes))
-    own = ", connections of its own" if isinstance(network, Connected) else ""
-    return f"{sizes}{own}, {names}, {network.parameters:,} weights and biases, {network.dtype}"
+    found = Parameters.of(network)
+    own = [", connections of its own"] if hasattr(network, "wiring") else []
+    names = [" then ".join(dict.fromkeys(map(str, network.activations)))] if hasattr(network, "activations") else []
+    told = [title_of(network) + "".join(own), *names]
+    return ", ".join([*told, f"{found.count:,} weights and biases", str(found.dtype)])
 
 
 def _data(known: Mapping[str, Any]) -> str:

@@ -12,14 +12,14 @@ import numpy as np
 
 from chainrule.learning.configuration import Configuration
 from chainrule.learning.record import Record
-from chainrule.nn.feedforward import Feedforward
+from chainrule.nn.parameters import Parameters
 
 __all__ = ["HARDLY", "doubt", "verdict"]
 
 HARDLY = 0.05  # of what a constant answer leaves to be learnt: less than it is hardly better
 
 
-def verdict(network: Feedforward, history: Sequence[Record], configuration: Configuration) -> str:
+def verdict(network: Any, history: Sequence[Record], configuration: Configuration) -> str:
     """How good the network is by its last epoch, and what speaks against it."""
     if not history:
         return "Stopped before the first epoch was over."
@@ -29,14 +29,14 @@ def verdict(network: Feedforward, history: Sequence[Record], configuration: Conf
     return " ".join(filter(None, (_figures(history), doubts)))
 
 
-def doubt(network: Feedforward, history: Sequence[Record], configuration: Configuration) -> str:
+def doubt(network: Any, history: Sequence[Record], configuration: Configuration) -> str:
     """What forbids to be content: figures that are no numbers, or hardly better than a constant answer's; else ""."""
     if not history:
         return ""
     if not _is_finite(history[-1]):
         broken = len(list(takewhile(lambda record: not _is_finite(record), reversed(history))))
         return f"The cost is not a finite number after epoch {history[-broken].epoch}: {_CAUSE}"
-    if not all(np.isfinite(array).all() for array in network.weight_arrays()):
+    if not all(np.isfinite(array).all() for array in Parameters.of(network).weights):
         return f"Weights are not finite numbers after epoch {history[-1].epoch}: {_CAUSE}"
     measured = _Measured.of(history[-1], configuration)
     return " ".join(filter(None, (measured.of_accuracy(), measured.of_cost(_penalty(network, configuration)))))
@@ -107,5 +107,5 @@ def _penalty(network: Any, known: Configuration) -> float:
     """`λ/(2n) Σ w²` of the network as it is now."""
     if not known.l2 or known.training_examples is None:
         return 0.0
-    squares = sum(float(np.sum(np.square(w, dtype=np.float64))) for w in network.weight_arrays())
+    squares = sum(float(np.sum(np.square(w, dtype=np.float64))) for w in Parameters.of(network).weights)
     return 0.5 * known.l2 / known.training_examples * squares

@@ -16,11 +16,12 @@ import numpy as np
 
 from chainrule.checks import whole_number
 from chainrule.learning.flow import LAYER_QUANTITIES, STEP_QUANTITIES, Flow
-from chainrule.learning.step import WatchedTraining
 
 __all__ = ["Watcher", "looks_every"]
 
 Values = np.ndarray[Any, Any]
+#: The watched step: what there is to see of a step, by its number, the state before it and its batch of rows.
+Look = Callable[[int, Sequence[Values], Values], Sequence[Values]]
 _A_SECOND = 20  # looks, and no fewer than _FEWEST in all, unless that costs too much
 _FEWEST = 50
 _SHARE, _FREE = 0.02, 0.05  # of the time of learning, or so many seconds, that looks may cost together
@@ -52,13 +53,13 @@ def looks_every(watch: bool | int, parameters: int, batch: int, steps: int) -> i
 class Watcher:
     """What has been seen of the steps of one training, looking at every so many of them."""
 
-    make: Callable[[], WatchedTraining]
+    make: Callable[[], Look]
     every: int
     batch: int
     layers: int
     seen: list[tuple[int, list[Values]]] = field(default_factory=list)
     _waiting: list[tuple[int, list[Values], Values]] = field(default_factory=list)
-    _step: WatchedTraining | None = None
+    _step: Look | None = None
     _thread: threading.Thread | None = None
     _problem: BaseException | None = None
 
@@ -95,10 +96,10 @@ class Watcher:
             self._thread.join()
         if self._problem is not None:
             raise self._problem
-        assert self._step is not None or not self._waiting
         while self._waiting:
             step, state, rows = self._waiting.pop(0)  # first, as Ctrl-C may come before it is seen
-            found = self._step.run(state, rows[None]) if self._step else []
+            assert self._step is not None
+            found = self._step(step, state, rows[None])
             self.seen.append((step, [quantity[0] for quantity in found]))
 
     def flow(self) -> Flow:

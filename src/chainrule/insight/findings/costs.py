@@ -32,7 +32,7 @@ def _undecided(case: Case) -> float:
     return classes * np.log(2) if activation == "sigmoid" else float(np.log(classes))
 
 
-def _middle(activation: str, classes: int) -> float:
+def _middle(activation: Any, classes: int) -> float:
     return {"sigmoid": 0.5, "softmax": 1 / classes}.get(activation, 0.0)
 
 

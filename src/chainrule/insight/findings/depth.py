@@ -110,7 +110,7 @@ def _first(case: Case, name: str) -> Values:
     return found
 
 
-def _too_large(activation: str, largest: float, product: float) -> str | None:
+def _too_large(activation: Any, largest: float, product: float) -> str | None:
     if activation in _SATURATING and largest > 4:
         return "note" if largest < 15 else "warning"
     if activation not in _SATURATING and (largest > 15 or product > 10):

@@ -102,7 +102,7 @@ def _too_low(case: Case) -> Sign | None:
         Measure("share by which the cost fell", fallen),
     ]
     if "network" in case.has and isinstance(case.optimizer, SGD) and not still:
-        evidence.append(Measure("rate · λ_max (2 is too high)", case.optimizer.rate * _sharpest(case)))
+        evidence.append(Measure("rate · λ_max (2 is too high)", (case.optimizer.rate_at(0) or 0.0) * _sharpest(case)))
     cure = "The rate is 0, so that no step moves anything: give one above 0." if still else ""
     return Sign("warning", 0.85 if largest < 1e-4 else 0.65, tuple(evidence), cure=cure)
 

@@ -95,7 +95,7 @@ class Figures:
             "history": [plain(asdict(record)) for record in self.history],
             "network": {
                 "sizes": network.sizes,
-                "activations": [layer.activation for layer in network.layers],
+                "activations": [layer.activation.name for layer in network.layers],
                 "parameters": network.parameters,
                 "dtype": str(network.dtype),
                 **_weights(self),
@@ -140,7 +140,7 @@ def is_small(run: Run) -> bool:
 
 def picture_shape(run: Run, data: Any) -> tuple[int, int] | None:
     """Height and width, if an example is a picture: where the data say so, or the inputs make a square of 4 or more."""
-    shape = np.shape(data.x)[1:] if isinstance(data, DataSet) else ()
+    shape: tuple[int, ...] = data.shape[1:] if isinstance(data, DataSet) else ()
     if len(shape) > 1:
         return (int(shape[0]), int(shape[1])) if len(shape) == 2 else None
     side = round(sqrt(run.network.sizes[0]))

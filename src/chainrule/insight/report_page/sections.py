@@ -31,7 +31,7 @@ def run_facts(figures: Figures) -> Markup:
     """The network, the data and how it learned, as far as the run says."""
     run, known = figures.run, figures.run.configuration
     rows = {
-        "Activations": " → ".join(layer.activation for layer in run.network.layers),
+        "Activations": " → ".join(layer.activation.name for layer in run.network.layers),
         "Weights and biases": run.network.parameters,
         "Data": known.data or None,
         "Training examples": known.training_examples,

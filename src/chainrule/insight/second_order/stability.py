@@ -60,7 +60,7 @@ def _bound(optimizer: Optimizer) -> float | None:
     if isinstance(optimizer, SGD):
         return 2.0
     if isinstance(optimizer, Momentum):
-        return 2 * (1 + optimizer.momentum)
+        return optimizer.bound
     if isinstance(optimizer, Adam):
         return 2 * (1 + optimizer.beta1) / (1 - optimizer.beta1)
     return None

@@ -16,9 +16,10 @@ from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.second_order.hessian import sharpest
 from chainrule.insight.second_order.stability import chosen_optimizer, stability
 from chainrule.learning.optimizers import SGD, Optimizer
+from chainrule.learning.programs import ROW, number_rows, program, run, training_plan
 from chainrule.learning.run import Run
-from chainrule.learning.step import ROW, Training
 from chainrule.nn.feedforward import Feedforward
+from chainrule.nn.parameters import trainable
 from chainrule.trace.tree import flatten
 
 __all__ = ["RateSearch", "find_rate"]
@@ -189,12 +190,14 @@ def _batch(asked: Any, batch: Any, examples: int) -> int:
 
 def _trained(subject: Subject, optimizer: Optimizer, batch: int, rates: Values, seed: int) -> Values:
     """The cost before the first step, and after each, on the batch that comes next."""
-    factor = float(rates[1] / rates[0])
-    rising = _Rising(optimizer, float(rates[0]), factor, subject.network.dtype)
-    state = (subject.network, rising.start(subject.network))
-    training = Training(state, subject.objective, rising, (subject.x, subject.labels), batch)
+    rising = optimizer.with_rate(lambda step: float(rates[min(step, len(rates) - 1)]))
+    state = (subject.network, rising.start(trainable(subject.network)))
+    examples = (subject.x, subject.labels)
+    made = program(training_plan(state, subject.objective, rising, examples, batch))
     leaves = [np.array(leaf, order="C") for leaf in flatten(state)[0]]  # the native loop overwrites them
-    return training.run(leaves, _batches(subject.count, batch, len(rates) + 1, seed))[0].astype(np.float64)
+    order = _batches(subject.count, batch, len(rates) + 1, seed)
+    numbers = number_rows(rising, range(len(order)), penalty=float(subject.objective.penalty), count=batch)
+    return run(made, leaves, subject.examples.tables, order, numbers)[0].astype(np.float64)
 
 
 def _batches(examples: int, batch: int, count: int, seed: int) -> Values:

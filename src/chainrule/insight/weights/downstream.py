@@ -56,7 +56,7 @@ class Behind:
 
     source: Values
     column: Values
-    activation: str
+    activation: Any
     z: Values
     direction: Values
     network: Network

@@ -1,0 +1,145 @@
+"""A network as named arrays and a few words about what they belong to, and back.
+
+What consists of chainrule's own layers is made again from its words. Of any other tree the words only say which it is:
+to read it, a network of the same kind must be given, whose arrays are replaced. No code is looked up by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import ChainruleError, OptionError
+from chainrule.nn.activations import ACTIVATIONS, Activation
+from chainrule.nn.connected import Connected
+from chainrule.nn.layers import Dense, Sequential
+from chainrule.nn.network import Network
+from chainrule.nn.wiring import Wiring
+from chainrule.trace.tree import flatten, paths, unflatten
+
+__all__ = ["WORDS", "listed", "put_together", "taken_apart"]
+
+#: The words that a configuration has about a network, one of them for each.
+WORDS = ("activations", "wiring", "layers", "tree")
+
+Values = np.ndarray[Any, Any]
+
+
+def taken_apart(network: Any) -> tuple[dict[str, Values], dict[str, Any]]:
+    """The arrays of a network by the routes to them, `layers[0].w`, and the words about it."""
+    arrays, structure = flatten(network)
+    return dict(zip(paths(structure), map(np.asarray, arrays), strict=True)), _words(network)
+
+
+def _words(network: Any) -> dict[str, Any]:
+    if isinstance(network, Network):
+        return {"activations": [activation.name for activation in network.activations]}
+    if isinstance(network, Connected):
+        return {"wiring": network.wiring.to_dict()}
+    if isinstance(network, Sequential) and (layers := [_layer(one) for one in network.layers]) and all(layers):
+        return {"layers": layers}
+    kind = type(network)
+    return {"tree": f"{kind.__module__}.{kind.__qualname__}"}
+
+
+def _layer(layer: Any) -> dict[str, str] | None:
+    """A layer in words; None for one that only its user knows."""
+    if isinstance(layer, Activation):
+        return {"activation": layer.name} if ACTIVATIONS.get(layer.name) == layer else None
+    if isinstance(layer, Dense) and ACTIVATIONS.get(layer.activation.name) == layer.activation:
+        return {"dense": layer.activation.name}
+    return None
+
+
+def put_together(tensors: Mapping[str, Values], told: Mapping[str, Any], template: Any = None) -> Any:
+    """The network of named arrays and words about it, or one like the template.
+
+    Raises OptionError for words that do not say what it is; ValueError for arrays that are not those of such a network.
+    """
+    if template is not None:
+        return _like(template, tensors)
+    if "wiring" in told:
+        return _connected(told["wiring"], tensors)
+    if "layers" in told:
+        return _sequential(told["layers"], tensors)
+    if "tree" in told:
+        raise OptionError(
+            f"the network is a {told['tree']!s:.80}, which is not made of chainrule's own layers.",
+            cure="Read it with cr.Run.load(folder, network=...), given a network of that kind.",
+        )
+    return _layered(told.get("activations"), tensors)
+
+
+def _like(template: Any, tensors: Mapping[str, Values]) -> Any:
+    arrays, structure = flatten(template)
+    wanted = dict(zip(paths(structure), arrays, strict=True))
+    check_names(tensors, wanted)
+    for name, array in wanted.items():
+        if np.shape(array) != tensors[name].shape:
+            raise ValueError(f"{name} has the shape {tensors[name].shape}, that of the given network {np.shape(array)}")
+    return unflatten(structure, [tensors[name] for name in wanted])
+
+
+def _layered(activations: Any, tensors: Mapping[str, Values]) -> Network:
+    known = isinstance(activations, list) and activations and all(isinstance(name, str) for name in activations)
+    if not known or not all(name in ACTIVATIONS for name in activations):
+        raise OptionError(
+            f"activations must be a list of some of {', '.join(ACTIVATIONS)}.",
+            cure="For activations of your own read it with cr.Run.load(folder, network=...), given one with them.",
+        )
+    names = [(f"layers[{n}].w", f"layers[{n}].b") for n in range(len(activations))]
+    check_names(tensors, [name for pair in names for name in pair])
+    return Network.from_weights([(tensors[w], tensors[b]) for w, b in names], activations)
+
+
+def _sequential(told: Any, tensors: Mapping[str, Values]) -> Sequential:
+    kinds = [_kind(one) for one in told] if isinstance(told, list) and told else [None]
+    if None in kinds:
+        raise OptionError("layers must be a list of objects like {'dense': 'tanh'}.")
+    dense = [n for n, kind in enumerate(kinds) if kind and kind[0] == "dense"]
+    check_names(tensors, [f"layers[{n}].{name}" for n in dense for name in ("w", "b")])
+    made = [ACTIVATIONS[kind[1]] for kind in kinds if kind]
+    layers = [
+        Dense(tensors[f"layers[{n}].w"], tensors[f"layers[{n}].b"], activation) if n in dense else activation
+        for n, activation in enumerate(made)
+    ]
+    return Sequential(*layers)
+
+
+def _kind(told: Any) -> tuple[str, str] | None:
+    if not isinstance(told, dict) or len(told) != 1:
+        return None
+    name, activation = next(iter(told.items()))
+    known = name in ("dense", "activation") and isinstance(activation, str) and activation in ACTIVATIONS
+    return (name, activation) if known else None
+
+
+def _connected(told: Any, tensors: Mapping[str, Values]) -> Connected:
+    if not isinstance(told, dict):
+        raise OptionError("wiring must be an object.")
+    try:
+        wiring = Wiring.from_dict(told)
+    except ChainruleError as problem:
+        raise OptionError(f"wiring: {problem.what}") from None
+    weights = {f"weights[{name!r}]": name for name in wiring.weight_shapes}
+    biases = {f"biases[{name!r}]": name for name in wiring.bias_shapes}
+    check_names(tensors, [*weights, *biases])
+    parts = ({name: tensors[key] for key, name in named.items()} for named in (weights, biases))
+    return Connected.from_weights(wiring, *parts)
+
+
+def check_names(tensors: Mapping[str, Values], needed: Iterable[str]) -> None:
+    """ValueError unless the arrays are those that are needed, and real numbers of one type."""
+    if set(tensors) != set(needed):
+        raise ValueError(f"it must hold {listed(needed)}, not {listed(tensors)}")
+    kinds = {str(tensor.dtype) for tensor in tensors.values() if tensor.dtype.kind not in "iub"}
+    if kinds not in ({"float32"}, {"float64"}):
+        raise ValueError(f"all must be float32, or all float64, not {listed(kinds)}")
+
+
+def listed(names: Iterable[str]) -> str:
+    """Some names in a sentence: the first six."""
+    quoted = sorted(f"{name!a:.80}" for name in names)
+    return ", ".join(quoted[:6]) + (f" and {len(quoted) - 6} more" if len(quoted) > 6 else "") or "nothing"
