@@ -33,43 +33,39 @@ _WHOLE = slice(None)
 
 
 @dataclass(frozen=True, slots=True)
-class _Advanced:
-    """An array in a key: the index, and the axis of the indexed array that it looks up; none for a lone truth value."""
+class _Lookup:
+    """A part of a key that names elements of an axis by number: of the next one, or of a new one of size one."""
 
     index: Array
-    axis: int | None
+    on_new_axis: bool = False
 
 
 def indexed(x: Array, key: Any) -> Array:
-    """`x[key]`."""
-    items = [_item(k) for k in (key if isinstance(key, tuple) else (key,))]
-    if not any(isinstance(k, (Array, np.ndarray)) for k in items):
-        return _basic(x, _expanded(x, items))
-    items = _expanded(x, _without_masks(x, items))
-    places = [n for n, k in enumerate(items) if _is_array(k) or isinstance(k, int)]
-    view = _basic(x, [k if n not in places else _WHOLE for n, k in enumerate(items) if not isinstance(k, _Truth)])
-    kept = [n for n in places if not isinstance(items[n], _Truth)]
-    arrays = [_Advanced(_as_index(items[n]), _axes_before(items, n) if n in kept else None) for n in places]
-    adjacent = places[-1] - places[0] == len(places) - 1
-    return _looked_up(view, arrays, _axes_before(items, places[0]) if adjacent else 0)
+    """`x[key]`: first the slices and new axes, as a view; then what arrays look up, each along one axis of that."""
+    parts = [_part(k) for k in (key if isinstance(key, tuple) else (key,))]
+    if not any(isinstance(k, (Array, np.ndarray)) for k in parts):
+        return _basic(x, _filled(x, parts))
+    parts = [k for n in range(len(parts)) for k in _as_lookups(x, parts, n)]
+    are_adjacent = _are_adjacent([isinstance(k, _Lookup) for k in parts])
+    parts = _filled(x, parts)  # each is now one axis of the view
+    view = _basic(x, [_in_view(k) for k in parts])
+    lookups = {axis: k.index for axis, k in enumerate(parts) if isinstance(k, _Lookup)}
+    return _looked_up(view, lookups, min(lookups) if are_adjacent else 0)
 
 
-def _axes_before(items: Sequence[Any], position: int) -> int:
-    return sum(not isinstance(k, (_Truth, _Gap)) for k in items[:position])
+def _in_view(part: Any) -> Any:
+    if isinstance(part, _Lookup):
+        return None if part.on_new_axis else _WHOLE
+    return part
 
 
-@dataclass(frozen=True, slots=True)
-class _Truth:
-    """A single truth value in a key: a new axis of one element or none."""
-
-    positions: np.ndarray[Any, Any]
-
-
-def _is_array(k: Any) -> bool:
-    return isinstance(k, (Array, np.ndarray, _Truth))
+def _are_adjacent(flags: Sequence[bool]) -> bool:
+    """Whether those that hold stand side by side."""
+    first, last = flags.index(True), len(flags) - 1 - flags[::-1].index(True)
+    return all(flags[first:last])
 
 
-def _item(k: Any) -> Any:
+def _part(k: Any) -> Any:
     """A part of a key as an integer, a slice, `...`, None, an array, or an Array whose value is not known."""
     if k is None or k is Ellipsis:
         return k
@@ -96,25 +92,31 @@ def _integer(k: Any) -> int:
         raise DTypeError(f"an index must be an integer, not {k!r}.") from None
 
 
-def _without_masks(x: Array, items: Sequence[Any]) -> list[Any]:
-    """Each boolean array as the integer arrays of the places where it is true."""
-    found: list[Any] = []
-    for n, k in enumerate(items):
-        if not isinstance(k, np.ndarray) or k.dtype.kind != "b":
-            found.append(k)
-        elif k.ndim == 0:
-            found.append(_Truth(np.zeros(int(k), np.int64)))
-        else:
-            _check_mask(x, items, n, k)
-            found += np.nonzero(k)
-    return found
+def _as_lookups(x: Array, parts: Sequence[Any], position: int) -> list[Any]:
+    """A part of a key among arrays: of a mask, one lookup for each of its axes; of a single truth, on a new axis."""
+    k = parts[position]
+    if k is None or k is Ellipsis or isinstance(k, slice):
+        return [k]
+    if not isinstance(k, np.ndarray) or k.dtype.kind != "b":
+        return [_Lookup(_as_index(k))]
+    if k.ndim == 0:
+        return [_Lookup(as_array(np.zeros(int(k), np.int64)), on_new_axis=True)]
+    _check_mask(x, parts, position, k)
+    return [_Lookup(as_array(index)) for index in np.nonzero(k)]
 
 
-def _check_mask(x: Array, items: Sequence[Any], position: int, mask: np.ndarray[Any, Any]) -> None:
+def _as_index(k: Any) -> Array:
+    index = as_array(k)
+    if index.dtype.kind not in "iu":
+        raise DTypeError(f"an index must be an integer, not {index.node.type}.")
+    return index
+
+
+def _check_mask(x: Array, parts: Sequence[Any], position: int, mask: np.ndarray[Any, Any]) -> None:
     """IndexError unless the mask has the shape of the axes that it stands for."""
-    before = items[:position]
+    before = parts[:position]
     if any(k is Ellipsis for k in before):
-        start = x.ndim - sum(map(_width, items[position:]))
+        start = x.ndim - sum(map(_width, parts[position:]))
     else:
         start = sum(map(_width, before))
     if x.shape[start : start + mask.ndim] != mask.shape:
@@ -122,39 +124,28 @@ def _check_mask(x: Array, items: Sequence[Any], position: int, mask: np.ndarray[
 
 
 def _width(k: Any) -> int:
-    """How many axes a part of a key stands for."""
-    if k is None or k is Ellipsis or isinstance(k, _Truth):
+    """How many axes of the indexed array a part of a key stands for."""
+    if k is None or k is Ellipsis:
         return 0
+    if isinstance(k, _Lookup):
+        return 0 if k.on_new_axis else 1
     return k.ndim if isinstance(k, np.ndarray) and k.dtype.kind == "b" else 1
 
 
-def _expanded(x: Array, items: Sequence[Any]) -> list[Any]:
+def _filled(x: Array, parts: Sequence[Any]) -> list[Any]:
     """The key with whole slices in place of `...` and of what it leaves out."""
-    used = sum(map(_width, items))
+    used = sum(map(_width, parts))
     if used > x.ndim:
         raise IndexError(f"{used} indices for an array of {x.ndim} axes")
-    dots = [n for n, k in enumerate(items) if k is Ellipsis]
+    dots = [n for n, k in enumerate(parts) if k is Ellipsis]
     if len(dots) > 1:
         raise IndexError("an index can have only a single ellipsis ('...')")
-    place = dots[0] if dots else len(items)
-    filled = [*items[:place], *([_WHOLE] * (x.ndim - used)), *items[place + 1 :]]
-    if dots and x.ndim == used and _parts_arrays(items, place):
-        filled.insert(place, _Gap())
-    return [k for k in filled if not isinstance(k, _Gap)] if not any(map(_is_array, filled)) else filled
-
-
-@dataclass(frozen=True, slots=True)
-class _Gap:
-    """An ellipsis that stands for no axis, between two arrays: they count as apart."""
-
-
-def _parts_arrays(items: Sequence[Any], place: int) -> bool:
-    return any(map(_is_array, items)) and 0 < place < len(items) - 1
+    position = dots[0] if dots else len(parts)
+    return [*parts[:position], *([_WHOLE] * (x.ndim - used)), *parts[position + 1 :]]
 
 
 def _basic(x: Array, keys: Sequence[Any]) -> Array:
     """Integers, slices and new axes."""
-    keys = [k for k in keys if not isinstance(k, _Gap)]
     indices = (k for k in keys if k is not None)
     ranges = [_range(x, axis, k) for axis, k in enumerate(indices)]
     spans = [r if isinstance(r, range) else range(r, r + 1) for r in ranges]
@@ -181,30 +172,19 @@ def _extent(taken: range | int) -> int | None:
 # arrays
 
 
-def _as_index(k: Any) -> Array:
-    index = as_array(k.positions if isinstance(k, _Truth) else k)
-    if index.dtype.kind not in "iu":
-        raise DTypeError(f"an index must be an integer, not {index.node.type}.")
-    return index
-
-
-def _looked_up(x: Array, arrays: Sequence[_Advanced], place: int) -> Array:
-    """The elements that the arrays name together, their axes at `place` of the result."""
-    shape = promotion.broadcast_shape("an index", *(a.index for a in arrays))
-    looked = [a for a in arrays if a.axis is not None]
-    axes = [a.axis for a in looked if a.axis is not None]
-    others = [n for n in range(x.ndim) if n not in axes]
-    rows = transpose(x, (*axes, *others))
-    found = _rows(rows, [broadcast(a.index, shape) for a in looked], shape)
+def _looked_up(x: Array, lookups: Mapping[int, Array], first: int) -> Array:
+    """The elements that the arrays name together along these axes; in the result their axes stand from `first` on."""
+    shape = promotion.broadcast_shape("an index", *lookups.values())
+    others = [n for n in range(x.ndim) if n not in lookups]
+    rows = transpose(x, (*lookups, *others))
+    found = _rows(rows, [broadcast(index, shape) for index in lookups.values()])
     width = len(shape)
-    order = [*range(width, width + place), *range(width), *range(width + place, found.ndim)]
+    order = [*range(width, width + first), *range(width), *range(width + first, found.ndim)]
     return transpose(found, order)
 
 
-def _rows(x: Array, indices: Sequence[Array], shape: tuple[int, ...]) -> Array:
+def _rows(x: Array, indices: Sequence[Array]) -> Array:
     """`x[i₁, i₂, …]` for the first axes of `x`."""
-    if not indices:
-        return broadcast(reshape(x, (1,) * len(shape) + x.shape), shape + x.shape)
     extents = x.shape[: len(indices)]
     if len(indices) == 1:
         return apply(ops.GATHER, x.node, _inside(indices[0], extents[0]).node)
