@@ -134,7 +134,7 @@ def number_rows(
     high, low = random.key(seed)
     found = np.empty((len(steps), len(told[0]) + _OTHERS))
     found[:, : len(told[0])] = [[each[name] for name in sorted(each)] for each in told]
-    others = (penalty, count, high, low, epoch, np.asarray(steps))
+    others = (penalty, count, high, low, epoch, np.arange(steps.start, steps.stop))
     for column, value in enumerate(others, len(told[0])):
         found[:, column] = value
     return found
