@@ -6,7 +6,9 @@ import re
 
 from chainrule.data import DataSet
 from chainrule.errors import OptionError
-from chainrule.learning.optimizers import SGD, Adam, Momentum, Optimizer
+from chainrule.learning.optimizers import SGD, Adam, Momentum, Optimizer, settings
+from chainrule.nn.activations import sigmoid
+from chainrule.nn.costs import cost_function, quadratic
 from chainrule.nn.network import Network
 
 __all__ = ["optimizer", "sizes"]
@@ -44,19 +46,23 @@ def optimizer(method: str, rate: float | None, momentum: float | None, network: 
 
     Raises OptionError for a rate or a momentum outside its range, or one that the optimiser has no use for.
     """
-    if momentum is not None and method != "momentum":
+    if method == "momentum":
+        return _momentum(rate, momentum, _usual_rate(network, cost))
+    if momentum is not None:
         raise OptionError(f"--momentum means nothing to --optimizer {method}.", cure="Add --optimizer momentum.")
     if method == "adam":
         return Adam() if rate is None else Adam(rate)
-    usual = _usual_rate(network, cost) if rate is None else rate
-    if method == "sgd":
-        return SGD(usual)
-    kept = 0.9 if momentum is None else momentum
-    return Momentum(usual if rate is not None else round(usual * (1 - kept), 6), kept)  # which adds up to the same
+    return SGD(_usual_rate(network, cost) if rate is None else rate)
+
+
+def _momentum(rate: float | None, momentum: float | None, usual: float) -> Momentum:
+    """Momentum, of which the usual rate is as much smaller as the steps add up to more."""
+    made = Momentum(usual if rate is None else rate, **({} if momentum is None else {"momentum": momentum}))
+    return made if rate is not None else made.with_rate(round(usual * (1 - settings(made, 0)["momentum"]), 6))
 
 
 def _usual_rate(network: Network, cost: str) -> float:
     """The book's rates for networks like the book's, and one that is small enough for others."""
-    if any(layer.activation != "sigmoid" for layer in network.layers):
+    if any(activation != sigmoid for activation in network.activations):
         return 0.1
-    return 3.0 if cost == "quadratic" else 0.5
+    return 3.0 if cost_function(cost, network.output_activation) == quadratic else 0.5

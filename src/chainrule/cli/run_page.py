@@ -8,9 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from chainrule.display import Facts, Page
 from chainrule.learning.run import Run
 from chainrule.learning.summary import epochs, figures, network_in_words, summary
+from chainrule.nn.parameters import Parameters
 
 __all__ = ["contents", "history", "result"]
 
@@ -34,13 +37,22 @@ def contents(run: Run) -> dict[str, Any]:
     """All that is known of a run but its weights and what flowed."""
     return {
         "title": run.page().title,
-        "network": {"sizes": run.network.sizes, "activations": list(map(str, run.network.activations)),
-                    "parameters": run.network.parameters, "dtype": str(run.network.dtype)},
+        "network": _network(run.network),
         "configuration": dict(run.configuration),
         "history": [asdict(record) for record in run.history],
         "interrupted": run.interrupted,
         "verdict": run.verdict,
-    }  # fmt: skip
+    }
+
+
+def _network(network: Any) -> dict[str, Any]:
+    """Its sizes and activations, if it says what they are, and the shape of each of its arrays."""
+    found = Parameters.of(network)
+    shapes = zip(found.paths, map(np.shape, found.arrays), strict=True)
+    sizes = {"sizes": network.sizes} if hasattr(network, "sizes") else {}
+    activations = {"activations": list(map(str, network.activations))} if hasattr(network, "activations") else {}
+    arrays = {path: list(shape) for path, shape in shapes}
+    return {**sizes, **activations, "arrays": arrays, "parameters": found.count, "dtype": str(found.dtype)}
 
 
 def _standing_out(run: Run) -> str:

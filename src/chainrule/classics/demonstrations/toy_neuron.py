@@ -14,6 +14,7 @@ from chainrule.classics.demonstrations.base import Demonstration
 from chainrule.classics.problems.base import Published, Values, layers
 from chainrule.display import Table, number
 from chainrule.insight.presentation import Insight, figure
+from chainrule.nn.activations import sigmoid
 from chainrule.nn.connected import Connected
 from chainrule.nn.costs import cost_function
 from chainrule.trace.tree import tree_map
@@ -135,7 +136,7 @@ def _learnt(cost: str, w: Any, b: Any, rate: float, epochs: int) -> Any:
     """Output, weight and bias before the first epoch and after each."""
     wiring = layers(1, 1)
     start = Connected.from_weights(wiring, {"input->output": w.reshape(1, 1)}, {"output": b.reshape(1)})
-    x, y, formula = numpy.ones((1, 1)), numpy.zeros((1, 1)), cost_function(cost, "sigmoid")
+    x, y, formula = numpy.ones((1, 1)), numpy.zeros((1, 1)), cost_function(cost, sigmoid)
 
     def loss(network: Connected) -> Any:
         return np.mean(formula(*network.output(x), y))

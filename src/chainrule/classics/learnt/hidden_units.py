@@ -15,7 +15,6 @@ from chainrule import numpy as cnp
 from chainrule.classics.problems.base import Problem
 from chainrule.display import Table, number
 from chainrule.insight.presentation import Insight, figure
-from chainrule.nn.activations import ACTIVATIONS
 from chainrule.nn.connected import Connected
 from chainrule.transform import grad, jvp
 
@@ -131,6 +130,6 @@ def _outputs(network: Connected, x: Values, added: Mapping[str, Any]) -> Any:
     found = network.forward(x)
     activations = {name: found[name][1] for name, _ in network.wiring.inputs}
     for units in network.wiring.units:
-        a = ACTIVATIONS[units.activation](network.weighted_input(units, activations))
+        a = units.activation(network.weighted_input(units, activations))
         activations[units.name] = a + added[units.name] if units.name in added else a
     return cnp.concatenate([activations[name] for name in network.wiring.outputs], axis=1)

@@ -28,7 +28,9 @@ from chainrule.errors import OptionError
 from chainrule.insight.presentation import Composed, Insight, two_axes
 from chainrule.insight.wording import counted
 from chainrule.nn.connected import Connected
+from chainrule.nn.costs import quadratic
 from chainrule.nn.network import Network
+from chainrule.nn.parameters import WEIGHT, Parameters
 
 __all__ = ["Learnt", "run", "stack"]
 
@@ -224,10 +226,11 @@ def _explained(asked: Problem, network: Network) -> Insight:
     """What insight says about the largest weight to the outputs: what its derivative is made of, and what if."""
     from chainrule.insight import explain
 
-    layer = len(network.layers) - 1
-    j, k = np.unravel_index(np.abs(network.layers[layer].w).argmax(), network.layers[layer].w.shape)
-    data = asked.x.astype(network.dtype), asked.targets.astype(network.dtype)
-    found: Insight = explain(network, data, weight=f"layers[{layer}].w[{j}, {k}]", cost="quadratic")
+    parameters = Parameters.of(network)
+    last = parameters.numbers(WEIGHT)[-1]
+    j, k = np.unravel_index(np.abs(parameters.arrays[last]).argmax(), np.shape(parameters.arrays[last]))
+    data = asked.x.astype(parameters.dtype), asked.targets.astype(parameters.dtype)
+    found: Insight = explain(network, data, weight=f"{parameters.paths[last]}[{j}, {k}]", cost=quadratic)
     return found
 
 

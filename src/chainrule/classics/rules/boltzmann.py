@@ -25,6 +25,7 @@ from chainrule.classics.rules.annealing import (
     together,
 )
 from chainrule.classics.rules.base import Rule, Spending, all_right
+from chainrule.nn.activations import sigmoid
 from chainrule.nn.wiring import Wiring
 
 __all__ = ["Boltzmann"]
@@ -206,7 +207,7 @@ def _unfit(wiring: Wiring) -> str | None:
     """Why a wiring cannot be that of a Boltzmann machine; None if it can."""
     if any(connection.products is not None for connection in wiring.connections):
         return "its energy has a term for each pair of units, not for products of several"
-    if any(units.activation != "sigmoid" for units in wiring.units):
+    if any(units.activation != sigmoid for units in wiring.units):
         return "its units are on with a probability that is the sigmoid of what reaches them"
     if _is_tied(wiring):
         return "each of its weights belongs to one pair of units, so none can be tied"

@@ -133,7 +133,7 @@ class Reinforce(Rule):
 
 
 def _not_logistic(problem: Problem) -> str | None:
-    others = [units for units in problem.wiring.units if units.activation != "sigmoid"]
+    others = [units for units in problem.wiring.units if units.activation != sigmoid]
     if not others:
         return None
     return f"its units fire with the probability σ(z), but {others[0].name!r} has {others[0].activation} units"
