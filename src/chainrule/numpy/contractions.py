@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Sequence
-from itertools import combinations, count
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,13 +17,12 @@ from chainrule.graph.node import full
 from chainrule.numpy import elementwise as ew
 from chainrule.numpy import reductions as red
 from chainrule.numpy import shaping
+from chainrule.numpy.subscripts import Label, Subscripts, as_text
 from chainrule.trace import arithmetic, primitives, promotion
 from chainrule.trace.array import Array
 from chainrule.trace.plain import shown
 from chainrule.trace.promotion import as_array
 from chainrule.trace.recorded import offered, recorded
-
-Term = tuple[Array, tuple[int, ...]]  # an operand, and a label for each of its axes
 
 
 @recorded(np.matmul)
@@ -224,148 +223,102 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -
 # Einstein's summation
 
 
+@dataclass(frozen=True, slots=True)
+class _Operand:
+    """An array with a label for each of its axes."""
+
+    array: Array
+    labels: tuple[Label, ...]
+
+
 @recorded(np.einsum)
 def einsum(subscripts: Any, /, *operands: Any, optimize: Any = None) -> Array:
     """Einstein's summation, such as `einsum("bi,oi->bo", x, w)`, with all of NumPy's ways to write it.
 
     Two operands at a time, those first whose product is smallest.
     """
-    text, arrays = _as_text(subscripts, operands)
-    terms, out = _labelled(text, arrays)
-    terms = [_without_ones(_diagonal(term), _sizes(terms)) for term in terms]
-    present = {label for _, labels in terms for label in labels}
-    found, labels = _contracted(terms, [label for label in out if label in present])
-    kept = primitives.transpose(found, [labels.index(label) for label in out if label in present])
-    return primitives.reshape(
-        kept, [kept.shape[[o for o in out if o in present].index(o)] if o in present else 1 for o in out]
-    )
+    text, given = as_text(subscripts, operands)
+    arrays = [as_array(x) for x in given]
+    named = Subscripts.parsed(text, [x.ndim for x in arrays])
+    factors = [_Operand(*pair) for pair in zip(arrays, named.operands, strict=True)]
+    factors = [_without_ones(_diagonal(factor), _sizes(factors)) for factor in factors]
+    present = {label for factor in factors for label in factor.labels}
+    found = _contracted(factors, [label for label in named.result if label in present])
+    return _with_axes(found, named.result)
 
 
-def _as_text(subscripts: Any, operands: Sequence[Any]) -> tuple[str, list[Array]]:
-    """The operands, and the subscripts as text: of einsum(a, [0, 1], b, [1], [0]) as well."""
-    if isinstance(subscripts, str):
-        return subscripts.replace(" ", ""), [as_array(x) for x in operands]
-    given = [subscripts, *operands]
-    terms = [_spelled(labels) for labels in given[1::2]]
-    after = "->" + _spelled(given[-1]) if len(given) % 2 else ""
-    return ",".join(terms) + after, [as_array(x) for x in given[: len(given) // 2 * 2 : 2]]
+def _with_axes(x: _Operand, labels: Sequence[Label]) -> Array:
+    """The array with its axes in this order, and axes of size one for the labels that it has not."""
+    ordered = primitives.transpose(x.array, [x.labels.index(label) for label in labels if label in x.labels])
+    extents = dict(zip(x.labels, x.array.shape, strict=True))
+    return primitives.reshape(ordered, [extents.get(label, 1) for label in labels])
 
 
-def _spelled(labels: Sequence[Any]) -> str:
-    letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    return "".join("..." if n is Ellipsis else letters[operator.index(n)] for n in labels)
-
-
-def _labelled(text: str, arrays: Sequence[Array]) -> tuple[list[Term], list[int]]:
-    """A number for each axis of each operand and of the result; those that dots stand for are negative."""
-    before, arrow, after = text.partition("->")
-    parts = before.split(",")
-    if len(parts) != len(arrays):
-        raise _unfit(text, arrays)
-    labels = [_axis_labels(part, x.ndim, text, arrays) for part, x in zip(parts, arrays, strict=True)]
-    every = [label for term in labels for label in term]
-    dots = sorted({label for label in every if label < 0})
-    if arrow:
-        out = [
-            *_letters(after.partition("...")[0]),
-            *(dots if "..." in after else []),
-            *_letters(after.partition("...")[2]),
-        ]
-    else:
-        out = [*dots, *sorted(label for label in set(every) if label >= 0 and every.count(label) == 1)]
-    if arrow and dots and "..." not in after:
-        raise ShapeError(
-            f"einsum: {text!r} leaves out of the result the axes that dots stand for, {len(dots)} of them.",
-            cure="Write the dots on the right as well, or name their axes to sum over them.",
-        )
-    if not set(out) <= set(every) or len(set(out)) != len(out) or any(map(math.isnan, every)):
-        raise _unfit(text, arrays)
-    return list(zip(arrays, labels, strict=True)), out
-
-
-def _letters(text: str) -> list[int]:
-    return [ord(letter) for letter in text]
-
-
-def _axis_labels(part: str, rank: int, text: str, arrays: Sequence[Array]) -> tuple[int, ...]:
-    front, dots, back = part.partition("...")
-    more = rank - len(front) - len(back)
-    if more < 0 or (more > 0 and not dots) or not (front + back + "a").isalpha():
-        raise _unfit(text, arrays)
-    return (*_letters(front), *range(-more, 0), *_letters(back))
-
-
-def _unfit(text: str, arrays: Sequence[Array]) -> ShapeError:
-    return ShapeError(f"einsum: {text!r} does not fit operands with {[x.ndim for x in arrays]} axes.")
-
-
-def _sizes(terms: Sequence[Term]) -> dict[int, int]:
+def _sizes(factors: Sequence[_Operand]) -> dict[Label, int]:
     """The extent of each label; size one is repeated, as anywhere in NumPy."""
-    sizes: dict[int, int] = {}
-    for x, labels in terms:
-        for label, extent in zip(labels, x.shape, strict=True):
+    sizes: dict[Label, int] = {}
+    for factor in factors:
+        for label, extent in zip(factor.labels, factor.array.shape, strict=True):
             known = sizes.get(label, 1)
             if 1 not in (known, extent) and known != extent:
-                raise ShapeError(
-                    f"einsum: {' and '.join(str(a.node.type) for a, _ in terms)} differ in a shared axis: "
-                    f"{known} and {extent}."
-                )
+                types = " and ".join(str(f.array.node.type) for f in factors)
+                raise ShapeError(f"einsum: {types} differ in a shared axis: {known} and {extent}.")
             sizes[label] = extent if known == 1 else known
     return sizes
 
 
-def _diagonal(term: Term) -> Term:
-    """An operand in which each label stands once."""
-    x, labels = term
+def _diagonal(factor: _Operand) -> _Operand:
+    """The operand in which each label stands once."""
+    x, labels = factor.array, factor.labels
     for label in dict.fromkeys(labels):
         while labels.count(label) > 1:
-            first, second = [n for n, other in enumerate(labels) if other == label][:2]
+            first = labels.index(label)
+            second = labels.index(label, first + 1)
             x = primitives.diagonal(x, 0, first, second)
             labels = (*(other for n, other in enumerate(labels) if n not in (first, second)), label)
-    return x, labels
+    return _Operand(x, labels)
 
 
-def _without_ones(term: Term, sizes: dict[int, int]) -> Term:
-    """An operand without the axes of size one that are repeated along others'."""
-    x, labels = term
-    kept = [n for n, label in enumerate(labels) if x.shape[n] == sizes[label]]
-    return primitives.reshape(x, [x.shape[n] for n in kept]), tuple(labels[n] for n in kept)
+def _without_ones(factor: _Operand, sizes: Mapping[Label, int]) -> _Operand:
+    """The operand without the axes of size one that are repeated along others'."""
+    extents = dict(zip(factor.labels, factor.array.shape, strict=True))
+    kept = [label for label, extent in extents.items() if extent == sizes[label]]
+    return _Operand(primitives.reshape(factor.array, [extents[label] for label in kept]), tuple(kept))
 
 
-def _contracted(terms: Sequence[Term], out: Sequence[int]) -> Term:
+def _contracted(factors: Sequence[_Operand], result: Collection[Label]) -> _Operand:
     """All operands as one, two at a time."""
-    left = list(terms)
+    left = list(factors)
     while len(left) > 1:
-        first, second = min(combinations(range(len(left)), 2), key=lambda pair: _product_size(left, pair, out))
-        product = _product(left, (first, second), out)
-        left = [*(term for n, term in enumerate(left) if n not in (first, second)), product]
-    x, labels = left[0]
-    alone = tuple(n for n, label in enumerate(labels) if label not in out)
-    return primitives.reduced(ops.SUM, x, alone, False) if alone else x, tuple(
-        label for label in labels if label in out
-    )
+        first, second = min(combinations(range(len(left)), 2), key=lambda pair: _product_size(left, pair, result))
+        product = _product(left[first], left[second], _still_needed(left, (first, second), result))
+        left = [*(factor for n, factor in enumerate(left) if n not in (first, second)), product]
+    return _summed(left[0], result)
 
 
-def _still_needed(terms: Sequence[Term], pair: tuple[int, int], out: Sequence[int]) -> list[int]:
+def _summed(factor: _Operand, result: Collection[Label]) -> _Operand:
+    """The sum over what is not in the result."""
+    alone = tuple(n for n, label in enumerate(factor.labels) if label not in result)
+    kept = tuple(label for label in factor.labels if label in result)
+    return _Operand(primitives.reduced(ops.SUM, factor.array, alone, False), kept) if alone else factor
+
+
+def _still_needed(factors: Sequence[_Operand], pair: tuple[int, int], result: Collection[Label]) -> tuple[Label, ...]:
     """The labels of a pair that the result or another operand has."""
-    others = {label for n, (_, labels) in enumerate(terms) if n not in pair for label in labels}
-    both = dict.fromkeys((*terms[pair[0]][1], *terms[pair[1]][1]))
-    return [label for label in both if label in others or label in out]
+    others = {label for n, factor in enumerate(factors) if n not in pair for label in factor.labels}
+    both = dict.fromkeys(label for n in pair for label in factors[n].labels)
+    return tuple(label for label in both if label in others or label in result)
 
 
-def _product_size(terms: Sequence[Term], pair: tuple[int, int], out: Sequence[int]) -> int:
-    sizes = _sizes([terms[n] for n in pair])
-    return math.prod(sizes[label] for label in _still_needed(terms, pair, out))
+def _product_size(factors: Sequence[_Operand], pair: tuple[int, int], result: Collection[Label]) -> int:
+    sizes = _sizes([factors[n] for n in pair])
+    return math.prod(sizes[label] for label in _still_needed(factors, pair, result))
 
 
-def _product(terms: Sequence[Term], pair: tuple[int, int], out: Sequence[int]) -> Term:
-    (a, a_labels), (b, b_labels) = (terms[n] for n in pair)
-    kept = _still_needed(terms, pair, out)
-    numbers = dict(zip(dict.fromkeys((*a_labels, *b_labels)), count(), strict=False))
-    product = arithmetic.contract(
-        a, b, *([numbers[label] for label in labels] for labels in (a_labels, b_labels, kept))
-    )
-    return product, tuple(kept)
+def _product(a: _Operand, b: _Operand, kept: tuple[Label, ...]) -> _Operand:
+    numbers = {label: n for n, label in enumerate(dict.fromkeys((*a.labels, *b.labels)))}
+    labels = ([numbers[label] for label in part] for part in (a.labels, b.labels, kept))
+    return _Operand(arithmetic.contract(a.array, b.array, *labels), kept)
 
 
 if not TYPE_CHECKING:  # to which every function here is public
