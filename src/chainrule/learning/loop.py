@@ -112,7 +112,9 @@ def learn(
     with Progress(epochs, training.count, shown=progress) as display:
         learner = _Learner(task, Callbacks(on_epoch, on_stretch))
         finished = learner.run(orders, display)
-    return Run(learner.network, learner.history, configuration, interrupted=not finished, flow=learner.flow)
+    return Run(
+        learner.network, learner.history, configuration, not finished, learner.flow, cost=cost, optimizer=optimizer
+    )
 
 
 def _sizes(network: Any, examples: Examples) -> tuple[int, ...] | None:

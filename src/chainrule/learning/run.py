@@ -15,9 +15,12 @@ from chainrule.display import Page, Shown, counted
 from chainrule.learning import run_files
 from chainrule.learning.configuration import Configuration
 from chainrule.learning.flow import Flow
+from chainrule.learning.optimizers import Optimizer, optimizer_from
 from chainrule.learning.record import Record
 from chainrule.learning.summary import figures, some_epochs, summary, title_of
 from chainrule.learning.verdict import doubt, verdict
+from chainrule.nn.costs import COSTS, CROSS_ENTROPY, Cost
+from chainrule.nn.objective import CostFunction
 
 __all__ = ["Record", "Run", "check_folder"]
 
@@ -26,7 +29,8 @@ __all__ = ["Record", "Run", "check_folder"]
 class Run(Shown):
     """The result of `learn`: the network, its history, how it was made, whether it was stopped early, what flowed.
 
-    The configuration may be given as a mapping of what is known; OptionError if it is none.
+    The configuration may be given as a mapping of what is known; OptionError if it is none. `cost` and `optimizer` are
+    the values that it names, where they are known: those of a user's own are not made from what a file says.
     """
 
     network: Any
@@ -34,11 +38,17 @@ class Run(Shown):
     configuration: Configuration = field(default_factory=Configuration)
     interrupted: bool = False
     flow: Flow | None = None
+    cost: Cost | CostFunction | str | None = None
+    optimizer: Optimizer | None = None
 
     def __post_init__(self) -> None:
         given: Mapping[str, Any] = self.configuration
         if not isinstance(given, Configuration):
             object.__setattr__(self, "configuration", Configuration.of(given))
+        if self.cost is None and self.configuration.cost in (*COSTS, CROSS_ENTROPY):
+            object.__setattr__(self, "cost", self.configuration.cost)
+        if self.optimizer is None:
+            object.__setattr__(self, "optimizer", optimizer_from(self.configuration.optimizer or ""))
 
     def page(self) -> Page:
         """What is shown of it: what was learnt from what, some of its epochs, what came of it."""
@@ -68,7 +78,14 @@ class Run(Shown):
         return target
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str], network: Any = None) -> Run:
+    def load(
+        cls,
+        folder: str | os.PathLike[str],
+        network: Any = None,
+        *,
+        cost: Any = None,
+        optimizer: Optimizer | None = None,
+    ) -> Run:
         """The run that was saved in a folder, as it was.
 
         A network that is not made of chainrule's own layers, or has activations of your own, is not made from what a
@@ -79,7 +96,7 @@ class Run(Shown):
         """
         source = Path(folder)
         with _naming(source):
-            return cls(*run_files.read(source, network))
+            return cls(*run_files.read(source, network), cost, optimizer)
 
     @property
     def verdict(self) -> str:
