@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import chainrule as cr
@@ -40,6 +44,59 @@ def test_show_a_run_that_python_saved(capsys: pytest.CaptureFixture[str]) -> Non
     run.save("run")
     assert execute(["show", "run"]) == 0
     assert "1-2-1, sigmoid then identity, 7 weights and biases" in capsys.readouterr().out
+
+
+def dense() -> Any:
+    return cr.nn.Sequential(cr.nn.Dense.of(2, 3, "tanh"), cr.nn.Dense.of(3, 1, "identity"))
+
+
+def skipping() -> Any:
+    units = [cr.nn.Units("hidden", 3, "tanh"), cr.nn.Units("output", 1, "identity")]
+    return cr.nn.Connected(2, units, [("input", "hidden"), ("hidden", "output"), ("input", "output")])
+
+
+@dataclass(frozen=True)
+class Own:
+    w: Any
+
+    def __call__(self, x: Any) -> Any:
+        return x @ self.w.T
+
+
+NETWORKS: dict[str, tuple[Callable[[], Any], dict[str, list[int]]]] = {
+    "Sequential": (dense, {"layers[0].w": [3, 2], "layers[0].b": [3], "layers[1].w": [1, 3], "layers[1].b": [1]}),
+    "2-3-1, connections of its own": (
+        skipping,
+        {"weights['input->hidden']": [3, 2], "weights['hidden->output']": [1, 3], "weights['input->output']": [1, 2],
+         "biases['hidden']": [3], "biases['output']": [1]},
+    ),
+}  # fmt: skip
+
+
+def saved(network: Any) -> None:
+    data = [[0.0, 1.0], [1.0, 0.0]], [[0.5], [1.0]]
+    cr.learn(network, data, cost="quadratic", epochs=1, batch=1, optimizer=cr.optim.SGD(0.1)).save("run")
+
+
+@pytest.mark.parametrize("words", NETWORKS)
+def test_show_says_of_any_network_what_arrays_it_has(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    make, arrays = NETWORKS[words]
+    saved(make())
+    assert execute(["show", "run", "--json", "-"]) == 0
+    network = json.loads(capsys.readouterr().out)["network"]
+    assert (network["arrays"], network["dtype"]) == (arrays, "float32")
+    assert network["parameters"] == sum(math.prod(shape) for shape in arrays.values())
+    assert execute(["show", "run"]) == 0
+    assert words in capsys.readouterr().out
+
+
+def test_show_says_how_a_network_of_somebodys_own_is_read(capsys: pytest.CaptureFixture[str]) -> None:
+    saved(Own(np.zeros((1, 2), np.float32)))
+    assert execute(["show", "run"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "Own, which is not made of chainrule's own layers" in printed.err
+    assert "cr.Run.load(folder, network=...)" in printed.err
 
 
 def test_show_does_not_let_a_file_command_the_terminal(images: Path, capsys: pytest.CaptureFixture[str]) -> None:

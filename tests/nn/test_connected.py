@@ -13,6 +13,9 @@ from chainrule import numpy as cnp
 from chainrule import random
 from chainrule.errors import DTypeError, ShapeError
 from chainrule.nn import Connected, Connection, Network, Units, Wiring
+from chainrule.nn.parameters import Parameters
+from chainrule.nn.stages import Forward, forward, with_variables
+from chainrule.trace.promotion import variable
 from chainrule.trace.tree import flatten, tree_map, unflatten
 
 Values = np.ndarray[Any, Any]
@@ -218,6 +221,69 @@ def test_a_matrix_has_zeros_where_weights_are_missing() -> None:
 def test_a_group_without_connections_has_its_biases_alone() -> None:
     made = Connected(3, [Units("output", 2)], [], dtype=np.float64)
     np.testing.assert_allclose(made(examples()), np.tile(sigmoid(made.biases["output"]), (5, 1)))
+
+
+def test_other_activations_may_be_told_for_a_single_pass() -> None:
+    made, x = network("skip"), examples()
+    steps = made.forward(x, activate=lambda units, z: (z > 0).astype(z.dtype) if units.name == "hidden" else z)
+    hidden = (x @ made.weights["input->hidden"].T + made.biases["hidden"] > 0).astype(float)
+    z = hidden @ made.weights["hidden->output"].T + x @ made.weights["input->output"].T + made.biases["output"]
+    np.testing.assert_array_equal(steps["hidden"][1], hidden)
+    np.testing.assert_allclose(steps["output"][1], z, rtol=1e-13)
+
+
+# the stages that examples go through
+
+
+def passed(kind: str) -> tuple[Connected, Forward]:
+    made = network(kind)
+    return made, forward(with_variables(made), variable(examples()))
+
+
+@every_kind
+def test_each_group_is_a_stage_with_the_arrays_that_reach_it(kind: str) -> None:
+    made, found = passed(kind)
+    groups, paths = made.forward(examples()), Parameters.of(made).paths
+    assert [stage.name for stage in found.stages[: len(made.units)]] == [units.name for units in made.units]
+    for units, stage in zip(made.units, found.stages, strict=False):
+        assert stage.activation == units.activation
+        np.testing.assert_array_equal(np.asarray(stage.z), groups[units.name][0])
+        np.testing.assert_array_equal(np.asarray(stage.a), groups[units.name][1])
+        weights = {f"weights[{c.name!r}]" for c in made.wiring.into(units)}
+        assert {paths[n] for n in stage.weights} == weights
+        assert [paths[n] for n in stage.biases] == [f"biases[{units.bias_name!r}]"] * (units.bias_name is not None)
+    np.testing.assert_array_equal(np.asarray(found.a), made(examples()))
+
+
+@every_kind
+def test_a_stage_after_the_groups_stands_only_for_outputs_of_several_activations(kind: str) -> None:
+    made, found = passed(kind)
+    after = found.stages[len(made.units) :]
+    assert [(stage.activation, stage.sources, stage.parameters) for stage in after] == (
+        [(cr.nn.identity, (0, 1), ())] if kind == "groups" else []
+    )
+
+
+ALONE = {  # the stages in which each weight belongs to one unit and one number that reaches it
+    "skip": ["hidden", "output"],
+    "hidden to hidden": ["first", "second", "output"],
+    "tied": ["output"],
+    "missing": ["output"],
+    "products": ["hidden", "output"],
+    "groups": ["a", "b"],
+}
+
+
+@every_kind
+def test_a_stage_says_what_each_weight_multiplies_where_no_weight_is_tied_or_missing(kind: str) -> None:
+    made, found = passed(kind)
+    assert [stage.name for stage in found.stages if stage.pairs] == ALONE[kind]
+    arrays = Parameters.of(made).arrays
+    for stage in found.stages:
+        z = sum(np.asarray(pair.x) @ arrays[pair.weight].T for pair in stage.pairs)
+        if stage.pairs:
+            biases = [arrays[pair.bias] for pair in stage.pairs if pair.bias is not None]
+            np.testing.assert_allclose(np.asarray(stage.z), z + sum(biases), rtol=1e-13)
 
 
 # tied weights

@@ -11,7 +11,7 @@ Processing, volume 1, chapter 8, MIT Press 1986.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -135,10 +135,13 @@ class Connected(Feedforward):
         weights, biases = ({n: a.astype(wanted) for n, a in given.items()} for given in (self.weights, self.biases))
         return self.from_weights(self.wiring, weights, biases)
 
-    def forward(self, x: Any, nudges: Mapping[str, Any] | None = None) -> dict[str, tuple[Any, Any]]:
+    def forward(
+        self, x: Any, nudges: Mapping[str, Any] | None = None, activate: Callable[[Units, Any], Any] | None = None
+    ) -> dict[str, tuple[Any, Any]]:
         """`(z, a)` of each group for examples of shape (examples, inputs), the inputs' a among them with z = a.
 
-        `nudges` are added to the weighted inputs z of the groups that it names.
+        `nudges` are added to the weighted inputs z of the groups that it names. `activate(units, z)` gives a, which is
+        σ(z) unless told.
         """
         found = self._inputs(x)
         for units in self.wiring.units:
@@ -146,7 +149,7 @@ class Connected(Feedforward):
                 z = self.weighted_input(units, {name: a for name, (_, a) in found.items()})
                 if nudges and units.name in nudges:
                     z = z + nudges[units.name]
-                found[units.name] = z, units.activation(z)
+                found[units.name] = z, units.activation(z) if activate is None else activate(units, z)
         return found
 
     def weighted_input(self, units: Units, activations: Mapping[str, Any]) -> Any:

@@ -139,7 +139,7 @@ def _learnt(cost: str, w: Any, b: Any, rate: float, epochs: int) -> Any:
     x, y, formula = numpy.ones((1, 1)), numpy.zeros((1, 1)), cost_function(cost, sigmoid)
 
     def loss(network: Connected) -> Any:
-        return np.mean(formula(*network.output(x), y))
+        return np.mean(formula(*network.forward(x)["output"], y))
 
     def epoch(network: Connected, _: Any) -> Any:
         row = network(x)[0, 0], network.weights["input->output"][0, 0], network.biases["output"][0]

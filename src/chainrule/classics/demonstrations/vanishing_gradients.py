@@ -179,7 +179,7 @@ def speeds(wiring: Wiring, keys: Values, x: Values, y: Values) -> Values:
         network = _started(wiring, key)
 
         def cost(biases: Any) -> Any:
-            z, a = Connected.from_weights(wiring, network.weights, biases).output(x)
+            z, a = Connected.from_weights(wiring, network.weights, biases).forward(x)["output"]
             return np.mean(sigmoid_cross_entropy(z, a, y))
 
         errors = grad(cost)(network.biases)

@@ -127,9 +127,5 @@ def _effects(network: Connected, x: Values, group: str, unit: int) -> Values:
 
 def _outputs(network: Connected, x: Values, added: Mapping[str, Any]) -> Any:
     """The outputs when something is added to the activities of some groups."""
-    found = network.forward(x)
-    activations = {name: found[name][1] for name, _ in network.wiring.inputs}
-    for units in network.wiring.units:
-        a = units.activation(network.weighted_input(units, activations))
-        activations[units.name] = a + added[units.name] if units.name in added else a
-    return cnp.concatenate([activations[name] for name in network.wiring.outputs], axis=1)
+    found = network.forward(x, activate=lambda units, z: units.activation(z) + added.get(units.name, 0))
+    return cnp.concatenate([found[name][1] for name in network.wiring.outputs], axis=1)

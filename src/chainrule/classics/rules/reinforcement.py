@@ -159,21 +159,15 @@ def fired(network: Connected, x: Any, chances: Any) -> tuple[dict[str, Any], dic
 
     By group, with shapes (patterns, units); the inputs are among the states.
     """
-    p: dict[str, Any] = {}
-    s = by_group(network.wiring.inputs, x)
     chance = by_group(unit_sizes(network.wiring), chances)
-    for units in network.wiring.units:
-        p[units.name] = sigmoid(network.weighted_input(units, s))
-        s[units.name] = (chance[units.name] < p[units.name]).astype(network.dtype)
-    return p, s
+    found = network.forward(x, activate=lambda units, z: (chance[units.name] < sigmoid(z)).astype(network.dtype))
+    return {name: sigmoid(found[name][0]) for name in chance}, {name: s for name, (_, s) in found.items()}
 
 
 def more_probable(network: Connected, x: Any) -> Any:
     """The outputs when each unit is in its more probable state given those before it, shape (patterns, outputs)."""
-    s = by_group(network.wiring.inputs, x)
-    for units in network.wiring.units:
-        s[units.name] = (network.weighted_input(units, s) > 0).astype(network.dtype)
-    return _outputs(network, s)
+    found = network.forward(x, activate=lambda _, z: (z > 0).astype(network.dtype))
+    return _outputs(network, {name: s for name, (_, s) in found.items()})
 
 
 def reward(network: Connected, s: Any, y: Any) -> Any:
