@@ -13,7 +13,7 @@ Which tile of the output is held in registers, and along which axis vectors run,
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -22,6 +22,7 @@ import numpy as np
 
 from chainrule.graph.ops import Op
 from chainrule.graph.types import Type
+from chainrule.graph.walks import post_order
 
 __all__ = [
     "FOLD_CELLS", "FOLD_LANES", "HOST", "INTEGER", "Apply", "Buffer", "Expression", "Kernel", "Load", "Number",
@@ -323,24 +324,14 @@ class _Spelling:
 
 def walk(roots: list[Expression], known: Container[Expression] = ()) -> list[Expression]:
     """Every expression below the roots, once, operands first; without those that are known and what is below them."""
-    seen: dict[Expression, None] = {}
-    stack = [(root, False) for root in reversed(roots)]  # long chains are deeper than Python may call itself
-    while stack:
-        e, ready = stack.pop()
-        if ready:
-            seen[e] = None
-        elif e not in seen and e not in known:
-            stack.append((e, True))
-            stack.extend((operand, False) for operand in reversed(list(below(e))))
-    return list(seen)
+    return post_order((e for e in roots if e not in known), lambda e: [part for part in below(e) if part not in known])
 
 
-def below(e: Expression) -> Iterator[Expression]:
+def below(e: Expression) -> Sequence[Expression]:
     """The expressions that `e` is made of directly."""
     if isinstance(e, Apply):
-        yield from e.operands
-    elif isinstance(e, Load | Position):
-        yield from (index for index, _ in e.view.indirect)
+        return e.operands
+    return [index for index, _ in e.view.indirect] if isinstance(e, Load | Position) else ()
 
 
 def _operations(root: Expression) -> int:
