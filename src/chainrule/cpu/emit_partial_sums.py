@@ -1,4 +1,4 @@
-"""Sums over all places of a kernel, added up where the terms have just been computed.
+"""Sums over all points of a kernel, added up where the terms have just been computed.
 
 A folding store keeps a few partial sums in memory. What a block of the kernel's loops adds to them is added up by
 itself, in memory of the block's own, before it is added to the total: the error of a sum grows as the logarithm of the
@@ -14,10 +14,10 @@ from chainrule.cpu import elementwise
 from chainrule.cpu.ir import I64, Function, Value
 from chainrule.schedule.kernel import FOLD_CELLS, FOLD_LANES, Store
 
-__all__ = ["Folds"]
+__all__ = ["PartialSums"]
 
 
-class Folds:
+class PartialSums:
     """The folding stores of a kernel, and where their sums are at this point of its function."""
 
     def __init__(self, function: Function, addresses: Mapping[Store, Value]) -> None:
