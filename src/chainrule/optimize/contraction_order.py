@@ -1,7 +1,7 @@
 """Sums of products, taken in the order that needs least work and memory.
 
 The gradient for each example of a batch is a product, δ[b,o] · a[b,i], and has as many elements as the batch and the
-weights have together; for weights that are used at several places t it is a sum of such products. What is asked of it
+weights have together; for weights that are used several times, t it is a sum of such products. What is asked of it
 is most often a sum again: squared lengths, second moments, inner products. A sum of products can be taken apart,
 
     Σ_oi (δ_bo a_bi)² = (Σ_o δ_bo²) (Σ_i a_bi²)            Σ_b (δ_bo a_bi)² = Σ_b δ_bo² a_bi²
@@ -19,7 +19,7 @@ An outer product that is left over because something else than a product is summ
 mean, is computed inside the sum and not kept either.
 
 This reassociates. A sum of n products is as accurate in one order as in another, relative to the sum of their absolute
-values; where they cancel, as the places t of one weight may, that is less than relative to the sum itself. A sum of
+values; where they cancel, as the times t of one weight may, that is less than relative to the sum itself. A sum of
 squares stays non-negative.
 """
 
@@ -34,17 +34,10 @@ from dataclasses import dataclass, field
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph, Origin
 from chainrule.graph.node import Node, in_order, replaced
-from chainrule.optimize.sum_of_products import (
-    SUMS,
-    Factor,
-    View,
-    forms_of,
-    label_sizes,
-    laid_out,
-    reshaped,
-    summed_labels,
-    sums_nothing,
-)
+from chainrule.graph.rewrite import rewritten
+from chainrule.optimize.contraction_paths import forms_of, laid_out
+from chainrule.optimize.outer_products import SUMS, OuterProducts, label_sizes, summed_labels, sums_nothing
+from chainrule.optimize.sum_of_products import Factor, reshaped
 
 __all__ = ["with_cheap_products"]
 
@@ -59,10 +52,10 @@ def with_cheap_products(graph: Graph) -> Graph:
     The graph itself, if there is nothing to gain.
     """
     nodes = graph.nodes()
-    view = View()
+    products = OuterProducts()
     for node in nodes:
-        view.look_at(node)
-    if not view.open:
+        products.look_at(node)
+    if not products.open:
         return graph
     left_alone: set[Node] = set()
     while True:
@@ -76,16 +69,16 @@ def with_cheap_products(graph: Graph) -> Graph:
 # concatenated products: a sum over them is made of the sums over each part
 
 
-def _in_parts(root: Node, view: View) -> tuple[list[Node], int | None]:
+def _in_parts(root: Node, products: OuterProducts) -> tuple[list[Node], int | None]:
     """The same sum over each part of concatenated products, and along which axis they are joined; None: they add up."""
     for operand, labels in zip(root.inputs, _labels(root), strict=True):
-        if operand in view.seams:
-            axis, extents = view.seams[operand]
+        if operand in products.seams:
+            axis, extents = products.seams[operand]
             left = root.out if root.op is ops.CONTRACT else [n for n in labels if n not in root.axes]
-            place = left.index(labels[axis]) if labels[axis] in left else None
+            joined = left.index(labels[axis]) if labels[axis] in left else None
             starts = itertools.accumulate(extents[:-1], initial=0)
-            pieces = (_Piece(view, start, extent) for start, extent in zip(starts, extents, strict=True))
-            return [_part(root, labels[axis], piece) for piece in pieces], place
+            pieces = (_Piece(products, start, extent) for start, extent in zip(starts, extents, strict=True))
+            return [_part(root, labels[axis], piece) for piece in pieces], joined
     return [], None
 
 
@@ -104,9 +97,9 @@ def _part(root: Node, label: int, piece: _Piece) -> Node:
 
 @dataclass
 class _Piece:
-    """Places `start` to `start + extent` along an axis; of a product, the product of its operands' pieces."""
+    """Elements `start` to `start + extent` along an axis; of a product, the product of its operands' pieces."""
 
-    view: View
+    products: OuterProducts
     start: int
     extent: int
     known: dict[tuple[Node, int], Node] = field(default_factory=dict)
@@ -125,7 +118,7 @@ class _Piece:
             return self._cut_below(node, axis, shape)
         if node.op is ops.TRANSPOSE:
             return Node(ops.TRANSPOSE, (self.of(node.inputs[0], node.axes[axis]),), node.attributes)
-        if node.op in ops.ELEMENTWISE and (node in self.view.open or node in self.view.spread):
+        if node.op in ops.ELEMENTWISE and (node in self.products.open or node in self.products.spread):
             return Node(node.op, tuple(self.of(n, axis) for n in node.inputs), node.attributes)
         return self._whole(node, axis) or self._slice(node, axis, shape)
 
@@ -213,7 +206,7 @@ class _Rewriting:
 
     def __init__(self, graph: Graph, nodes: Sequence[Node], left_alone: Collection[Node]) -> None:
         self.graph = graph
-        self.view = View()
+        self.products = OuterProducts()
         self.given: set[Node] = set()  # what stands in the graph
         self.better: dict[Node, Node] = {}
         self.chosen: dict[Node, _Choice] = {}
@@ -225,7 +218,7 @@ class _Rewriting:
             self._note(node, again)
 
     def _enter(self, node: Node) -> None:
-        self.view.look_below(node)
+        self.products.look_below(node)
         self.given.add(node)
 
     def _chosen(self, node: Node, root: Node) -> Node:
@@ -239,11 +232,11 @@ class _Rewriting:
 
     def _best(self, root: Node) -> _Choice | None:
         """The cheapest form of a sum, if it is cheaper than the sum as it is."""
-        if root.op not in SUMS or not root.type.size or not any(n in self.view.open for n in root.inputs):
+        if root.op not in SUMS or not root.type.size or not any(n in self.products.open for n in root.inputs):
             return None
         before = self._made_of(root, root)
-        parts, axis = _in_parts(root, self.view)
-        forms = [self._of_parts(parts, axis)] if parts else forms_of(root, self.view)
+        parts, axis = _in_parts(root, self.products)
+        forms = [self._of_parts(parts, axis)] if parts else forms_of(root, self.products)
         choices = [_Choice(root, form, before, self._made_of(form, root)) for form in forms]
         if not parts:
             choices = [choice for choice in choices if choice.is_smaller]
@@ -257,7 +250,7 @@ class _Rewriting:
         return functools.reduce(lambda total, result: Node(ops.ADD, (total, result)), results)
 
     def _form_of_part(self, part: Node) -> Node:
-        self.view.look_below(part)
+        self.products.look_below(part)
         choice = self._best(part)
         return choice.form if choice else part
 
@@ -267,7 +260,7 @@ class _Rewriting:
         stack = [top]
         while stack:
             node = stack.pop()
-            if node not in found and (node is root or node in self.view.open or node not in self.given):
+            if node not in found and (node is root or node in self.products.open or node not in self.given):
                 found[node] = None
                 stack.extend(node.inputs)
         return list(found)
@@ -309,13 +302,7 @@ def _without_outer_products(graph: Graph) -> Graph:
     inline = _only_reduced(nodes, graph.outputs)
     if not inline:
         return graph
-    again: dict[Node, Node] = {}
-    origins: dict[Node, tuple[Origin, ...]] = {}
-    for node in nodes:
-        new = replaced(node, tuple(again[n] for n in node.inputs))
-        again[node] = _elementwise(new) if node in inline else new
-        origins[again[node]] = (*origins.get(again[node], ()), *graph.origins.get(node, ()))
-    return Graph(graph.inputs, tuple(again[node] for node in graph.outputs), origins)
+    return rewritten(graph, lambda node, again: _elementwise(again) if node in inline else again)
 
 
 def _only_reduced(nodes: Sequence[Node], outputs: Iterable[Node]) -> set[Node]:

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph
-from chainrule.graph.node import Node, between, full, in_order, input_node, number, replaced
+from chainrule.graph.node import Node, between, full, in_order, input_node, number
+from chainrule.graph.rewrite import Rewriting, substituted
+from chainrule.graph.walks import post_order
 
 __all__ = ["with_fewer_loops"]
 
@@ -33,10 +35,10 @@ def _merged(scans: Sequence[Node]) -> dict[Node, Node]:
     for scan in scans:
         for other in scans:
             if other is not scan and other not in gone and scan not in between([scan], [other]):
-                places = _places_in(scan, other)
-                if places is not None:
+                theirs = _results_in(scan, other)
+                if theirs is not None:
                     gone.add(scan)
-                    found |= {_result(scan, n): _result(other, place) for n, place in enumerate(places)}
+                    found |= {_result(scan, n): _result(other, their) for n, their in enumerate(theirs)}
                     break
     return found
 
@@ -45,7 +47,7 @@ def _result(scan: Node, index: int) -> Node:
     return Node(ops.RESULT, (scan,), (index,))
 
 
-def _places_in(scan: Node, other: Node) -> list[int] | None:
+def _results_in(scan: Node, other: Node) -> list[int] | None:
     """Which results of the other scan are those of this one, if it computes them all."""
     if (scan.length, scan.reverse) != (other.length, other.reverse):
         return None
@@ -54,7 +56,7 @@ def _places_in(scan: Node, other: Node) -> list[int] | None:
         return None
     body: Graph = scan.body
     given = dict(zip(body.inputs, (other.body.inputs[n] for n in inputs), strict=True))
-    outputs = _substituted(body.outputs, given)
+    outputs = substituted(body.outputs, given)
     theirs: tuple[Node, ...] = other.body.outputs
     if outputs[: scan.carried] != [theirs[n] for n in inputs[: scan.carried]]:
         return None
@@ -70,11 +72,11 @@ def _inputs_in(scan: Node, other: Node) -> list[int] | None:
     for mine, theirs in zip(_groups(scan), _groups(other), strict=True):
         left = {n: other.inputs[n] for n in theirs}
         for node in (scan.inputs[n] for n in mine):
-            place = next((n for n, candidate in left.items() if candidate is node), None)
-            if place is None:
+            position = next((n for n, candidate in left.items() if candidate is node), None)
+            if position is None:
                 return None
-            found.append(place)
-            del left[place]
+            found.append(position)
+            del left[position]
     return found
 
 
@@ -83,34 +85,12 @@ def _groups(scan: Node) -> tuple[range, range, range]:
     return range(scan.carried), range(scan.carried, split), range(split, len(scan.inputs))
 
 
-def _substituted(outputs: Sequence[Node], given: Mapping[Node, Node]) -> list[Node]:
-    new = dict(given)
-    for node in in_order(outputs):
-        if node not in new:
-            new[node] = replaced(node, tuple(new[n] for n in node.inputs))
-    return [new[node] for node in outputs]
-
-
 def _followed(graph: Graph, found: Mapping[Node, Node]) -> Graph:
     """The graph with nodes replaced by others, which do not depend on them."""
-    new: dict[Node, Node] = {node: node for node in graph.inputs}
-    stack = [(node, False) for node in reversed(graph.outputs)]
-    while stack:
-        node, ready = stack.pop()
-        if node in new:
-            continue
-        sources = (found[node],) if node in found else node.inputs
-        if ready:
-            new[node] = new[found[node]] if node in found else replaced(node, tuple(new[n] for n in node.inputs))
-        else:
-            stack.append((node, True))
-            stack.extend((n, False) for n in reversed(sources))
-    return _renewed(graph, new)
-
-
-def _renewed(graph: Graph, new: Mapping[Node, Node]) -> Graph:
-    origins = {new[node]: known for node, known in graph.origins.items() if node in new}
-    return Graph(graph.inputs, tuple(new[node] for node in graph.outputs), origins)
+    rewriting = Rewriting(graph.origins)
+    for node in post_order(graph.outputs, lambda node: (found[node],) if node in found else node.inputs):
+        rewriting.put(node, rewriting.of(found[node]) if node in found else rewriting.again(node))
+    return rewriting.graph(graph.inputs, graph.outputs)
 
 
 # leaving out
@@ -122,21 +102,23 @@ def _without_unread(graph: Graph) -> Graph:
     for node in nodes:
         if node.op is ops.RESULT:
             read.setdefault(node.inputs[0], set()).add(node.index)
-    new: dict[Node, Node] = {node: node for node in graph.inputs}
-    places: dict[Node, dict[int, int]] = {}
+    rewriting = Rewriting(graph.origins)
+    results: dict[Node, dict[int, int]] = {}  # where those of a scan are now
     for node in nodes:
         if node.op is ops.SCAN:
-            new[node], places[node] = _smaller(node, tuple(new[n] for n in node.inputs), read.get(node, set()))
-        elif node.op is ops.RESULT and node.inputs[0] in places:
-            new[node] = _result(new[node.inputs[0]], places[node.inputs[0]][node.index])
-        elif node not in new:
-            new[node] = replaced(node, tuple(new[n] for n in node.inputs))
-    return _renewed(graph, new)
+            smaller, results[node] = _smaller(node, rewriting.again(node).inputs, read.get(node, set()))
+            rewriting.put(node, smaller)
+        elif node.op is ops.RESULT and node.inputs[0] in results:
+            scan = node.inputs[0]
+            rewriting.put(node, _result(rewriting.of(scan), results[scan][node.index]))
+        else:
+            rewriting.put(node, rewriting.again(node))
+    return rewriting.graph(graph.inputs, graph.outputs)
 
 
 @dataclass(frozen=True, slots=True)
 class _Needed:
-    """What of a scan is needed: places of its outputs and of its inputs, in order."""
+    """What of a scan is needed: the positions of its outputs and of its inputs, in order."""
 
     outputs: list[int]
     inputs: list[int]
@@ -148,16 +130,16 @@ def _smaller(scan: Node, inputs: tuple[Node, ...], read: set[int]) -> tuple[Node
     numbers = {
         n: _as_row(inputs[n], body.inputs[n]) for n in range(scan.carried, len(inputs)) if inputs[n].op is ops.FULL
     }
-    outputs = _substituted(body.outputs, {x: numbers.get(n, x) for n, x in enumerate(body.inputs)})
+    outputs = substituted(body.outputs, {x: numbers.get(n, x) for n, x in enumerate(body.inputs)})
     needed = _needed(scan, outputs, read)
     carried = [n for n in needed.outputs if n < scan.carried]
-    given = {body.inputs[n]: input_node(place, body.inputs[n].type) for place, n in enumerate(needed.inputs)}
-    renumbered = _substituted([outputs[n] for n in needed.outputs], given)
+    given = {body.inputs[n]: input_node(position, body.inputs[n].type) for position, n in enumerate(needed.inputs)}
+    renumbered = substituted([outputs[n] for n in needed.outputs], given)
     smaller = Graph(tuple(given.values()), tuple(renumbered), body.origins)
     stepped = sum(scan.carried <= n < scan.carried + scan.stepped for n in needed.inputs)
     attributes = (smaller, len(carried), stepped, scan.length, scan.reverse)
     made = Node(ops.SCAN, tuple(inputs[n] for n in needed.inputs), attributes)
-    return made, {n: place for place, n in enumerate(needed.outputs)}
+    return made, {n: position for position, n in enumerate(needed.outputs)}
 
 
 def _as_row(array: Node, row: Node) -> Node:
@@ -165,10 +147,10 @@ def _as_row(array: Node, row: Node) -> Node:
 
 
 def _needed(scan: Node, outputs: Sequence[Node], read: set[int]) -> _Needed:
-    places = {node: n for n, node in enumerate(scan.body.inputs)}
+    positions = {node: n for n, node in enumerate(scan.body.inputs)}
     kept = set(read)
     while True:
-        used = {places[node] for node in in_order([outputs[n] for n in sorted(kept)]) if node in places}
+        used = {positions[node] for node in in_order([outputs[n] for n in sorted(kept)]) if node in positions}
         carried = {n for n in used if n < scan.carried} | {n for n in kept if n < scan.carried}
         if carried <= kept:
             return _Needed(sorted(kept), sorted(used | carried))

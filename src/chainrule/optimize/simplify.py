@@ -2,7 +2,7 @@
 
 Each rule looks at one node whose inputs are already simple, and gives a better one or None. A rule reassociates nothing
 and takes no rounding away, so what it gives computes the same numbers. Only sums over outer products are reassociated,
-where that saves work: see `products`.
+where that saves work: see `contraction_order`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from types import MappingProxyType
 import numpy as np
 
 from chainrule.graph import ops
-from chainrule.graph.graph import Graph, Origin
+from chainrule.graph.graph import Graph
 from chainrule.graph.interpret import NUMPY
 from chainrule.graph.node import Node, full, number, replaced
 from chainrule.graph.ops import Op
+from chainrule.graph.rewrite import rewritten
 from chainrule.optimize.contraction_order import with_cheap_products
 from chainrule.optimize.loops import with_fewer_loops
 from chainrule.optimize.small_matrices import with_small_matrices
@@ -37,24 +38,22 @@ def simplify(graph: Graph) -> Graph:
 
 
 def _once(graph: Graph) -> Graph:
-    nodes = graph.nodes()
-    used = _uses(nodes, graph.outputs)
-    simple: dict[Node, Node] = {node: node for node in graph.inputs}
-    origins: dict[Node, tuple[Origin, ...]] = {}
-    for node in nodes:
-        simple[node] = _simplified(_rewritten(node, tuple(simple[n] for n in node.inputs)), used)
-        if simple[node] is not node:
-            used[simple[node]] = used.get(simple[node], 0) + used.get(node, 0)
-        found = (*origins.get(simple[node], ()), *graph.origins.get(node, ()))
-        origins[simple[node]] = tuple(dict.fromkeys(found))
-    return Graph(graph.inputs, tuple(simple[node] for node in graph.outputs), origins)
+    used = _uses(graph.nodes(), graph.outputs)
+
+    def simplified(node: Node, again: Node) -> Node:
+        simple = _simplified(_inside_simplified(again), used)
+        if simple is not node:
+            used[simple] = used.get(simple, 0) + used.get(node, 0)
+        return simple
+
+    return rewritten(graph, simplified)
 
 
-def _rewritten(node: Node, inputs: tuple[Node, ...]) -> Node:
-    """The node on other inputs, with the programs inside it simplified."""
+def _inside_simplified(node: Node) -> Node:
+    """The node with the programs inside it simplified."""
     if node.op not in ops.CONTROL:
-        return replaced(node, inputs)
-    return Node(node.op, inputs, tuple(simplify(a) if isinstance(a, Graph) else a for a in node.attributes))
+        return node
+    return Node(node.op, node.inputs, tuple(simplify(a) if isinstance(a, Graph) else a for a in node.attributes))
 
 
 def _uses(nodes: list[Node], outputs: tuple[Node, ...]) -> dict[Node, int]:

@@ -15,28 +15,22 @@ import numpy as np
 
 from chainrule.graph import ops
 from chainrule.graph.graph import Graph
-from chainrule.graph.node import Node, full, in_order, replaced
+from chainrule.graph.node import Node, full
 from chainrule.graph.ops import Op
+from chainrule.graph.rewrite import rewritten
 from chainrule.graph.types import Type
 
 __all__ = ["with_small_matrices"]
 
 _LARGEST = 3  # rows of what is written out
-_PLACES = np.dtype(np.int32)
+_NUMBERS = np.dtype(np.int32)
 
 
 def with_small_matrices(graph: Graph) -> Graph:
     """A graph with the same outputs in which small matrices are eliminated number by number; itself if it has none."""
     if not any(_is_small(node) for node in graph.nodes()):
         return graph
-    written: dict[Node, Node] = {}
-    origins = dict(graph.origins)
-    for node in graph.nodes():
-        same = replaced(node, tuple(written[n] for n in node.inputs))
-        written[node] = _WRITTEN_OUT[node.op](*same.inputs) if _is_small(node) else same
-        for new in in_order([written[node]]) if _is_small(node) else (same,):
-            origins.setdefault(new, graph.origins.get(node, ()))
-    return Graph(graph.inputs, tuple(written[n] for n in graph.outputs), origins)
+    return rewritten(graph, lambda node, again: _WRITTEN_OUT[node.op](*again.inputs) if _is_small(node) else again)
 
 
 def _is_small(node: Node) -> bool:
@@ -82,10 +76,10 @@ def _stacked(parts: Sequence[Node], axis: int) -> Node:
     whole = (*shape[:axis], len(parts), *shape[axis:])
     axes = tuple(n for n in range(len(whole)) if n != axis)
     wide = [Node(ops.BROADCAST, (part,), (whole, axes)) for part in parts]
-    place = Node(ops.IOTA, (), (axis, Type(whole, _PLACES)))
+    number = Node(ops.IOTA, (), (axis, Type(whole, _NUMBERS)))
     found = wide[-1]
     for n in reversed(range(len(parts) - 1)):
-        found = _of(ops.SELECT, _of(ops.EQUAL, place, _like(n, place)), wide[n], found)
+        found = _of(ops.SELECT, _of(ops.EQUAL, number, _like(n, number)), wide[n], found)
     return found
 
 

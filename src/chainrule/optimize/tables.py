@@ -10,8 +10,9 @@ from collections.abc import Collection
 
 from chainrule.errors import GraphError
 from chainrule.graph import ops
-from chainrule.graph.graph import Graph, Origin
-from chainrule.graph.node import Node, input_node, replaced
+from chainrule.graph.graph import Graph
+from chainrule.graph.node import Node, input_node
+from chainrule.graph.rewrite import rewritten
 
 __all__ = ["with_tables"]
 
@@ -22,16 +23,15 @@ def with_tables(graph: Graph, tables: Collection[int]) -> Graph:
     """The graph, equal for all numbers of rows of the arguments in `tables`; GraphError if more than rows are used."""
     if not tables:
         return graph
-    again = {node: _any_rows(node) if n in tables else node for n, node in enumerate(graph.inputs)}
-    given = {graph.inputs[n] for n in tables}
-    origins: dict[Node, tuple[Origin, ...]] = {}
-    for node in graph.nodes():
-        _check_use(node, given)
-        again.setdefault(node, replaced(node, tuple(again[n] for n in node.inputs)))
-        origins[again[node]] = graph.origins.get(node, ())
-    if not given.isdisjoint(graph.outputs):
+    given = {graph.inputs[n]: _any_rows(graph.inputs[n]) for n in tables}
+    if not given.keys().isdisjoint(graph.outputs):
         raise GraphError("a table of any number of rows is no result of a program: look up the rows that are wanted.")
-    return Graph(tuple(again[n] for n in graph.inputs), tuple(again[n] for n in graph.outputs), origins)
+
+    def checked(node: Node, again: Node) -> Node:
+        _check_use(node, given)
+        return again
+
+    return rewritten(graph, checked, given)
 
 
 def _any_rows(node: Node) -> Node:
