@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from chainrule.cpu import vector_math
-from chainrule.cpu.ir import I64, PTR, Function, Module, Type, Value
+from chainrule.cpu.ir import I64, PTR, Function, LLVMType, Module, Value
 
 LANES = (1, 4, 8, 16)
 KINDS = {"float": np.dtype(np.float32), "double": np.dtype(np.float64)}
@@ -58,11 +58,11 @@ def source() -> str:
     for name, elementary in FUNCTIONS.items():
         for kind in KINDS:
             for lanes in LANES:
-                write_loop(module, f"{name}_{kind}_{lanes}", elementary, Type(kind, lanes))
+                write_loop(module, f"{name}_{kind}_{lanes}", elementary, LLVMType(kind, lanes))
     return module.text()
 
 
-def write_loop(module: Module, name: str, elementary: Elementary, vector: Type) -> None:
+def write_loop(module: Module, name: str, elementary: Elementary, vector: LLVMType) -> None:
     function = module.function(name, [("x", PTR), ("y", PTR), ("n", I64)])
     x, y, n = function.parameters
     element = vector.with_lanes(1)

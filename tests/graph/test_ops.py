@@ -16,7 +16,7 @@ from chainrule.errors import ChainruleError, DTypeError, GraphError, ShapeError
 from chainrule.graph import ops
 from chainrule.graph.interpret import NUMPY
 from chainrule.graph.node import Node, input_node
-from chainrule.graph.ops import Group, Op
+from chainrule.graph.ops import Op, OpGroup
 from chainrule.graph.type_rules import TYPE_RULES, result_type
 from chainrule.graph.types import DTYPES, Type
 from chainrule.schedule.lower import LOWER
@@ -68,7 +68,7 @@ def test_what_an_operation_costs_stands_on_it() -> None:
 
 
 def test_every_group_has_operations() -> None:
-    assert {op.group for op in ops.OPS} == set(Group)
+    assert {op.group for op in ops.OPS} == set(OpGroup)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.cpu import vector_math
-from chainrule.cpu.ir import Function, Type, Value
+from chainrule.cpu.ir import Function, LLVMType, Value
 from chainrule.graph import ops
 from chainrule.graph.ops import Op
 
@@ -18,14 +18,14 @@ __all__ = ["NATIVE", "apply", "cast", "load", "memory_type", "register_type", "s
 DType = np.dtype[Any]
 
 
-def register_type(dtype: DType, lanes: int) -> Type:
+def register_type(dtype: DType, lanes: int) -> LLVMType:
     """How elements are held in registers: booleans as one bit."""
-    return Type({"f4": "float", "f8": "double", "b1": "i1"}.get(dtype.str[1:]) or f"i{dtype.itemsize * 8}", lanes)
+    return LLVMType({"f4": "float", "f8": "double", "b1": "i1"}.get(dtype.str[1:]) or f"i{dtype.itemsize * 8}", lanes)
 
 
-def memory_type(dtype: DType, lanes: int = 1) -> Type:
+def memory_type(dtype: DType, lanes: int = 1) -> LLVMType:
     """How elements are held in memory: booleans as one byte, 0 or 1."""
-    return Type("i8", lanes) if dtype.kind == "b" else register_type(dtype, lanes)
+    return LLVMType("i8", lanes) if dtype.kind == "b" else register_type(dtype, lanes)
 
 
 def smallest(dtype: DType) -> float | int:

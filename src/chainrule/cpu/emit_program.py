@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from chainrule.cpu import prefetch
 from chainrule.cpu.cost_model import LONG
-from chainrule.cpu.emit_steps import Functions
+from chainrule.cpu.emit_steps import StepFunctions
 from chainrule.cpu.interruption import Asking, work
 from chainrule.cpu.ir import I8, I64, PTR, Function, Module, Value
 from chainrule.cpu.processor import Processor
@@ -25,18 +25,18 @@ __all__ = ["module_of"]
 def module_of(planned: Schedule, processor: Processor, *, timed: bool = False) -> tuple[Module, int]:
     """The LLVM module of a planned schedule, and how many of its kernels differ."""
     module = Module(processor.attributes)
-    functions = Functions(module)
+    functions = StepFunctions(module)
     functions.write(planned.steps)
-    _Run(planned, functions, timed).write()
+    _RunFunction(planned, functions, timed).write()
     if module.asks:
         module.function("asks", []).ret()
     return module, len(functions.kinds)
 
 
-class _Run:
+class _RunFunction:
     """The function `run` being written."""
 
-    def __init__(self, planned: Schedule, functions: Functions, timed: bool) -> None:
+    def __init__(self, planned: Schedule, functions: StepFunctions, timed: bool) -> None:
         self.planned = planned
         self.functions = functions
         self.timed = timed

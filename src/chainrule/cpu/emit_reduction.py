@@ -128,7 +128,7 @@ class Accumulation:
         lanes = self._tile.tiling.lanes if self._tile.vector_axis >= self._kernel.outputs else self._tile.lanes(cell)
         return self._neutral(n, elementwise.register_type(self._kernel.reductions[n].expression.dtype, lanes))
 
-    def _neutral(self, n: int, type_: ir.Type) -> Value:
+    def _neutral(self, n: int, type_: ir.LLVMType) -> Value:
         reduction = self._kernel.reductions[n]
         value = 0 if reduction.kind == "sum" else elementwise.smallest(reduction.expression.dtype)
         return Function.constant(type_, value)

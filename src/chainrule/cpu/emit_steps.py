@@ -20,13 +20,13 @@ from chainrule.schedule.deduplication import from_the_start, signature
 from chainrule.schedule.kernel import Buffer, Kernel
 from chainrule.schedule.schedule import HOST, HostCall, Inner, Schedule, Step
 
-__all__ = ["Functions"]
+__all__ = ["StepFunctions"]
 
 _BYTE = I64.with_kind("i8")
 Addresses = Mapping[Buffer, Value]
 
 
-class Functions:
+class StepFunctions:
     """The functions of a module's steps, and how they are called. Kernels that are alike share one."""
 
     def __init__(self, module: Module) -> None:
@@ -124,7 +124,7 @@ def _write_host_call(module: Module, step: HostCall) -> None:
     function.ret()
 
 
-def _scan(functions: Functions, function: Function, step: Inner, address: Addresses) -> None:
+def _scan(functions: StepFunctions, function: Function, step: Inner, address: Addresses) -> None:
     (body,) = step.programs
     fixed = _inside(function, step, body, address)
     asking = Asking(function, address[HOST]) if step.asks else None
@@ -142,7 +142,7 @@ def _scan(functions: Functions, function: Function, step: Inner, address: Addres
         function.loop(Function.constant(I64, 0), Function.constant(I64, step.length), 1, [], one_round)
 
 
-def _while(functions: Functions, function: Function, step: Inner, address: Addresses) -> None:
+def _while(functions: StepFunctions, function: Function, step: Inner, address: Addresses) -> None:
     condition, body = step.programs
     while_inside, inside = (_inside(function, step, program, address) for program in step.programs)
     asking = Asking(function, address[HOST]) if step.asks else None
@@ -156,7 +156,7 @@ def _while(functions: Functions, function: Function, step: Inner, address: Addre
     function.repeat(holds, lambda: functions.call(function, body.steps, inside, asking))
 
 
-def _cond(functions: Functions, function: Function, step: Inner, address: Addresses) -> None:
+def _cond(functions: StepFunctions, function: Function, step: Inner, address: Addresses) -> None:
     test = elementwise.load(function, np.dtype(bool), 1, address[step.inputs[0]])
 
     def branch(program: Schedule) -> Callable[[], None]:

@@ -10,11 +10,11 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["BOOL", "F32", "F64", "I8", "I32", "I64", "PTR", "Function", "Module", "Type", "Value"]
+__all__ = ["BOOL", "F32", "F64", "I8", "I32", "I64", "PTR", "Function", "LLVMType", "Module", "Value"]
 
 
 @dataclass(frozen=True, slots=True)
-class Type:
+class LLVMType:
     """A scalar kind ("float", "double", "i1", "i8", …, "ptr") in a number of lanes; 1 lane is a scalar."""
 
     kind: str
@@ -33,13 +33,13 @@ class Type:
         """Bits of one element."""
         return {"float": 32, "double": 64, "ptr": 64}.get(self.kind) or int(self.kind[1:])
 
-    def with_lanes(self, lanes: int) -> Type:
+    def with_lanes(self, lanes: int) -> LLVMType:
         """The same kind in another number of lanes."""
-        return Type(self.kind, lanes)
+        return LLVMType(self.kind, lanes)
 
-    def with_kind(self, kind: str) -> Type:
+    def with_kind(self, kind: str) -> LLVMType:
         """Another kind in the same number of lanes."""
-        return Type(kind, self.lanes)
+        return LLVMType(kind, self.lanes)
 
     @property
     def suffix(self) -> str:
@@ -48,7 +48,7 @@ class Type:
         return scalar if self.lanes == 1 else f"v{self.lanes}{scalar}"
 
 
-BOOL, I8, I32, I64, F32, F64, PTR = (Type(k) for k in ("i1", "i8", "i32", "i64", "float", "double", "ptr"))
+BOOL, I8, I32, I64, F32, F64, PTR = (LLVMType(k) for k in ("i1", "i8", "i32", "i64", "float", "double", "ptr"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +56,10 @@ class Value:
     """An operand: its spelling in the text and its type."""
 
     name: str
-    type: Type
+    type: LLVMType
 
 
-def _literal(type_: Type, value: float | int | bool) -> str:
+def _literal(type_: LLVMType, value: float | int | bool) -> str:
     if type_.kind == "double":
         return "0x" + struct.pack(">d", value).hex()
     if type_.kind == "float":  # LLVM spells a float as the double of the same value
@@ -74,7 +74,7 @@ class Function:
         self,
         module: Module,
         name: str,
-        parameters: Sequence[tuple[str, Type]],
+        parameters: Sequence[tuple[str, LLVMType]],
         attributes: str = "",
         inline: bool = False,
     ) -> None:
@@ -94,7 +94,7 @@ class Function:
         self._count += 1
         return f"{hint}{self._count}"
 
-    def emit(self, type_: Type, text: str) -> Value:
+    def emit(self, type_: LLVMType, text: str) -> Value:
         """Write an instruction with a result of the given type."""
         result = Value("%v" + self._fresh(), type_)
         self._lines.append(f"  {result.name} = {text}")
@@ -115,7 +115,7 @@ class Function:
     # constants
 
     @staticmethod
-    def constant(type_: Type, value: float | int | bool) -> Value:
+    def constant(type_: LLVMType, value: float | int | bool) -> Value:
         """A constant; in several lanes, the same in each."""
         scalar = _literal(type_, value)
         if type_.lanes == 1:
@@ -124,7 +124,7 @@ class Function:
         return Value("<" + ", ".join([each] * type_.lanes) + ">", type_)
 
     @staticmethod
-    def constants(type_: Type, values: Sequence[float | int]) -> Value:
+    def constants(type_: LLVMType, values: Sequence[float | int]) -> Value:
         """A constant vector."""
         return Value("<" + ", ".join(f"{type_.kind} {_literal(type_, v)}" for v in values) + ">", type_)
 
@@ -194,7 +194,7 @@ class Function:
         to = a.type.with_kind(kind)
         return self.emit(to, f"{op} {a.type} {a.name} to {to}")
 
-    def intrinsic(self, name: str, result: Type, *operands: Value) -> Value:
+    def intrinsic(self, name: str, result: LLVMType, *operands: Value) -> Value:
         """Call an intrinsic overloaded on its result type, such as `llvm.sqrt`."""
         full = f"{name}.{result.suffix}"
         self.module.declare(f"declare {result} @{full}({', '.join(str(o.type) for o in operands)})")
@@ -258,11 +258,11 @@ class Function:
 
     # memory
 
-    def offset(self, pointer: Value, element: Type, index: Value) -> Value:
+    def offset(self, pointer: Value, element: LLVMType, index: Value) -> Value:
         """The address of element number `index`."""
         return self.emit(PTR, f"getelementptr {element.kind}, ptr {pointer.name}, i64 {index.name}")
 
-    def load(self, type_: Type, pointer: Value, align: int = 0) -> Value:
+    def load(self, type_: LLVMType, pointer: Value, align: int = 0) -> Value:
         """Read a scalar or vector; aligned to its element unless told otherwise."""
         return self.emit(type_, f"load {type_}, ptr {pointer.name}, align {align or max(type_.bits // 8, 1)}")
 
@@ -353,7 +353,7 @@ class Function:
         self._block = block
         self._lines.append(f"{block}:")
 
-    def allocate(self, element: Type, count: int) -> Value:
+    def allocate(self, element: LLVMType, count: int) -> Value:
         """Memory for so many elements that lasts as long as the function runs."""
         result = Value("%v" + self._fresh(), PTR)
         self._allocations.append(f"  {result.name} = alloca {element}, i64 {count}")
@@ -392,7 +392,7 @@ class Module:
         self._declarations[text] = None
 
     def function(
-        self, name: str, parameters: Sequence[tuple[str, Type]], attributes: str = "", *, inline: bool = False
+        self, name: str, parameters: Sequence[tuple[str, LLVMType]], attributes: str = "", *, inline: bool = False
     ) -> Function:
         """Open a new function without a result; `inline` puts it in the place of every call."""
         function = Function(self, name, parameters, attributes, inline)

@@ -49,7 +49,7 @@ def machine_code(text: str, processor: Processor, loops: Sequence[str] = ()) -> 
 
 
 def _run_passes(module: Any, machine: Any, loops: Sequence[str]) -> None:
-    """Put what is called in small loops in its place, and keep in registers what goes from one step to the next."""
+    """Write what small loops call into them, and keep in registers what goes from one step to the next."""
     llvm = _llvm()
     builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=_OPTIMISATION))
     inlining = llvm.create_new_module_pass_manager()

@@ -75,8 +75,8 @@ def _ask(f: Function, lookup: Lookup, rows: range, next_round: Value, addresses:
     dtype = lookup.index.type.dtype
     first = f.mul(next_round, f.like(next_round, lookup.index.type.size))
 
-    def one_row(place: Value, _: list[Value]) -> list[Value]:
-        pointer = f.offset(addresses[lookup.index], elementwise.memory_type(dtype), f.add(first, place))
+    def one_row(element: Value, _: list[Value]) -> list[Value]:
+        pointer = f.offset(addresses[lookup.index], elementwise.memory_type(dtype), f.add(first, element))
         row = elementwise.load(f, dtype, 1, pointer)
         wide = row if row.type == I64 else f.convert("zext" if dtype.kind == "u" else "sext", row, "i64")
         start = f.mul(wide, f.like(wide, lookup.bytes))

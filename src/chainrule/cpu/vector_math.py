@@ -25,7 +25,7 @@ __all__ = ["exp", "expm1", "log", "log1p", "logistic", "tanh"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Format:
+class _FloatFormat:
     """What the functions need to know about a floating-point type."""
 
     integer: str  # the integer type as wide
@@ -41,7 +41,7 @@ class _Format:
     logarithm: tuple[float, ...]  # (2·artanh(s) / s − 2) / s² in s² for |s| ≤ (√2 − 1) / (√2 + 1), ascending
 
 
-_SINGLE = _Format(
+_SINGLE = _FloatFormat(
     integer="i32", fraction=23, bias=127, root_half=0x3F3504F3,
     ln2_high=float.fromhex("0x1.62e4p-1"), ln2_low=1.4286068e-06,
     underflow=-104.0, overflow=89.0, saturation=10.0,
@@ -49,7 +49,7 @@ _SINGLE = _Format(
     logarithm=(0.66666776, 0.3997758, 0.2987096),  # 2^-30.2
 )  # fmt: skip
 
-_DOUBLE = _Format(
+_DOUBLE = _FloatFormat(
     integer="i64", fraction=52, bias=1023, root_half=0x3FE6A09E667F3BCD,
     ln2_high=float.fromhex("0x1.62e42fefa38p-1"), ln2_low=5.497923018708371e-14,
     underflow=-746.0, overflow=710.0, saturation=20.0,
@@ -141,7 +141,7 @@ def log1p(f: Function, x: Value) -> Value:
     return _within_domain(f, _with_sign(f, result, x), u, x)
 
 
-def _format(x: Value) -> _Format:
+def _format(x: Value) -> _FloatFormat:
     return _SINGLE if x.type.kind == "float" else _DOUBLE
 
 

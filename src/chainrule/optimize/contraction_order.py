@@ -59,7 +59,7 @@ def with_cheap_products(graph: Graph) -> Graph:
         return graph
     left_alone: set[Node] = set()
     while True:
-        attempt = _Rewriting(graph, nodes, left_alone)
+        attempt = _Attempt(graph, nodes, left_alone)
         too_much = attempt.not_worth_it()
         if not too_much:
             return _without_outer_products(attempt.result())
@@ -201,7 +201,7 @@ class _Choice:
         return max(kept, default=0) < max(n.type.size for n in self.before if n is not self.root)
 
 
-class _Rewriting:
+class _Attempt:
     """A graph with its sums in cheap forms, all but those to be left alone."""
 
     def __init__(self, graph: Graph, nodes: Sequence[Node], left_alone: Collection[Node]) -> None:

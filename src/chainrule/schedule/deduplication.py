@@ -40,18 +40,18 @@ def signature(kernel: Kernel) -> Hashable:
     buffers = {buffer: n for n, buffer in enumerate(kernel.buffers)}
     numbers = {e: n for n, e in enumerate(kernel.evaluated)}
 
-    def place(view: View) -> Hashable:
+    def numbered(view: View) -> Hashable:
         return view.offset, view.strides, tuple((numbers[e], stride) for e, stride in view.indirect)
 
     def spelled(e: Expression) -> Hashable:
         operands = tuple(numbers[operand] for operand in below(e))
         match e:
             case Load():
-                own: Hashable = (buffers[e.buffer], place(e.view))
+                own: Hashable = (buffers[e.buffer], numbered(e.view))
             case Number():
                 own = repr(e.value)
             case Position():
-                own = place(e.view)
+                own = numbered(e.view)
             case Apply():
                 own = e.op
             case Result():
@@ -65,6 +65,6 @@ def signature(kernel: Kernel) -> Hashable:
         tuple(buffer.type.dtype for buffer in buffers),
         tuple(spelled(e) for e in kernel.evaluated),
         tuple((r.kind, numbers[r.expression]) for r in kernel.reductions),
-        tuple((buffers[s.buffer], place(s.view), numbers[s.expression], s.adding, s.folding) for s in kernel.stores),
+        tuple((buffers[s.buffer], numbered(s.view), numbers[s.expression], s.adding, s.folding) for s in kernel.stores),
         (tiling.axis, tiling.lanes, tiling.cells, tiling.order, tuple(numbers[load] for load in tiling.packed)),
     )

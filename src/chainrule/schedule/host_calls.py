@@ -1,7 +1,7 @@
 """What a program calls Python for: operations that NumPy computes, and to hear whether it should end.
 
 The program calls one function with the address of a table: the number of the operation (sorting, LAPACK's linear
-algebra) and the addresses of its operands and its result; or `MAY_GO_ON`, in whose place it then finds `GO_ON`, or not.
+algebra) and the addresses of its operands and its result; or `MAY_GO_ON`, where it then finds `GO_ON`, or not.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Kernels as data: loops over axes, what is computed at each place, what is stored. They print, and can be tested.
+"""Kernels as data: loops over axes, what is computed at each point, what is stored. They print, and can be tested.
 
 A kernel is
 
-    for each place (i, j, …) of the output axes:
-        results = for each place of the reduced axes: accumulate expressions
+    for each point (i, j, …) of the output axes:
+        results = for each point of the reduced axes: accumulate expressions
         for each store: buffer[view] = expression of the results
 
 and nothing else: an elementwise loop has no reduced axes; a matrix product is the sum over k of a product of two loads.
@@ -52,7 +52,7 @@ HOST = Buffer("host", INTEGER)
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A place in memory as a function of the kernel's axes: `offset + Σ strides[a]·a + Σ stride·index`, in elements.
+    """Which element of a buffer, as a function of the kernel's axes: `offset + Σ strides[a]·a + Σ stride·index`.
 
     `indirect` holds the indices that are themselves loaded, each with its stride.
     """
@@ -84,7 +84,7 @@ class View:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Expression:
-    """What is computed at one place. Equal only to itself, so that sharing is by identity."""
+    """What is computed at one point. Equal only to itself, so that sharing is by identity."""
 
     dtype: DType
 
@@ -101,7 +101,7 @@ class Load(Expression):
     view: View
 
     def spelled(self, text: Callable[[Expression], str]) -> str:
-        """The buffer and the place."""
+        """The buffer and which element."""
         return f"{self.buffer.name}[{self.view.spelled(text)}]"
 
 
@@ -118,12 +118,12 @@ class Number(Expression):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Position(Expression):
-    """The place itself, as a number."""
+    """The view itself, as a number: where along an axis the point lies."""
 
     view: View
 
     def spelled(self, text: Callable[[Expression], str]) -> str:
-        """The place in parentheses."""
+        """The view in parentheses."""
         return f"({self.view.spelled(text)})"
 
 
@@ -163,9 +163,9 @@ class Reduction:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Write an expression to a buffer; `adding` adds it to what is there, one place after the other.
+    """Write an expression to a buffer; `adding` adds it to what is there, one point after the other.
 
-    A `folding` store adds up the expression over all places, in the buffer's few elements, which remain to be added.
+    A `folding` store adds up the expression over all points, in the buffer's few elements, which remain to be added.
     """
 
     buffer: Buffer
@@ -177,7 +177,7 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Tiling:
-    """How a kernel's places are taken: vectors of `lanes` along `axis`, `cells[a]` of them (or single places) at once.
+    """How a kernel's points are taken: vectors of `lanes` along `axis`, `cells[a]` of them (or single points) at once.
 
     `order` is the order of the output axes' loops, outermost first. The loads in `packed` are copied, for each tile of
     the outermost axis, into a contiguous panel that the inner loops then read.
@@ -190,7 +190,7 @@ class Tiling:
     packed: tuple[Load, ...] = ()
 
     def step(self, axis: int) -> int:
-        """Places that one tile takes along an axis."""
+        """Points that one tile takes along an axis."""
         return self.cells[axis] * (self.lanes if axis == self.axis else 1)
 
 
@@ -266,8 +266,8 @@ class Kernel:
         """The kernel to be run with a tiling, and with the scratch memory that its packed loads need."""
         if not tiling.packed:
             return replace(self, tiling=tiling)
-        places = int(np.prod(self.sizes[self.outputs :], dtype=np.int64)) * tiling.step(tiling.axis)
-        return replace(self, tiling=tiling, panel=Buffer("panel", Type((places,), tiling.packed[0].dtype)))
+        elements = int(np.prod(self.sizes[self.outputs :], dtype=np.int64)) * tiling.step(tiling.axis)
+        return replace(self, tiling=tiling, panel=Buffer("panel", Type((elements,), tiling.packed[0].dtype)))
 
     @property
     def heading(self) -> str:
@@ -284,10 +284,10 @@ class Kernel:
         for n, reduction in enumerate(self.reductions):
             lines += spelling.line(f"acc{n} = {reduction.kind} {reduced}:", reduction.expression)
         for store in self.stores:
-            place = f"{store.buffer.name}[{store.view.spelled(spelling.of)}]"
+            element = f"{store.buffer.name}[{store.view.spelled(spelling.of)}]"
             indices = [index for index, _ in store.view.indirect]
             sign = "+= sum of" if store.folding else "+=" if store.adding else "="
-            lines += spelling.line(f"{place} {sign}", store.expression, indices)
+            lines += spelling.line(f"{element} {sign}", store.expression, indices)
         if self.tiling:
             t = self.tiling
             tile = " x ".join(f"{t.step(a)}{letters[a]}" for a in range(len(self.sizes)) if t.step(a) > 1) or "1"
@@ -316,9 +316,9 @@ class _Spelling:
         """The expression as text, or its name."""
         return self._texts[e]
 
-    def line(self, start: str, e: Expression, place: Sequence[Expression] = ()) -> list[str]:
-        """The line that says what is done with `e`; before it, those of the names that are new in it and its place."""
-        new = [part for part in walk([*place, e]) if part in self._named]
+    def line(self, start: str, e: Expression, indices: Sequence[Expression] = ()) -> list[str]:
+        """The line that says what is done with `e`; before it, those of the names that are new in it or in indices."""
+        new = [part for part in walk([*indices, e]) if part in self._named]
         return [*(f"    {self.of(part)} = {self._named.pop(part)}" for part in new), f"    {start} {self.of(e)}"]
 
 

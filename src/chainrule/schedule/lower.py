@@ -23,7 +23,7 @@ Coordinates = tuple[View, ...]
 
 
 class Elsewhere(Exception):
-    """The element asked for is being computed by this kernel, but at another place: it must be stored first."""
+    """The element asked for is being computed by this kernel, but at another point: it must be stored first."""
 
 
 def row_major(shape: Sequence[int]) -> tuple[int, ...]:
@@ -36,7 +36,7 @@ def row_major(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def unit_views(axes: int) -> Coordinates:
-    """The coordinate that is the place along an axis, for each axis of a kernel with that many."""
+    """The coordinate that is the number of the point along an axis, for each axis of a kernel with that many."""
     return tuple(View(0, tuple(int(a == b) for b in range(axes))) for a in range(axes))
 
 
@@ -63,10 +63,10 @@ class Lowering:
         return LOWER[node.op](self, node, at)
 
     def load(self, buffer: Buffer, view: View, dtype: np.dtype[np.generic]) -> Expression:
-        """The load of a buffer at a view, one object for one place; of what is stored here, the expression."""
+        """The load of a buffer at a view, one object for one element; of what is stored here, the expression."""
         if buffer in self.written:
-            place, expression = self.written[buffer]
-            if place != view:
+            written, expression = self.written[buffer]
+            if written != view:
                 raise Elsewhere
             return expression
         return self._loads.setdefault((buffer, view), Load(dtype, buffer, view))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.schedule.kernel import Buffer
-from chainrule.schedule.schedule import Layout, Step
+from chainrule.schedule.schedule import MemoryLayout, Step
 
 __all__ = ["ALIGNMENT", "plan"]
 
@@ -16,7 +16,7 @@ Values = np.ndarray[Any, Any]
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 
 
-def plan(steps: Sequence[Step], temporaries: Sequence[Buffer]) -> Layout:
+def plan(steps: Sequence[Step], temporaries: Sequence[Buffer]) -> MemoryLayout:
     """The offset of each temporary buffer in one block of memory, and the size of the block in bytes.
 
     The largest first, each at the lowest offset where it meets nobody who is alive at the same time.
@@ -29,7 +29,7 @@ def plan(steps: Sequence[Step], temporaries: Sequence[Buffer]) -> Layout:
     for n, size in enumerate(sizes):
         met = np.flatnonzero((first[:n] <= last[n]) & (first[n] <= last[:n]))
         offsets[n] = _lowest_gap(offsets[met], sizes[met], size)
-    return Layout(dict(zip(largest_first, offsets.tolist(), strict=True)), int(max(offsets + sizes, default=0)))
+    return MemoryLayout(dict(zip(largest_first, offsets.tolist(), strict=True)), int(max(offsets + sizes, default=0)))
 
 
 def _lives(steps: Sequence[Step]) -> dict[Buffer, tuple[int, int]]:

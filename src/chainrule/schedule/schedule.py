@@ -14,14 +14,14 @@ from chainrule.graph.node import Node
 from chainrule.schedule.kernel import HOST, Buffer, Kernel
 from chainrule.schedule.loop import Loop
 
-__all__ = ["HOST", "HostCall", "Inner", "Layout", "Schedule", "Step", "touched"]
+__all__ = ["HOST", "HostCall", "Inner", "MemoryLayout", "Schedule", "Step", "touched"]
 
 Renaming = Callable[[Buffer], Buffer]
 
 
 @dataclass(frozen=True, slots=True)
 class HostCall:
-    """An operation that NumPy computes: sorting, solving. `number` is its place among those of the program."""
+    """An operation that NumPy computes: sorting, solving. `number` is which of those of the program it is."""
 
     number: int
     operation: str
@@ -137,7 +137,7 @@ class Inner:
 Step = Kernel | HostCall | Inner
 
 
-class Layout(NamedTuple):
+class MemoryLayout(NamedTuple):
     """Where temporary buffers lie in one block of memory, and how many bytes it takes."""
 
     offsets: Mapping[Buffer, int]
@@ -158,7 +158,7 @@ class Schedule:
     outputs: tuple[Buffer, ...]
     last_rows: tuple[Buffer, ...] = ()
     loop: Loop = field(default_factory=Loop)
-    layout: Layout | None = None
+    layout: MemoryLayout | None = None
 
     @property
     def temporaries(self) -> list[Buffer]:

@@ -82,7 +82,7 @@ class Target(ABC):
 
     @abstractmethod
     def planned(self, schedule: Schedule) -> Schedule:
-        """The schedule as it will run here: steps with their names and tilings, temporary buffers with their places."""
+        """The schedule as it will run here: steps with names and tilings, temporary buffers with offsets."""
 
     @abstractmethod
     def compiled(self, planned: Schedule, *, timed: bool = False) -> Code:
