@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,9 +91,9 @@ NETWORKS: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
-def run(request: pytest.FixtureRequest) -> Iterator[cr.Run]:
+def run(request: pytest.FixtureRequest) -> cr.Run:
     network = NETWORKS[request.param]()
-    yield cr.learn(network, (X, LABELS), cost=huber, epochs=30, batch=10, optimizer=Signs(0.01), progress=False)
+    return cr.learn(network, (X, LABELS), cost=huber, epochs=30, batch=10, optimizer=Signs(0.01), progress=False)
 
 
 def test_each_takes_ten_lines() -> None:
@@ -128,7 +127,8 @@ def parts(derivative: Any) -> list[Any]:
 
 
 def test_what_flows_through_it_is_recorded(run: cr.Run) -> None:
-    assert run.flow is not None and len(run.flow) > 0
+    assert run.flow is not None
+    assert len(run.flow) > 0
     for name, values in run.flow.layers.items():
         assert numpy.isfinite(values).all(), name
     predicted, measured = run.flow.totals["predicted"], run.flow.totals["measured"]

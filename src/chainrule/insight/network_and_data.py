@@ -13,7 +13,7 @@ from chainrule.checks import real_number, whole_number
 from chainrule.display import Brief
 from chainrule.errors import DataError, OptionError
 from chainrule.learning.configuration import Configuration
-from chainrule.learning.evaluate import Examples, prepared
+from chainrule.learning.examples import Examples, prepared
 from chainrule.learning.run import Run
 from chainrule.nn.costs import cost_function, targets, usual_cost
 from chainrule.nn.feedforward import Feedforward

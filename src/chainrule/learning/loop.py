@@ -17,7 +17,8 @@ from chainrule.errors import OptionError
 from chainrule.learning.baseline import constant_accuracy
 from chainrule.learning.callbacks import Callbacks, Moment, StopLearning
 from chainrule.learning.configuration import Configuration
-from chainrule.learning.evaluate import Evaluator, Examples, Part, Totals, chosen_cost, prepared
+from chainrule.learning.evaluate import Evaluator, Totals, chosen_cost
+from chainrule.learning.examples import Batches, Examples, prepared
 from chainrule.learning.flow import Flow
 from chainrule.learning.optimizers import Optimizer, optimizer_text
 from chainrule.learning.programs import ROW, Plan, number_rows, program, run, training_plan
@@ -224,14 +225,15 @@ class _Task:
     evaluate_training: bool
     every: int | None  # steps between two looks at what flows
 
-    def parts(self) -> list[Part]:
-        """The batches of an epoch, the last one filled up if that can be."""
+    def parts(self) -> list[Batches]:
+        """The batches of an epoch: those that are whole, and the shorter one after them, filled up if that can be."""
+        whole, rest = divmod(self.training.count, self.batch)
+        parts = [Batches(0, self.batch, whole, self.batch)]
+        if not rest:
+            return parts
         data = (self.training.x, self.training.labels)
-        plain = not learns_differently(self.start) and per_example_cost(self.objective, self.start, *data)
-        count, size = self.training.count, self.batch
-        whole, rest = divmod(count, size)
-        found = [Part(0, size, whole, size)]
-        return found if not rest else [*found, Part(whole * size, size if plain else rest, 1, rest)]
+        fillable = not learns_differently(self.start) and per_example_cost(self.objective, self.start, *data)
+        return [*parts, Batches(whole * self.batch, self.batch if fillable else rest, 1, rest)]
 
     def plan(self, state: Any, size: int, **how: bool) -> Plan:
         """The plan of its steps in batches of that size."""
@@ -262,7 +264,7 @@ class _Learner:
         self.validate = self._evaluator(task.validation)
         self.retrain = self._evaluator(task.training if task.evaluate_training else None)
 
-    def _plan(self, state: Any, part: Part) -> Plan:
+    def _plan(self, state: Any, part: Batches) -> Plan:
         whole = part.size == self.task.batch and part.last == part.size
         return self.task.plan(state, part.size, counted=part.last < part.size, watched=self.task.every == 1 and whole)
 
@@ -320,7 +322,7 @@ class _Learner:
                 self.callbacks.stretch(self.done, totals.mean_cost, self._copied)
         return totals
 
-    def _look(self, part: Part, batches: Values) -> int:
+    def _look(self, part: Batches, batches: Values) -> int:
         """Look at the step that comes next, if it is its turn; how many steps may follow before the next look."""
         if self.task.every in (None, 1) or part.last != self.task.batch:
             return len(batches)
