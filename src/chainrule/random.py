@@ -391,7 +391,7 @@ _NORMAL: Mapping[np.dtype[Any], Formula] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class _Format:
+class _FloatBits:
     """What a floating-point number keeps where, and the logarithm's coefficients for its precision."""
 
     unsigned: type
@@ -401,12 +401,12 @@ class _Format:
     series: tuple[float, ...]  # (2 artanh s − 2 s) / s³ as a polynomial in s²
 
 
-_FORMATS: Mapping[np.dtype[Any], _Format] = MappingProxyType(
+_FLOAT_BITS: Mapping[np.dtype[Any], _FloatBits] = MappingProxyType(
     {
-        np.dtype(np.float32): _Format(
+        np.dtype(np.float32): _FloatBits(
             np.uint32, 23, 127, 0x3F3504F3, (0.66666776300008166, 0.39977548129957503, 0.29871610069083739)
         ),
-        np.dtype(np.float64): _Format(
+        np.dtype(np.float64): _FloatBits(
             np.uint64, 52, 1023, 0x3FE6A09E667F3BCD,
             (
                 0.6666666666666734, 0.39999999999416715, 0.28571428742017303, 0.22222198605203644,
@@ -423,7 +423,7 @@ def _logarithm(x: Any) -> Any:
     ln x = k·ln 2 + 2 artanh s where x = 2ᵏ·m, √½ ≤ m < √2 and s = (m − 1) / (m + 1). Fitted as `normal` is, to 10⁻⁹
     and 10⁻¹⁸.
     """
-    form = _FORMATS[x.dtype]
+    form = _FLOAT_BITS[x.dtype]
     octaves = x.view(form.unsigned) + ((form.bias << form.fraction) - form.root_half)
     mantissa = ((octaves & ((1 << form.fraction) - 1)) + form.root_half).view(x.dtype)
     # An integer put into the lowest bits of 2^fraction is added to it.

@@ -22,7 +22,7 @@ from chainrule.trace.primitives import apply, broadcast, moved_axis, reshape
 __all__ = ["BATCH", "BATCH_TOGETHER"]
 
 Flags = Sequence[bool]
-Rule = Callable[[Node, Sequence[Array], Flags, int], Array]
+BatchRule = Callable[[Node, Sequence[Array], Flags, int], Array]
 
 
 def _repeated(x: Array, is_batched: bool, size: int) -> Array:
@@ -115,7 +115,7 @@ def _recompute(y: Node, inputs: Sequence[Array], batched: Flags, size: int) -> A
     return apply(ops.RECOMPUTE, _first(y, inputs, batched, size).node, inputs[1].node)
 
 
-BATCH: Mapping[Op, Rule] = MappingProxyType(
+BATCH: Mapping[Op, BatchRule] = MappingProxyType(
     {
         **dict.fromkeys(ops.ELEMENTWISE - {ops.MARK}, _elementwise),
         ops.MARK: _first,

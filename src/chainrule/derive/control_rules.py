@@ -11,6 +11,7 @@ loops need nothing more. The derivative of a loop is a loop:
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ from chainrule.graph.graph import Graph
 from chainrule.graph.node import Node, between, full
 from chainrule.graph.types import Type
 from chainrule.trace.arithmetic import binary
-from chainrule.trace.array import Array
+from chainrule.trace.array import Array, Maybe
 from chainrule.trace.control import branched, instantiated, placeholders, repeated, results_of, scanned
 from chainrule.trace.primitives import apply, broadcast, moved_axis, reduced, reshape
 from chainrule.trace.promotion import variable
@@ -31,8 +32,7 @@ __all__ = [
     "push_cond", "push_custom", "push_scan", "push_while",
 ]  # fmt: skip
 
-Walk = Callable[..., Any]
-Maybe = Array | None
+ProgramWalk = Callable[..., Any]
 
 
 def _zeros(x: Array) -> Array:
@@ -50,13 +50,19 @@ def _present(items: Sequence[Maybe]) -> list[Array]:
     return [item for item in items if item is not None]
 
 
-def _places(items: Sequence[Maybe]) -> list[int]:
+def _given(items: Sequence[Maybe]) -> list[int]:
+    """The positions of those that are not None."""
     return [n for n, item in enumerate(items) if item is not None]
 
 
-def _spread(items: Sequence[Array], places: Sequence[int], count: int) -> list[Maybe]:
-    """The items at their places among `count`, None elsewhere."""
-    found: dict[int, Array] = dict(zip(places, items, strict=True))
+def _wanted(flags: Sequence[bool]) -> list[int]:
+    """The positions of those that are wanted."""
+    return [n for n, is_wanted in enumerate(flags) if is_wanted]
+
+
+def _spread(items: Sequence[Array], positions: Sequence[int], count: int) -> list[Maybe]:
+    """The items at their positions among `count`, None elsewhere."""
+    found: dict[int, Array] = dict(zip(positions, items, strict=True))
     return [found.get(n) for n in range(count)]
 
 
@@ -64,11 +70,31 @@ def _chosen(items: Sequence[Any], wanted: Sequence[bool]) -> list[Any]:
     return [item for item, is_wanted in zip(items, wanted, strict=True) if is_wanted]
 
 
+def _marked(arrays: Sequence[Array], wanted: Sequence[bool] | None = None) -> list[Array]:
+    """The arrays as variables of a derivative: all of them, or those that are wanted."""
+    return [variable(x) if w else x for x, w in zip(arrays, wanted or [True] * len(arrays), strict=True)]
+
+
+def _nodes(*groups: Sequence[Array]) -> list[Node]:
+    return [x.node for group in groups for x in group]
+
+
+def _groups(items: Sequence[Array], counts: Sequence[int]) -> list[list[Array]]:
+    """The items in groups of so many, one after the other; what is left is a group too."""
+    left = iter(items)
+    return [*(list(itertools.islice(left, count)) for count in counts), list(left)]
+
+
+def _flat(function: Callable[..., Sequence[Sequence[Array]]], *counts: int) -> Callable[..., list[Array]]:
+    """A function from and to groups, as one of all arguments and all results: the first groups are of so many."""
+    return lambda *arguments: [x for group in function(*_groups(arguments, counts)) for x in group]
+
+
 # rules that users gave
 
 
 def pull_custom(
-    errors: Sequence[Maybe], y: Array, inputs: Sequence[Array], wanted: Sequence[bool], walk: Walk
+    errors: Sequence[Maybe], y: Array, inputs: Sequence[Array], wanted: Sequence[bool], walk: ProgramWalk
 ) -> list[Maybe]:
     """The errors that the user's rule gives for the arguments."""
     rule, count = y.node.attributes
@@ -76,14 +102,16 @@ def pull_custom(
     return [*[None] * count, *rule.pull(filled, inputs[:count], inputs[count:], walk)]
 
 
-def push_custom(tangents: Sequence[Maybe], y: Array, inputs: Sequence[Array], walk: Walk) -> list[Maybe]:
+def push_custom(tangents: Sequence[Maybe], y: Array, inputs: Sequence[Array], walk: ProgramWalk) -> list[Maybe]:
     """The changes that the user's rule gives for the results."""
     rule, count = y.node.attributes
     filled = _filled(tangents[count:], inputs[count:])
     return list(rule.push(filled, inputs[:count], inputs[count:], walk))
 
 
-def batch_custom(y: Node, inputs: Sequence[Array], batched: Sequence[bool], size: int, walk: Walk) -> list[Array]:
+def batch_custom(
+    y: Node, inputs: Sequence[Array], batched: Sequence[bool], size: int, walk: ProgramWalk
+) -> list[Array]:
     """The same results with the rule for a batch."""
     rule, count = y.attributes
     wide = [_repeated(x, is_batched, size) for x, is_batched in zip(inputs, batched, strict=True)]
@@ -127,83 +155,75 @@ def _carries_before(scan: _Scan) -> list[Array]:
 
 
 def pull_scan(
-    errors: Sequence[Maybe], y: Array, inputs: Sequence[Array], wanted: Sequence[bool], walk: Walk
+    errors: Sequence[Maybe], y: Array, inputs: Sequence[Array], wanted: Sequence[bool], walk: ProgramWalk
 ) -> list[Maybe]:
     """The errors of what was carried in, of the rows, and of what all rounds use."""
     scan, is_wanted = _scan(y.node, inputs), _scan(y.node, wanted)
     carried = len(scan.carry)
-    carry_errors = _filled(errors[:carried], scan.carry)
-    row_errors = list(errors[carried:])
-    constants = _chosen(scan.constants, is_wanted.constants)
-    moving = _places(carry_errors)
+    carry_errors, row_errors = _filled(errors[:carried], scan.carry), errors[carried:]
+    moving, shared = _given(carry_errors), _wanted(is_wanted.constants)
+    results = [*moving, *(carried + n for n in _given(row_errors))]
 
-    def one_round(*arguments: Array) -> list[Array]:
-        parts = iter(arguments)
-        later = [next(parts) for _ in moving]
-        summed = [next(parts) for _ in constants]
-        before = [variable(next(parts)) for _ in scan.carry]
-        rows = [variable(next(parts)) for _ in scan.stepped]
-        used = [variable(c) if w else c for c, w in zip(scan.constants, is_wanted.constants, strict=True)]
+    def one_round(
+        later: list[Array], sums: list[Array], before: list[Array], rows: list[Array], given: list[Array]
+    ) -> list[list[Array]]:
+        """From the errors after the round, those before it; of what all rounds use, the sums so far."""
+        before, rows, used = _marked(before), _marked(rows), _marked(scan.constants, is_wanted.constants)
         outputs = scan.outputs(before, rows, used)
-        given = [(outputs[n].node, error) for n, error in zip(moving, later, strict=True)]
-        given += [(outputs[carried + n].node, next(parts)) for n in _places(row_errors)]
-        mine, of_rows = [before[n] for n in moving], _chosen(rows, is_wanted.stepped)
-        shared = _chosen(used, is_wanted.constants)
-        found = walk(given, [x.node for x in (*mine, *shared, *of_rows)])
-        added = [binary(ops.ADD, s, f) for s, f in zip(summed, found[len(mine) :], strict=False)]
-        return [*found[: len(mine)], *added, *found[len(mine) + len(shared) :]]
+        pairs = [(outputs[n].node, error) for n, error in zip(results, [*later, *given], strict=True)]
+        sources = [[before[n] for n in moving], [used[n] for n in shared], _chosen(rows, is_wanted.stepped)]
+        of_before, of_used, of_rows = _groups(walk(pairs, _nodes(*sources)), (len(moving), len(shared)))
+        return [of_before, [binary(ops.ADD, s, e) for s, e in zip(sums, of_used, strict=True)], of_rows]
 
     final, rows = scanned(
-        one_round,
-        [*_present(carry_errors), *map(_zeros, constants)],
+        _flat(one_round, len(moving), len(shared), carried, len(scan.stepped)),
+        [*_present(carry_errors), *(_zeros(scan.constants[n]) for n in shared)],
         [*_carries_before(scan), *scan.stepped, *_present(row_errors)],
         scan.length,
         reverse=not scan.reverse,
     )
-    of_carry = _spread(final[: len(moving)], moving, carried)
-    of_rows = _spread(rows, _where(is_wanted.stepped), len(scan.stepped))
-    of_constants = _spread(final[len(moving) :], _where(is_wanted.constants), len(scan.constants))
-    return [*of_carry, *of_rows, *of_constants]
+    of_carry, of_constants = _groups(final, (len(moving),))
+    return [
+        *_spread(of_carry, moving, carried),
+        *_spread(rows, _wanted(is_wanted.stepped), len(scan.stepped)),
+        *_spread(of_constants, shared, len(scan.constants)),
+    ]
 
 
-def _where(wanted: Sequence[bool]) -> list[int]:
-    return [n for n, is_wanted in enumerate(wanted) if is_wanted]
-
-
-def push_scan(tangents: Sequence[Maybe], y: Array, inputs: Sequence[Array], walk: Walk) -> list[Maybe]:
+def push_scan(tangents: Sequence[Maybe], y: Array, inputs: Sequence[Array], walk: ProgramWalk) -> list[Maybe]:
     """The changes of the results."""
-    scan, moves = _scan(y.node, inputs), _scan(y.node, tangents)
-    carried = len(scan.carry)
-    carry_tangents = _filled(moves.carry, scan.carry)
-    moving, kept = _places(carry_tangents), list[int]()
+    scan, changes = _scan(y.node, inputs), _scan(y.node, tangents)
+    carried, count = len(scan.carry), len(scan.body.outputs)
+    carry_changes = _filled(changes.carry, scan.carry)
+    moving, of_rows = _given(carry_changes), _given(changes.stepped)
+    used = _marked(scan.constants, [t is not None for t in changes.constants])
+    steady = [(c.node, t) for c, t in zip(used, changes.constants, strict=True) if t is not None]
+    changing: list[int] = []  # the rows' results that change, known after a look at a round
 
-    def one_round(*arguments: Array) -> list[Array]:
-        parts = iter(arguments)
-        before = [variable(next(parts)) for _ in scan.carry]
-        changes = [(before[n].node, next(parts)) for n in moving]
-        rows = [variable(next(parts)) for _ in scan.stepped]
-        changes += [(rows[n].node, next(parts)) for n in _places(moves.stepped)]
-        used = [variable(c) if t is not None else c for c, t in zip(scan.constants, moves.constants, strict=True)]
-        changes += [(c.node, t) for c, t in zip(used, moves.constants, strict=True) if t is not None]
+    def one_round(
+        before: list[Array], moved: list[Array], rows: list[Array], moved_rows: list[Array]
+    ) -> list[list[Array]]:
+        """What is carried on with its change, then the row's results with those of them that change."""
+        before, rows = _marked(before), _marked(rows)
+        sources = [*(before[n] for n in moving), *(rows[n] for n in of_rows)]
         outputs = scan.outputs(before, rows, used)
-        found = walk(changes, [o.node for o in outputs])
+        pairs = [*zip(_nodes(sources), [*moved, *moved_rows], strict=True), *steady]
+        found = walk(pairs, _nodes(outputs))
         after = _present(_filled(found[:carried], outputs[:carried]))
-        kept[:] = [n for n in _places(found) if n >= carried]
-        return [*outputs[:carried], *after, *outputs[carried:], *(found[n] for n in kept)]
+        changing[:] = [n for n in _given(found) if n >= carried]
+        return [outputs[:carried], after, outputs[carried:], [found[n] for n in changing]]
 
     final, collected = scanned(
-        one_round,
-        [*scan.carry, *_present(carry_tangents)],
-        [*scan.stepped, *_present(moves.stepped)],
+        _flat(one_round, carried, len(moving), len(scan.stepped)),
+        [*scan.carry, *_present(carry_changes)],
+        [*scan.stepped, *_present(changes.stepped)],
         scan.length,
         reverse=scan.reverse,
     )
-    count = len(scan.body.outputs)
-    places = [*moving, *kept]
-    return _spread([*final[carried:], *collected[count - carried :]], places, count)
+    return _spread([*final[carried:], *collected[count - carried :]], [*moving, *changing], count)
 
 
-def batch_scan(y: Node, inputs: Sequence[Array], batched: Sequence[bool], size: int, walk: Walk) -> list[Array]:
+def batch_scan(y: Node, inputs: Sequence[Array], batched: Sequence[bool], size: int, walk: ProgramWalk) -> list[Array]:
     """The results of every member of the batch."""
     scan, wide = _scan(y, inputs), _scan(y, batched)
     differs = _reached(scan.body, len(scan.carry), batched)
@@ -226,7 +246,7 @@ def batch_scan(y: Node, inputs: Sequence[Array], batched: Sequence[bool], size: 
 
 
 def _reached(body: Graph, carried: int, sources: Sequence[bool], *, floats: bool = False) -> set[int]:
-    """The places of what is carried on which the sources among the inputs act, in one round or in several."""
+    """The positions of what is carried on which the sources among the inputs act, in one round or in several."""
     acting = {n for n, is_source in enumerate(sources) if is_source}
     while True:
         active = between([body.inputs[n] for n in acting], body.outputs, floats=floats)
@@ -237,18 +257,17 @@ def _reached(body: Graph, carried: int, sources: Sequence[bool], *, floats: bool
 
 
 def _batched_outputs(
-    program: Graph, arguments: Sequence[Array], batched: Sequence[bool], size: int, walk: Walk
+    program: Graph, arguments: Sequence[Array], batched: Sequence[bool], size: int, walk: ProgramWalk
 ) -> list[tuple[Array, bool]]:
     """The outputs of a program for a batch of those arguments that are batched, and which of them are."""
-    members = iter(placeholders([_member(x) for x, w in zip(arguments, batched, strict=True) if w]))
-    single = [next(members) if w else x for x, w in zip(arguments, batched, strict=True)]
-    outputs = instantiated(program, single)
-    given = {s.node: x for s, x, w in zip(single, arguments, batched, strict=True) if w}
-    return list(walk([o.node for o in outputs], given, size))
+    whole = {n: arguments[n] for n in _wanted(batched)}
+    members = dict(zip(whole, placeholders([_member(x) for x in whole.values()]), strict=True))
+    outputs = instantiated(program, [members.get(n, x) for n, x in enumerate(arguments)])
+    return list(walk(_nodes(outputs), {members[n].node: x for n, x in whole.items()}, size))
 
 
 def _batch_of_outputs(
-    program: Graph, arguments: Sequence[Array], batched: Sequence[bool], size: int, walk: Walk
+    program: Graph, arguments: Sequence[Array], batched: Sequence[bool], size: int, walk: ProgramWalk
 ) -> list[Array]:
     """The same, every one of them batched."""
     return [_repeated(x, w, size) for x, w in _batched_outputs(program, arguments, batched, size, walk)]
@@ -266,14 +285,14 @@ def _repeated(x: Array, is_batched: bool, size: int) -> Array:
 
 
 def pull_while(
-    errors: Sequence[Maybe], y: Array, inputs: Sequence[Array], wanted: Sequence[bool], walk: Walk
+    errors: Sequence[Maybe], y: Array, inputs: Sequence[Array], wanted: Sequence[bool], walk: ProgramWalk
 ) -> list[Maybe]:
     """None where a variable acts on the results by way of the condition alone; else there is no rule.
 
     How many rounds were run, and so what must be kept, is not known beforehand.
     """
     changing = _reached(y.node.body, y.node.carried, wanted, floats=True)
-    if changing.isdisjoint(_places(errors)):
+    if changing.isdisjoint(_given(errors)):
         return [None] * len(inputs)
     raise DifferentiationError(
         "while_loop cannot be differentiated backward, as the number of its rounds is not known beforehand.",
@@ -281,30 +300,29 @@ def pull_while(
     )
 
 
-def push_while(tangents: Sequence[Maybe], y: Array, inputs: Sequence[Array], walk: Walk) -> list[Maybe]:
+def push_while(tangents: Sequence[Maybe], y: Array, inputs: Sequence[Array], walk: ProgramWalk) -> list[Maybe]:
     """The changes of what is carried, carried along."""
     condition, body, carried = y.node.attributes
     carry, constants = inputs[:carried], inputs[carried:]
-    carry_tangents = _filled(tangents[:carried], carry)
-    moving = _places(carry_tangents)
+    changes = _filled(tangents[:carried], carry)
+    moving = _given(changes)
+    used = _marked(constants, [t is not None for t in tangents[carried:]])
+    steady = [(c.node, t) for c, t in zip(used, tangents[carried:], strict=True) if t is not None]
 
     def holds(*arguments: Array) -> list[Array]:
         return instantiated(condition, [*arguments[:carried], *constants])
 
-    def one_round(*arguments: Array) -> list[Array]:
-        before = [variable(a) for a in arguments[:carried]]
-        used = [variable(c) for c in constants]
-        changes = [(before[n].node, t) for n, t in zip(moving, arguments[carried:], strict=True)]
-        changes += [(c.node, t) for c, t in zip(used, tangents[carried:], strict=True) if t is not None]
+    def one_round(before: list[Array], moved: list[Array]) -> list[list[Array]]:
+        before = _marked(before)
         outputs = instantiated(body, [*before, *used])
-        found = walk(changes, [o.node for o in outputs])
-        return [*outputs, *_present(_filled(found, outputs))]
+        found = walk([*zip(_nodes([before[n] for n in moving]), moved, strict=True), *steady], _nodes(outputs))
+        return [outputs, _present(_filled(found, outputs))]
 
-    final = repeated(holds, one_round, [*carry, *_present(carry_tangents)])
+    final = repeated(holds, _flat(one_round, carried), [*carry, *_present(changes)])
     return _spread(final[carried:], moving, carried)
 
 
-def batch_while(y: Node, inputs: Sequence[Array], batched: Sequence[bool], size: int, walk: Walk) -> list[Array]:
+def batch_while(y: Node, inputs: Sequence[Array], batched: Sequence[bool], size: int, walk: ProgramWalk) -> list[Array]:
     """Rounds as long as one member of the batch needs them; those that need no more stay as they are.
 
     Where all members have the same number of rounds, only what differs between them is a batch.
@@ -328,7 +346,9 @@ def batch_while(y: Node, inputs: Sequence[Array], batched: Sequence[bool], size:
     return [_repeated(x, w, size) for x, w in zip(final, is_wide, strict=False)]
 
 
-def _each_its_rounds(y: Node, inputs: Sequence[Array], batched: Sequence[bool], size: int, walk: Walk) -> list[Array]:
+def _each_its_rounds(
+    y: Node, inputs: Sequence[Array], batched: Sequence[bool], size: int, walk: ProgramWalk
+) -> list[Array]:
     condition, body, carried = y.attributes
     carry = [_repeated(x, w, size) for x, w in zip(inputs[:carried], batched[:carried], strict=True)]
     constants, is_wide = inputs[carried:], [*[True] * carried, *batched[carried:]]
@@ -357,47 +377,45 @@ def _selected(condition: Array, a: Array, b: Array) -> Array:
 
 
 def pull_cond(
-    errors: Sequence[Maybe], y: Array, inputs: Sequence[Array], wanted: Sequence[bool], walk: Walk
+    errors: Sequence[Maybe], y: Array, inputs: Sequence[Array], wanted: Sequence[bool], walk: ProgramWalk
 ) -> list[Maybe]:
     """The errors that go through the branch that was taken."""
-    places, operands = _places(errors), inputs[1:]
+    given, operands = _given(errors), inputs[1:]
 
     def pulled(program: Graph) -> Callable[..., list[Array]]:
-        def branch(*arguments: Array) -> list[Array]:
-            given, later = arguments[: len(operands)], arguments[len(operands) :]
-            variables = [variable(x) for x in given]
+        def branch(arguments: list[Array], later: list[Array]) -> list[list[Array]]:
+            variables = _marked(arguments)
             outputs = instantiated(program, variables)
-            pairs = [(outputs[n].node, error) for n, error in zip(places, later, strict=True)]
-            return list(walk(pairs, [v.node for v in _chosen(variables, wanted[1:])]))
+            pairs = [(outputs[n].node, error) for n, error in zip(given, later, strict=True)]
+            return [walk(pairs, _nodes(_chosen(variables, wanted[1:])))]
 
-        return branch
+        return _flat(branch, len(operands))
 
     if_true, if_false = y.node.attributes
     found = branched(inputs[0], pulled(if_true), pulled(if_false), [*operands, *_present(errors)])
-    return _spread(found, [n + 1 for n in _where(wanted[1:])], len(inputs))
+    return _spread(found, [n + 1 for n in _wanted(wanted[1:])], len(inputs))
 
 
-def push_cond(tangents: Sequence[Maybe], y: Array, inputs: Sequence[Array], walk: Walk) -> list[Maybe]:
+def push_cond(tangents: Sequence[Maybe], y: Array, inputs: Sequence[Array], walk: ProgramWalk) -> list[Maybe]:
     """The changes that come out of the branch that was taken."""
-    operands, places = inputs[1:], _places(tangents[1:])
+    operands, given = inputs[1:], _given(tangents[1:])
     if_true, if_false = y.node.attributes
     float_results = [n for n, node in enumerate(if_true.outputs) if node.type.is_float]
 
     def pushed(program: Graph) -> Callable[..., list[Array]]:
-        def branch(*arguments: Array) -> list[Array]:
-            given, changes = arguments[: len(operands)], arguments[len(operands) :]
-            variables = [variable(x) for x in given]
+        def branch(arguments: list[Array], changes: list[Array]) -> list[list[Array]]:
+            variables = _marked(arguments)
             outputs = instantiated(program, variables)
-            pairs = [(variables[n].node, t) for n, t in zip(places, changes, strict=True)]
-            return _present(_filled(walk(pairs, [o.node for o in outputs]), outputs))
+            pairs = list(zip(_nodes([variables[n] for n in given]), changes, strict=True))
+            return [_present(_filled(walk(pairs, _nodes(outputs)), outputs))]
 
-        return branch
+        return _flat(branch, len(operands))
 
     found = branched(inputs[0], pushed(if_true), pushed(if_false), [*operands, *_present(tangents[1:])])
     return _spread(found, float_results, len(if_true.outputs))
 
 
-def batch_cond(y: Node, inputs: Sequence[Array], batched: Sequence[bool], size: int, walk: Walk) -> list[Array]:
+def batch_cond(y: Node, inputs: Sequence[Array], batched: Sequence[bool], size: int, walk: ProgramWalk) -> list[Array]:
     """One branch for all, if the condition is the same for all; else both, and of each member the one it takes."""
     operands, is_wide = inputs[1:], batched[1:]
 

@@ -32,9 +32,9 @@ from chainrule.graph.ops import Op
 from chainrule.trace.array import Array
 from chainrule.trace.primitives import apply
 
-__all__ = ["SLOPES", "Rule", "zeros"]
+__all__ = ["SLOPES", "SlopeRule", "zeros"]
 
-Rule = Callable[..., Any]
+SlopeRule = Callable[..., Any]
 
 
 def _filled(value: float, like: Any) -> Any:
@@ -114,7 +114,7 @@ def _sign(x: Any) -> Any:
     return _performed(ops.COPYSIGN, _ones(x), x)
 
 
-SLOPES: Mapping[Op, tuple[Rule | None, ...]] = MappingProxyType(
+SLOPES: Mapping[Op, tuple[SlopeRule | None, ...]] = MappingProxyType(
     {
         ops.NEGATIVE: (lambda t, y, x: -t,),
         ops.EXP: (lambda t, y, x: t * y,),

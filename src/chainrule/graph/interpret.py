@@ -21,7 +21,7 @@ from chainrule.graph.walks import post_order
 
 __all__ = ["INTEGERS", "NUMPY", "applied", "has_value", "interpret", "value"]
 
-Array = np.ndarray[Any, Any]
+Values = np.ndarray[Any, Any]
 Meaning = Callable[..., Any]
 _AT_ONCE = 1 << 23  # elements of a large array that one call of NumPy's computes
 _ENLARGING = frozenset({
@@ -29,19 +29,19 @@ _ENLARGING = frozenset({
 })  # fmt: skip
 
 
-def interpret(graph: Graph, arguments: Sequence[Array]) -> list[Array]:
+def interpret(graph: Graph, arguments: Sequence[Values]) -> list[Values]:
     """The values of a graph's outputs for the given arguments, computed node by node."""
     with np.errstate(all="ignore"):
         return _runner(graph)(arguments)
 
 
-def _runner(graph: Graph) -> Callable[[Sequence[Array]], list[Array]]:
+def _runner(graph: Graph) -> Callable[[Sequence[Values]], list[Values]]:
     """The graph as a function of its arguments, its nodes put in order once."""
     given = set(graph.inputs)
     order = [node for node in in_order(graph.outputs) if node not in given]
 
-    def run(arguments: Sequence[Array]) -> list[Array]:
-        values: dict[Node, Array] = dict(zip(graph.inputs, arguments, strict=True))
+    def run(arguments: Sequence[Values]) -> list[Values]:
+        values: dict[Node, Values] = dict(zip(graph.inputs, arguments, strict=True))
         for node in order:
             values[node] = applied(node, [values[n] for n in node.inputs])
         return [values[node] for node in graph.outputs]
@@ -49,7 +49,7 @@ def _runner(graph: Graph) -> Callable[[Sequence[Array]], list[Array]]:
     return run
 
 
-def value(node: Node) -> Array:
+def value(node: Node) -> Values:
     """The value of a node above known arrays alone; TracingError if it depends on a program's argument."""
     if node.value is None:
         with np.errstate(all="ignore"):
@@ -102,7 +102,7 @@ def applied(node: Node, inputs: Sequence[Any]) -> Any:
     return result if node.op in _SEVERAL else np.asarray(result, node.type.dtype)
 
 
-def _in_parts(node: Node, inputs: Sequence[Array]) -> Array:
+def _in_parts(node: Node, inputs: Sequence[Values]) -> Values:
     """An elementwise operation, a part of its longest axis after the other: between them Ctrl-C is answered."""
     _check_size(node)
     result = np.empty(node.type.shape, node.type.dtype)
@@ -122,7 +122,7 @@ INTEGERS = (
 )
 
 
-def _no_value(index: int, type_: Type) -> Array:
+def _no_value(index: int, type_: Type) -> Values:
     raise TracingError(
         f"Python needs the value of argument {index} ({type_}), but while compiling only shapes and dtypes are known.",
         cure=("" if type_.shape or type_.dtype.kind not in "iu" else f"{INTEGERS} ")
@@ -131,7 +131,7 @@ def _no_value(index: int, type_: Type) -> Array:
     )
 
 
-def _no_value_inside(tag: int, index: int, type_: Type) -> Array:
+def _no_value_inside(tag: int, index: int, type_: Type) -> Values:
     if index >= 0:
         return _no_value(index, type_)
     raise TracingError(
@@ -141,7 +141,7 @@ def _no_value_inside(tag: int, index: int, type_: Type) -> Array:
     )
 
 
-def _scan(*arguments: Any) -> list[Array]:
+def _scan(*arguments: Any) -> list[Values]:
     *inputs, body, carried, stepped, length, reverse = arguments
     run, constants = _runner(body), inputs[carried + stepped :]
     carry, arrays = inputs[:carried], inputs[carried : carried + stepped]
@@ -154,7 +154,7 @@ def _scan(*arguments: Any) -> list[Array]:
     return [*carry, *stacked]
 
 
-def _while(*arguments: Any) -> list[Array]:
+def _while(*arguments: Any) -> list[Values]:
     *inputs, condition, body, carried = arguments
     holds, run = _runner(condition), _runner(body)
     carry, constants = inputs[:carried], inputs[carried:]
@@ -163,7 +163,7 @@ def _while(*arguments: Any) -> list[Array]:
     return list(carry)
 
 
-def _cond(*arguments: Any) -> list[Array]:
+def _cond(*arguments: Any) -> list[Values]:
     condition, *inputs, if_true, if_false = arguments
     return _runner(if_true if condition else if_false)(inputs)
 
@@ -172,11 +172,11 @@ _SEVERAL = frozenset(ops.CONTROL)
 _WITHOUT_VALUE = frozenset({ops.INPUT, ops.PLACEHOLDER})
 
 
-def _full(text: str, type_: Type) -> Array:
+def _full(text: str, type_: Type) -> Values:
     return _repeated(np.array(_number(text, type_), type_.dtype), type_.shape, type_.size)
 
 
-def _repeated(x: Array, shape: tuple[int, ...], size: int) -> Array:
+def _repeated(x: Values, shape: tuple[int, ...], size: int) -> Values:
     """The array along new and size-one axes: of few elements a copy, which takes less time than a view."""
     if size > _FEW:
         return np.broadcast_to(x, shape)
@@ -192,24 +192,24 @@ def _number(text: str, type_: Type) -> float | int | bool:
     return float(text) if type_.is_float else text == "True" if type_.dtype.kind == "b" else int(text)
 
 
-def _iota(axis: int, type_: Type) -> Array:
+def _iota(axis: int, type_: Type) -> Values:
     along = [1] * type_.rank
     along[axis] = type_.shape[axis]
     return np.broadcast_to(np.arange(type_.shape[axis], dtype=type_.dtype).reshape(along), type_.shape)
 
 
-def _logistic(x: Array) -> Array:
+def _logistic(x: Values) -> Values:
     small = np.exp(-np.abs(x))
     return np.asarray(np.where(x >= 0, x.dtype.type(1), small) / (1 + small))
 
 
-def _erf(x: Array) -> Array:
+def _erf(x: Values) -> Values:
     """NumPy has none; Python's is of double precision."""
     flat = np.fromiter(map(math.erf, x.ravel().tolist()), np.float64, x.size)
     return flat.reshape(x.shape).astype(x.dtype)
 
 
-def _cast(x: Array, dtype: str) -> Array:
+def _cast(x: Values, dtype: str) -> Values:
     """As NumPy; a number outside an integer type, which NumPy leaves to the processor, becomes the nearest, nan 0."""
     target = np.dtype(dtype)
     if x.dtype.kind != "f" or target.kind not in "iu":
@@ -220,7 +220,7 @@ def _cast(x: Array, dtype: str) -> Array:
     return np.where(below, target.type(low), np.where(above, target.type(high), inside))
 
 
-def _contract(a: Array, b: Array, a_labels: Sequence[int], b_labels: Sequence[int], out: Sequence[int]) -> Array:
+def _contract(a: Values, b: Values, a_labels: Sequence[int], b_labels: Sequence[int], out: Sequence[int]) -> Values:
     plan = _as_matrices(tuple(a_labels), tuple(b_labels), tuple(out))
     if plan is None:
         return np.asarray(np.einsum(a, list(a_labels), b, list(b_labels), list(out), optimize=True))
@@ -230,7 +230,7 @@ def _contract(a: Array, b: Array, a_labels: Sequence[int], b_labels: Sequence[in
     depth = math.prod(a.shape[groups[1] :])
     left = a.reshape((*batch, math.prod(rows), depth))
     right = b.reshape((*batch, depth, math.prod(columns)))
-    found: Array = (left @ right).reshape((*batch, *rows, *columns)).transpose(order)
+    found: Values = (left @ right).reshape((*batch, *rows, *columns)).transpose(order)
     return found
 
 
@@ -252,14 +252,14 @@ def _as_matrices(a: Labels, b: Labels, out: Labels) -> tuple[Labels, Labels, Lab
     return turned_a, turned_b, order, (len(batch), len(batch) + len(rows), len(batch) + len(summed))
 
 
-def _broadcast(x: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
+def _broadcast(x: Values, shape: tuple[int, ...], axes: tuple[int, ...]) -> Values:
     aligned = [1] * len(shape)
     for extent, axis in zip(x.shape, axes, strict=True):
         aligned[axis] = extent
     return _repeated(x.reshape(aligned), shape, math.prod(shape))
 
 
-def _slice(x: Array, start: Sequence[int], size: Sequence[int], step: Sequence[int]) -> Array:
+def _slice(x: Values, start: Sequence[int], size: Sequence[int], step: Sequence[int]) -> Values:
     def positions(first: int, count: int, stride: int) -> slice:
         end = first + count * stride
         return slice(first, None if end < 0 else end, stride) if count else slice(0, 0)
@@ -267,7 +267,7 @@ def _slice(x: Array, start: Sequence[int], size: Sequence[int], step: Sequence[i
     return x[tuple(positions(*p) for p in zip(start, size, step, strict=True))]
 
 
-def _pad(x: Array, low: Sequence[int], high: Sequence[int], interior: Sequence[int]) -> Array:
+def _pad(x: Values, low: Sequence[int], high: Sequence[int], interior: Sequence[int]) -> Values:
     widened = [n + b + a + max(n - 1, 0) * i for n, b, a, i in zip(x.shape, low, high, interior, strict=True)]
     result = np.zeros(widened, x.dtype)
     places = (slice(b, b + n + max(n - 1, 0) * i, i + 1) for n, b, i in zip(x.shape, low, interior, strict=True))
@@ -275,36 +275,36 @@ def _pad(x: Array, low: Sequence[int], high: Sequence[int], interior: Sequence[i
     return result
 
 
-def _rows(x: Array, index: Array) -> Array:
+def _rows(x: Values, index: Values) -> Values:
     return np.clip(index, 0, max(x.shape[0] - 1, 0)).astype(np.intp)
 
 
-def _scatter_add(x: Array, index: Array, updates: Array) -> Array:
+def _scatter_add(x: Values, index: Values, updates: Values) -> Values:
     result = x.copy()
     np.add.at(result, _rows(x, index), updates)
     return result
 
 
-def _concatenate(*arguments: Any) -> Array:
+def _concatenate(*arguments: Any) -> Values:
     return np.concatenate(arguments[:-1], axis=arguments[-1])
 
 
-def _eigh(a: Array, triangle: str) -> Array:
+def _eigh(a: Values, triangle: str) -> Values:
     values, vectors = np.linalg.eigh(a, "U" if triangle == "U" else "L")
     return np.concatenate([values[..., None], _turned(vectors)], axis=-1)
 
 
-def _svd(a: Array) -> Array:
+def _svd(a: Values) -> Values:
     left, values, right = np.linalg.svd(a, full_matrices=False)
     return np.concatenate([_turned(left), values[..., None], right], axis=-1)
 
 
-def _qr(a: Array) -> Array:
+def _qr(a: Values) -> Values:
     q, r = np.linalg.qr(a)
     return np.concatenate([_turned(q), r], axis=-1)
 
 
-def _turned(a: Array) -> Array:
+def _turned(a: Values) -> Values:
     return np.swapaxes(a, -1, -2)
 
 

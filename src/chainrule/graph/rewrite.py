@@ -27,7 +27,7 @@ from chainrule.graph.walks import post_order
 
 __all__ = ["Rewriting", "rewritten", "substituted"]
 
-Rule = Callable[[Node, Node], Node]
+NodeRule = Callable[[Node, Node], Node]
 
 
 class Rewriting:
@@ -86,7 +86,7 @@ class Rewriting:
         return origin if forward is None else replace(origin, backward_of=self.of(forward))
 
 
-def rewritten(graph: Graph, rule: Rule, given: Mapping[Node, Node] | None = None) -> Graph:
+def rewritten(graph: Graph, rule: NodeRule, given: Mapping[Node, Node] | None = None) -> Graph:
     """The graph with `rule(node, again)` in the place of each node, whose inputs are `again` what they have become.
 
     Inputs of the graph stand for themselves, unless they are among the `given`, which says what some nodes become.

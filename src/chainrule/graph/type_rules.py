@@ -19,7 +19,7 @@ from chainrule.graph.types import Several, Type, checked_dtype, type_of
 __all__ = ["TYPE_RULES", "result_type"]
 
 _BOOL = np.dtype(bool)
-Rule = Callable[..., Any]  # a Type; Several for operations with several results
+TypeRule = Callable[..., Any]  # a Type; Several for operations with several results
 
 
 def result_type(op: Op, inputs: Sequence[Type], attributes: tuple[Any, ...]) -> Any:
@@ -42,11 +42,11 @@ def _same(op: Op, first: Type, *others: Type) -> Type:
     return first
 
 
-def _elementwise(op: Op) -> Rule:
+def _elementwise(op: Op) -> TypeRule:
     return lambda *types: _same(op, *types)
 
 
-def _numbers_only(op: Op) -> Rule:
+def _numbers_only(op: Op) -> TypeRule:
     def rule(*types: Type) -> Type:
         if types[0].dtype.kind == "b":
             raise DTypeError(f"{op} needs numbers, not {_listed(types)}.", cure="Cast first: x.astype(np.int64).")
@@ -55,7 +55,7 @@ def _numbers_only(op: Op) -> Rule:
     return rule
 
 
-def _float_only(op: Op) -> Rule:
+def _float_only(op: Op) -> TypeRule:
     def rule(*types: Type) -> Type:
         if not types[0].is_float:
             raise DTypeError(
@@ -66,7 +66,7 @@ def _float_only(op: Op) -> Rule:
     return rule
 
 
-def _integers_only(op: Op) -> Rule:
+def _integers_only(op: Op) -> TypeRule:
     def rule(*types: Type) -> Type:
         if types[0].dtype.kind not in "iu":
             raise DTypeError(f"{op} needs integers, not {_listed(types)}.")
@@ -82,11 +82,11 @@ def _bitcast(x: Type, dtype: str) -> Type:
     return result
 
 
-def _comparison(op: Op) -> Rule:
+def _comparison(op: Op) -> TypeRule:
     return lambda a, b: _same(op, a, b).with_dtype(_BOOL)
 
 
-def _logical(op: Op) -> Rule:
+def _logical(op: Op) -> TypeRule:
     def rule(*types: Type) -> Type:
         if types[0].dtype != _BOOL:
             raise DTypeError(f"{op} needs booleans, not {types[0]}.")
@@ -121,7 +121,7 @@ def _check_axes(name: str, x: Type, axes: Sequence[int]) -> None:
         raise ShapeError(f"{name}: {tuple(axes)} are not distinct axes of {x}.")
 
 
-def _reduction(name: str, empty_is_defined: bool) -> Rule:
+def _reduction(name: str, empty_is_defined: bool) -> TypeRule:
     def rule(x: Type, axes: tuple[int, ...]) -> Type:
         _check_axes(name, x, axes)
         if not empty_is_defined and any(x.shape[axis] == 0 for axis in axes):
@@ -354,7 +354,7 @@ _FLOAT_UNARY = (
     ops.EXP2, ops.LOG2, ops.LOG10, ops.CBRT, ops.ERF, ops.FLOOR, ops.CEIL, ops.ROUND,
 )  # fmt: skip
 
-TYPE_RULES: Mapping[Op, Rule] = MappingProxyType(
+TYPE_RULES: Mapping[Op, TypeRule] = MappingProxyType(
     {
         ops.INPUT: _leaf,
         ops.CONSTANT: lambda data: type_of(data.array),

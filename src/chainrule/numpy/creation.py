@@ -21,22 +21,22 @@ from chainrule.graph.types import Type, checked_dtype
 from chainrule.numpy import elementwise as ew
 from chainrule.numpy import shaping
 from chainrule.numpy.conditions import flatnonzero
-from chainrule.numpy.tables import Table
+from chainrule.numpy.lookup_tables import LookupTable
 from chainrule.trace import primitives, promotion
 from chainrule.trace.array import Array
 from chainrule.trace.plain import is_transforming, shown
 from chainrule.trace.primitives import apply
 from chainrule.trace.promotion import as_array
-from chainrule.trace.recorded import Function, is_traced, known, offered, recorded
+from chainrule.trace.recorded import AnyFunction, is_traced, known, offered, recorded
 
 
-def _in_program(plain: Function) -> Function:
+def _in_program(plain: AnyFunction) -> AnyFunction:
     """NumPy's function; inside a transformation traced integers may index what it makes."""
 
     @functools.wraps(plain)
     def made(*arguments: Any, **options: Any) -> Any:
         found = plain(*arguments, **options)
-        return found.view(Table) if type(found) is np.ndarray and is_transforming() else found
+        return found.view(LookupTable) if type(found) is np.ndarray and is_transforming() else found
 
     return made
 
@@ -62,7 +62,7 @@ def asarray(a: Any, dtype: Any = None, order: Any = None, *, device: Any = None,
     return array(a, dtype, copy=copy)
 
 
-def _itself(plain: Function) -> Any:
+def _itself(plain: AnyFunction) -> Any:
     def record(a: Any, dtype: Any = None) -> Array:
         return array(a, dtype)
 

@@ -25,7 +25,7 @@ from chainrule.numpy import shaping
 from chainrule.trace import arithmetic, primitives, promotion
 from chainrule.trace.array import Array
 from chainrule.trace.promotion import as_array
-from chainrule.trace.recorded import Function, named, offered, recorded, through_arrays
+from chainrule.trace.recorded import AnyFunction, named, offered, recorded, through_arrays
 
 Parts = tuple[Array, Array]
 Plain = np.ndarray[Any, Any]
@@ -52,7 +52,7 @@ def ifftshift(x: Any, axes: Any = None) -> Array:
     return _rolled(as_array(x), axes, lambda extent: -(extent // 2))
 
 
-def _rolled(x: Array, axes: Any, places: Function) -> Array:
+def _rolled(x: Array, axes: Any, places: AnyFunction) -> Array:
     along = primitives.normalized_axes(axes, x.ndim)
     return shaping.roll(x, tuple(places(x.shape[n]) for n in along), along)
 
@@ -175,7 +175,7 @@ def _in_two_steps(x: Array, y: Array | None, first: int) -> Parts:
     return found[0], found[1]
 
 
-def _turned(x: Array, y: Array | None, cosines: Plain, sines: Plain, product: Function) -> Parts:
+def _turned(x: Array, y: Array | None, cosines: Plain, sines: Plain, product: AnyFunction) -> Parts:
     """`(x + iy)(cos − i sin)`, by a product."""
     if y is None:
         return product(x, cosines), -product(x, sines)
@@ -224,7 +224,7 @@ def _smooth(least: int) -> int:
 # spectra that are complex
 
 
-def _refusing(plain: Function) -> Function:
+def _refusing(plain: AnyFunction) -> AnyFunction:
     def record(a: Any, *arguments: Any, **options: Any) -> NoReturn:
         raise TracingError(
             f"fft.{plain.__name__} of a traced array: there are no complex numbers in chainrule.",

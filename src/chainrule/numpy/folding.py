@@ -31,7 +31,7 @@ from chainrule.trace.recorded import UniversalFunction, known
 __all__ = ["accumulate", "at", "outer", "reduce", "reduceat"]
 
 Universal = UniversalFunction[..., Any]
-Reduction = Callable[..., Array]
+ReductionFunction = Callable[..., Array]
 
 
 def reduce(
@@ -208,7 +208,7 @@ def _identity(function: Universal, x: Array, doing: str) -> Array:
     return Array(full(function.plain.identity, x.node.type.with_shape(())))
 
 
-def _to_truth(reduction: Reduction) -> Reduction:
+def _to_truth(reduction: ReductionFunction) -> ReductionFunction:
     def record(a: Any, axis: Any, dtype: Any, *, keepdims: bool, initial: Any, where: Any) -> Array:
         found = reduction(a, axis, keepdims=keepdims, where=where)
         combine = ew.logical_and if reduction is red.all else ew.logical_or
@@ -217,7 +217,7 @@ def _to_truth(reduction: Reduction) -> Reduction:
     return record
 
 
-_REDUCTIONS: Mapping[str, Reduction] = MappingProxyType(
+_REDUCTIONS: Mapping[str, ReductionFunction] = MappingProxyType(
     {
         "add": red.sum,
         "multiply": red.prod,
@@ -227,7 +227,7 @@ _REDUCTIONS: Mapping[str, Reduction] = MappingProxyType(
         "logical_or": _to_truth(red.any),
     }
 )
-_ACCUMULATIONS: Mapping[str, Reduction] = MappingProxyType(
+_ACCUMULATIONS: Mapping[str, ReductionFunction] = MappingProxyType(
     {"add": red.cumsum, "multiply": red.cumprod, "maximum": _running_largest, "minimum": _running_smallest}
 )
 _ASSOCIATIVE = frozenset(

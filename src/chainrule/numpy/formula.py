@@ -16,7 +16,7 @@ import numpy as np
 
 from chainrule.graph import ops
 from chainrule.trace import primitives, promotion
-from chainrule.trace.array import Array
+from chainrule.trace.array import Array, Maybe
 from chainrule.trace.control import results_of
 from chainrule.trace.primitives import apply
 from chainrule.trace.promotion import as_array
@@ -26,7 +26,6 @@ __all__ = ["Slope", "formula", "polynomial"]
 
 P = ParamSpec("P")
 Slope = Callable[..., Array]
-Maybe = Array | None
 
 
 def formula(*slopes: Slope | None) -> Callable[[Callable[P, Array]], Callable[P, Array]]:

@@ -9,10 +9,10 @@ import numpy as np
 
 from chainrule.errors import ChainruleError, TracingError
 from chainrule.trace.array import Array
-from chainrule.trace.recorded import Function, offered, recorded, without_arrays
+from chainrule.trace.recorded import AnyFunction, offered, recorded, without_arrays
 
 
-def _changed(plain: Function, copy: str, target: Any, *arguments: Any) -> None:
+def _changed(plain: AnyFunction, copy: str, target: Any, *arguments: Any) -> None:
     """Change a plain array by values of which no derivative is lost; TracingError in any other case."""
     if not isinstance(target, Array):
         with contextlib.suppress(ChainruleError):

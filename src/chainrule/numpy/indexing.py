@@ -33,7 +33,7 @@ _WHOLE = slice(None)
 
 
 @dataclass(frozen=True, slots=True)
-class _Lookup:
+class _AdvancedIndex:
     """A part of a key that names elements of an axis by number: of the next one, or of a new one of size one."""
 
     index: Array
@@ -46,15 +46,15 @@ def indexed(x: Array, key: Any) -> Array:
     if not any(isinstance(k, (Array, np.ndarray)) for k in parts):
         return _basic(x, _filled(x, parts))
     parts = [k for n in range(len(parts)) for k in _as_lookups(x, parts, n)]
-    are_adjacent = _are_adjacent([isinstance(k, _Lookup) for k in parts])
+    are_adjacent = _are_adjacent([isinstance(k, _AdvancedIndex) for k in parts])
     parts = _filled(x, parts)  # each is now one axis of the view
     view = _basic(x, [_in_view(k) for k in parts])
-    lookups = {axis: k.index for axis, k in enumerate(parts) if isinstance(k, _Lookup)}
+    lookups = {axis: k.index for axis, k in enumerate(parts) if isinstance(k, _AdvancedIndex)}
     return _looked_up(view, lookups, min(lookups) if are_adjacent else 0)
 
 
 def _in_view(part: Any) -> Any:
-    if isinstance(part, _Lookup):
+    if isinstance(part, _AdvancedIndex):
         return None if part.on_new_axis else _WHOLE
     return part
 
@@ -98,11 +98,11 @@ def _as_lookups(x: Array, parts: Sequence[Any], position: int) -> list[Any]:
     if k is None or k is Ellipsis or isinstance(k, slice):
         return [k]
     if not isinstance(k, np.ndarray) or k.dtype.kind != "b":
-        return [_Lookup(_as_index(k))]
+        return [_AdvancedIndex(_as_index(k))]
     if k.ndim == 0:
-        return [_Lookup(as_array(np.zeros(int(k), np.int64)), on_new_axis=True)]
+        return [_AdvancedIndex(as_array(np.zeros(int(k), np.int64)), on_new_axis=True)]
     _check_mask(x, parts, position, k)
-    return [_Lookup(as_array(index)) for index in np.nonzero(k)]
+    return [_AdvancedIndex(as_array(index)) for index in np.nonzero(k)]
 
 
 def _as_index(k: Any) -> Array:
@@ -127,7 +127,7 @@ def _width(k: Any) -> int:
     """How many axes of the indexed array a part of a key stands for."""
     if k is None or k is Ellipsis:
         return 0
-    if isinstance(k, _Lookup):
+    if isinstance(k, _AdvancedIndex):
         return 0 if k.on_new_axis else 1
     return k.ndim if isinstance(k, np.ndarray) and k.dtype.kind == "b" else 1
 

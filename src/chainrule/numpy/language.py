@@ -18,12 +18,12 @@ from chainrule.trace import arithmetic, primitives
 from chainrule.trace.array import Array
 from chainrule.trace.plain import shown
 from chainrule.trace.promotion import as_array
-from chainrule.trace.recorded import Function, UniversalFunction, without_arrays
+from chainrule.trace.recorded import AnyFunction, UniversalFunction, without_arrays
 
 __all__ = ["speak", "unpickled"]
 
 _PARTS: Mapping[str, str] = MappingProxyType({"numpy.fft": "fft", "numpy.linalg": "linalg"})
-_OVER_AXES: Mapping[str, Function] = MappingProxyType(
+_OVER_AXES: Mapping[str, AnyFunction] = MappingProxyType(
     {name: getattr(folding, name) for name in ("reduce", "accumulate", "reduceat", "outer", "at")}
 )
 _TEXTS = frozenset({"array2string", "array_repr", "array_str"})
@@ -35,7 +35,7 @@ def speak(namespace: ModuleType) -> None:
     The first namespace is the one whose functions are the methods of Arrays.
     """
     known: tuple[Any, ...] = getattr(getattr(Array, "language", None), "namespaces", ())
-    Array.language = _Functions((*known, namespace))
+    Array.language = _ArrayLanguage((*known, namespace))
 
 
 def unpickled(plain: Any) -> Array:
@@ -44,7 +44,7 @@ def unpickled(plain: Any) -> Array:
 
 
 @dataclass(frozen=True, slots=True)
-class _Functions:
+class _ArrayLanguage:
     """The functions that Arrays use."""
 
     namespaces: tuple[Any, ...]
@@ -76,7 +76,13 @@ class _Functions:
         return _OVER_AXES[method](function, *arguments, **options)
 
     def handed_over(
-        self, name: str, original: Function, inputs: Any, options: Any, module: str = "numpy", method: str = "__call__"
+        self,
+        name: str,
+        original: AnyFunction,
+        inputs: Any,
+        options: Any,
+        module: str = "numpy",
+        method: str = "__call__",
     ) -> Any:
         """What the function of that name here makes of it; without one, the original, if all is plain."""
         function = self._named(name, module)
@@ -94,11 +100,11 @@ class _Functions:
             ) from None
         return original(*inputs, **options)
 
-    def _named(self, name: str, module: str) -> Function | None:
+    def _named(self, name: str, module: str) -> AnyFunction | None:
         """The function of that name; of a universal function nobody says whether it is NumPy's or SciPy's."""
         first = getattr(self.namespace, _PARTS[module]) if module in _PARTS else self.namespace
         for namespace in (first, *self.namespaces[1:]):
             if name in namespace.__all__:
-                found: Function = getattr(namespace, name)
+                found: AnyFunction = getattr(namespace, name)
                 return found
         return None

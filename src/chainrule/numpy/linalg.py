@@ -27,11 +27,10 @@ from chainrule.numpy import elementwise as ew
 from chainrule.numpy import reductions as red
 from chainrule.trace import arithmetic, primitives, promotion
 from chainrule.trace.array import Array
-from chainrule.trace.primitives import apply
+from chainrule.trace.primitives import Axes, apply
 from chainrule.trace.promotion import as_array
 from chainrule.trace.recorded import offered, recorded
 
-Axes = int | Sequence[int] | None
 _NOT_GIVEN: Any = inspect.signature(np.linalg.pinv).parameters["rtol"].default
 
 

@@ -17,7 +17,7 @@ from chainrule.numpy.ordering import sort, take_along_axis
 from chainrule.trace import arithmetic, primitives, promotion
 from chainrule.trace.array import Array
 from chainrule.trace.promotion import as_array
-from chainrule.trace.recorded import Function, constant, offered, recorded
+from chainrule.trace.recorded import AnyFunction, constant, offered, recorded
 
 
 @recorded(np.median)
@@ -41,10 +41,10 @@ def quantile(a: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdi
     return _quantile(_of_all, a, q, axis, method, keepdims)
 
 
-Places = Callable[[Any, Any], Any]
+VirtualIndex = Callable[[Any, Any], Any]  # of n elements and a share, as NumPy calls it
 
 
-def _between_ranks(alpha: float, beta: float) -> Places:
+def _between_ranks(alpha: float, beta: float) -> VirtualIndex:
     return lambda n, q: n * q + (alpha + q * (1 - alpha - beta)) - 1
 
 
@@ -60,7 +60,7 @@ def _nearest_odd(place: Any) -> Any:
 
 
 #: The place in order, from 0 on, of a share q of n elements: the element there, or what lies between its neighbours.
-_METHODS: Mapping[str, Places] = MappingProxyType(
+_METHODS: Mapping[str, VirtualIndex] = MappingProxyType(
     {
         "inverted_cdf": lambda n, q: ew.ceil(n * q - 1),
         "averaged_inverted_cdf": lambda n, q: _averaged(n * q - 1),
@@ -81,7 +81,7 @@ _METHODS: Mapping[str, Places] = MappingProxyType(
 _OF_ELEMENTS = ("inverted_cdf", "closest_observation", "lower", "higher", "nearest")
 
 
-def _quantile(between: Function, a: Any, q: Any, axis: Any, method: str, keepdims: bool) -> Array:
+def _quantile(between: AnyFunction, a: Any, q: Any, axis: Any, method: str, keepdims: bool) -> Array:
     place = _METHODS[one_of("method", method, _METHODS)]
     x, shares = as_array(a), np.asarray(constant("quantile's q", q), np.float64)
     x = x if method in _OF_ELEMENTS else promotion.as_float(x)
@@ -101,7 +101,7 @@ def _quantile(between: Function, a: Any, q: Any, axis: Any, method: str, keepdim
     return primitives.reshape(found, (*shares.shape, *extents))
 
 
-def _of_all(rows: Array, shares: np.ndarray[Any, Any], place: Places, dtype: Any) -> Array:
+def _of_all(rows: Array, shares: np.ndarray[Any, Any], place: VirtualIndex, dtype: Any) -> Array:
     """The rows at these shares of the way from the first to the last; nan where there is one."""
     places = np.clip(place(len(rows), shares), 0, len(rows) - 1)
     lower = np.floor(places).astype(np.int64)
@@ -115,7 +115,7 @@ def _of_all(rows: Array, shares: np.ndarray[Any, Any], place: Places, dtype: Any
     return ew.where(primitives.reduced(ops.SUM, ew.isnan(rows), 0, False), math.nan, found)
 
 
-def _of_numbers(rows: Array, shares: np.ndarray[Any, Any], place: Places, dtype: Any) -> Array:
+def _of_numbers(rows: Array, shares: np.ndarray[Any, Any], place: VirtualIndex, dtype: Any) -> Array:
     """The same among what is a number, which in order comes before what is not."""
     if not rows.node.type.is_float:
         return _of_all(rows, shares, place, dtype)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,11 +18,9 @@ from chainrule.numpy import elementwise as ew
 from chainrule.trace import arithmetic, primitives, promotion
 from chainrule.trace.array import Array
 from chainrule.trace.plain import shown
-from chainrule.trace.primitives import apply
+from chainrule.trace.primitives import Axes, apply
 from chainrule.trace.promotion import as_array
-from chainrule.trace.recorded import Function, is_traced, named, offered, recorded, through_arrays
-
-Axes = int | Sequence[int] | None
+from chainrule.trace.recorded import AnyFunction, is_traced, named, offered, recorded, through_arrays
 
 
 def _counted(x: Array, dtype: Any) -> Array:
@@ -48,7 +45,7 @@ def _only_where(x: Array, where: Any, otherwise: float) -> Array:
     return x if where is None or where is True else ew.where(where, x, Array(full(otherwise, x.node.type)))
 
 
-def _with_initial(found: Array, initial: Any, combine: Function) -> Array:
+def _with_initial(found: Array, initial: Any, combine: AnyFunction) -> Array:
     return found if initial is None else primitives.astype(combine(found, initial), found.dtype)
 
 
@@ -120,7 +117,7 @@ def std(
     return primitives.root(found)
 
 
-def _extreme(plain: Function, method: str, combine: Function, neutral: str, doc: str) -> Function:
+def _extreme(plain: AnyFunction, method: str, combine: AnyFunction, neutral: str, doc: str) -> AnyFunction:
     def record(a: Any, axis: Any = None, *, keepdims: bool = False, initial: Any = None, where: Any = None) -> Array:
         x = as_array(a)
         if where is not None and where is not True and initial is None:

@@ -1,7 +1,7 @@
 """NumPy's functions that choose elements: by a condition, by place, or each value once; for Arrays as for plain arrays.
 
 Where the shape of a result depends on values, these must be known: they are, unless the program is being compiled or
-looked at once for many examples. Places are then plain arrays, and what is chosen passes its derivative on.
+looked at once for many examples. Positions are then plain arrays, and what is chosen passes its derivative on.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from chainrule.trace.plain import shown
 from chainrule.trace.promotion import as_array
 from chainrule.trace.recorded import known, offered, recorded
 
-Places = np.ndarray[Any, Any]
+Positions = np.ndarray[Any, Any]
 
 _SORTED = "Keep the shape: np.sort(x), in which equal elements are neighbours."
 
@@ -89,8 +89,8 @@ def _known_places(name: str, obj: Any) -> Any:
     return known(name, _plain_or_array(obj), "Pass plain integers, a slice, or a plain mask.")
 
 
-def _numbered(places: Any, extent: int) -> Places:
-    """Places that an integer, several, a slice or a mask names, as integers."""
+def _numbered(places: Any, extent: int) -> Positions:
+    """Positions that an integer, several, a slice or a mask names, as integers."""
     if isinstance(places, slice):
         return np.arange(extent)[places]
     found = np.asarray(places)
@@ -111,19 +111,19 @@ def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Array:
 
 
 @recorded(np.diag_indices_from)
-def diag_indices_from(arr: Any) -> tuple[Places, ...]:
+def diag_indices_from(arr: Any) -> tuple[Positions, ...]:
     """The places of the diagonal of an array whose axes are equally long."""
     return np.diag_indices_from(np.empty(as_array(arr).shape, bool))
 
 
 @recorded(np.tril_indices_from)
-def tril_indices_from(arr: Any, k: int = 0) -> tuple[Places, Places]:
+def tril_indices_from(arr: Any, k: int = 0) -> tuple[Positions, Positions]:
     """The places of a matrix's lower triangle."""
     return np.tril_indices_from(np.empty(as_array(arr).shape, bool), k)
 
 
 @recorded(np.triu_indices_from)
-def triu_indices_from(arr: Any, k: int = 0) -> tuple[Places, Places]:
+def triu_indices_from(arr: Any, k: int = 0) -> tuple[Positions, Positions]:
     """The places of a matrix's upper triangle."""
     return np.triu_indices_from(np.empty(as_array(arr).shape, bool), k)
 
@@ -188,23 +188,23 @@ class UniqueAllResult(NamedTuple):
     """Each value once, where it is first, where it is among all, and how often."""
 
     values: Array
-    indices: Places
-    inverse_indices: Places
-    counts: Places
+    indices: Positions
+    inverse_indices: Positions
+    counts: Positions
 
 
 class UniqueCountsResult(NamedTuple):
     """Each value once, and how often."""
 
     values: Array
-    counts: Places
+    counts: Positions
 
 
 class UniqueInverseResult(NamedTuple):
     """Each value once, and where it is among all."""
 
     values: Array
-    inverse_indices: Places
+    inverse_indices: Positions
 
 
 @recorded(np.unique)

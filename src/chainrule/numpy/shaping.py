@@ -18,9 +18,7 @@ from chainrule.trace import arithmetic, primitives, promotion
 from chainrule.trace.array import Array
 from chainrule.trace.primitives import apply
 from chainrule.trace.promotion import as_array
-from chainrule.trace.recorded import Function, known, offered, recorded
-
-Axes = int | Sequence[int]
+from chainrule.trace.recorded import AnyFunction, known, offered, recorded
 
 
 def _in_rows(name: str, order: Any) -> bool:
@@ -74,8 +72,8 @@ def swapaxes(a: Any, axis1: int, axis2: int) -> Array:
 
 
 @recorded(np.moveaxis)
-def moveaxis(a: Any, source: Axes, destination: Axes) -> Array:
-    """Axes moved to other places, the others left in their order."""
+def moveaxis(a: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Array:
+    """int | Sequence[int] moved to other places, the others left in their order."""
     x = as_array(a)
     moved, places = (_listed(x, axes) for axes in (source, destination))
     if len(moved) != len(places):
@@ -97,14 +95,14 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Array:
     return primitives.moved_axis(x, moved, place - (moved < place))
 
 
-def _listed(x: Array, axes: Axes) -> list[int]:
+def _listed(x: Array, axes: int | Sequence[int]) -> list[int]:
     given = [axes] if isinstance(axes, int | np.integer) else list(axes)
     primitives.normalized_axes(axes, x.ndim)  # each of them once
     return [primitives.normalized_axis(n, x.ndim) for n in given]
 
 
 @recorded(np.expand_dims)
-def expand_dims(a: Any, axis: Axes) -> Array:
+def expand_dims(a: Any, axis: int | Sequence[int]) -> Array:
     """New axes of size one, at these places of the result."""
     x = as_array(a)
     rank = x.ndim + (1 if isinstance(axis, (int, np.integer)) else len(axis))
@@ -141,7 +139,7 @@ def broadcast_arrays(*args: Any) -> tuple[Array, ...]:
 
 
 @recorded(np.tile)
-def tile(A: Any, reps: Axes) -> Array:  # noqa: N803 - NumPy's name
+def tile(A: Any, reps: int | Sequence[int]) -> Array:  # noqa: N803 - NumPy's name
     """The array so many times along each axis, the last ones if there are fewer numbers than axes."""
     x = as_array(A)
     times = [reps] if isinstance(reps, int | np.integer) else list(reps)
@@ -328,13 +326,13 @@ def _three_axes(x: Array) -> Array:
     return x if x.ndim > 2 else primitives.reshape(x, (1, -1, 1) if x.ndim < 2 else (*x.shape, 1))
 
 
-def _each(function: Function, arrays: Sequence[Any]) -> Any:
+def _each(function: AnyFunction, arrays: Sequence[Any]) -> Any:
     found = tuple(function(as_array(x)) for x in arrays)
     return found[0] if len(found) == 1 else found
 
 
 @recorded(np.apply_along_axis)
-def apply_along_axis(func1d: Function, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Array:
+def apply_along_axis(func1d: AnyFunction, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Array:
     """The results of a function of vectors, for every vector along an axis, in whose place they come.
 
     The function is called for each, as in NumPy; `cr.vmap` calls it once.
@@ -353,7 +351,7 @@ def apply_along_axis(func1d: Function, axis: int, arr: Any, *args: Any, **kwargs
 
 
 @recorded(np.apply_over_axes)
-def apply_over_axes(func: Function, a: Any, axes: Axes) -> Array:
+def apply_over_axes(func: AnyFunction, a: Any, axes: int | Sequence[int]) -> Array:
     """What a function of an array and an axis makes of one axis after the other, which it may leave out."""
     x = as_array(a)
     for axis in [axes] if isinstance(axes, int | np.integer) else axes:

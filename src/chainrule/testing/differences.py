@@ -10,7 +10,7 @@ import numpy as np
 
 __all__ = ["Difference", "Kink", "kink_of", "slope_of"]
 
-Path = Callable[[float], float]
+Curve = Callable[[float], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ _ROUNDS = 6
 _SETTLED = {np.dtype("float32"): 1e-4, np.dtype("float64"): 1e-9}
 
 
-def slope_of(path: Path, dtype: np.dtype[Any]) -> Difference:
+def slope_of(path: Curve, dtype: np.dtype[Any]) -> Difference:
     """The slope at 0 by Ridders' extrapolation of central differences, from the widest steps that settle."""
     best = Difference(np.nan, np.inf, np.inf)
     with np.errstate(all="ignore"):
@@ -55,7 +55,7 @@ def slope_of(path: Path, dtype: np.dtype[Any]) -> Difference:
     return best
 
 
-def _extrapolated(path: Path, step: float, dtype: np.dtype[Any]) -> Difference:
+def _extrapolated(path: Curve, step: float, dtype: np.dtype[Any]) -> Difference:
     """Central differences of shrinking steps, extrapolated to the step zero: the entry of the tableau that agrees best
     with its neighbours. Steps so wide that a value is not finite are left out."""
     best = Difference(np.nan, np.inf, np.inf)
@@ -85,14 +85,14 @@ _NEAR = {
 }
 
 
-def kink_of(path: Path, dtype: np.dtype[Any]) -> Kink | None:
+def kink_of(path: Curve, dtype: np.dtype[Any]) -> Kink | None:
     """The kink or jump at 0; None where both sides have one slope, as far as can be seen."""
     first, closer = _NEAR[dtype]
     found = _seen(path, *first, dtype)
     return found if found is not None and _seen(path, *closer, dtype) is not None else None
 
 
-def _seen(path: Path, wide: float, narrow: float, dtype: np.dtype[Any]) -> Kink | None:
+def _seen(path: Curve, wide: float, narrow: float, dtype: np.dtype[Any]) -> Kink | None:
     with np.errstate(all="ignore"):
         before, here, after = (path(h) for h in (-narrow, 0.0, narrow))
         noise = 64 * float(np.finfo(dtype).eps) * max(abs(before), abs(here), abs(after))
@@ -107,7 +107,7 @@ def _seen(path: Path, wide: float, narrow: float, dtype: np.dtype[Any]) -> Kink 
     return Kink(*near, is_jump=False) if is_kink else None
 
 
-def _sides(path: Path, h: float) -> tuple[float, float]:
+def _sides(path: Curve, h: float) -> tuple[float, float]:
     """The slope to the left and to the right, each by a parabola through three values."""
     here = path(0.0)
     left, right = ((-3 * here + 4 * path(s) - path(2 * s)) / (2 * s) for s in (-h, h))

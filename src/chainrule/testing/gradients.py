@@ -20,8 +20,9 @@ from chainrule.errors import DifferentiationError, GradientMismatch
 from chainrule.testing.closeness import ROUNDING, TOLERANCE, tolerance_of
 from chainrule.testing.differences import Difference, kink_of, slope_of
 from chainrule.trace.array import Array
+from chainrule.trace.recorded import AnyFunction
 from chainrule.trace.tree import flatten, paths, unflatten
-from chainrule.transform.arguments import Function, name_of, place, positions
+from chainrule.transform.arguments import name_of, place, positions
 from chainrule.transform.derivatives import jvp, vjp
 
 __all__ = ["check_gradient"]
@@ -31,7 +32,7 @@ _MODES = ("reverse", "forward")
 
 
 def check_gradient(
-    function: Function,
+    function: AnyFunction,
     *arguments: Any,
     argnums: int | Sequence[int] | None = None,
     order: int = 2,
@@ -71,7 +72,7 @@ def check_gradient(
     checks.check(flat, xs, (), 1.0)
 
 
-def _flat(function: Function, arguments: Sequence[Any], argnums: Any) -> tuple[Function, list[Values], list[str]]:
+def _flat(function: AnyFunction, arguments: Sequence[Any], argnums: Any) -> tuple[AnyFunction, list[Values], list[str]]:
     """The function of its floating-point arrays alone, as a list of results; these arrays, and their names."""
     leaves, structure = flatten(arguments)
     asked = range(len(arguments)) if argnums is None else positions(argnums)[0]
@@ -119,7 +120,7 @@ class _Checks:
     tolerance: float | None
     order: int
 
-    def check(self, flat: Function, xs: Sequence[Values], taken: tuple[str, ...], size: float) -> None:
+    def check(self, flat: AnyFunction, xs: Sequence[Values], taken: tuple[str, ...], size: float) -> None:
         """The first derivative of `flat`, which is itself the derivative that `taken` says; then those of higher order.
 
         `size` is that of the numbers on the way, to the rounding of which a derivative of zero is zero.
@@ -232,7 +233,7 @@ def _kept(direction: Values, chosen: Values) -> Values:
 class _Along:
     """The combination u·y of a function's results, as one of its arrays moves."""
 
-    flat: Function
+    flat: AnyFunction
     xs: Sequence[Values]
     us: Sequence[Values]
     position: int
@@ -262,16 +263,16 @@ def _dot(us: Sequence[Any], ys: Sequence[Any]) -> float:
     return float(sum(np.sum(u.astype(np.float64) * np.asarray(y, np.float64)) for u, y in zip(us, ys, strict=True)))
 
 
-def _pulled(flat: Function, xs: Sequence[Any], us: Sequence[Any]) -> list[Any]:
+def _pulled(flat: AnyFunction, xs: Sequence[Any], us: Sequence[Any]) -> list[Any]:
     found = vjp(flat, *xs)[1](list(us))
     return list(found) if len(xs) > 1 else [found]
 
 
-def _backward(flat: Function, us: Sequence[Values]) -> Function:
+def _backward(flat: AnyFunction, us: Sequence[Values]) -> AnyFunction:
     """x ↦ J(x)ᵀu."""
     return lambda *xs: _pulled(flat, xs, us)
 
 
-def _forward(flat: Function, vs: Sequence[Values]) -> Function:
+def _forward(flat: AnyFunction, vs: Sequence[Values]) -> AnyFunction:
     """x ↦ J(x)·v."""
     return lambda *xs: jvp(flat, xs, tuple(vs))[1]

@@ -146,10 +146,10 @@ class _Builder:
         return RandomFunction(Graph(tuple(inputs), tuple(ends or inputs[:1])), arguments, seed)
 
 
-Step = Callable[[_Builder], None]
+GrowthStep = Callable[[_Builder], None]
 
 
-def _step(grow: Callable[[_Builder], Any]) -> Step:
+def _step(grow: Callable[[_Builder], Any]) -> GrowthStep:
     def attempt(builder: _Builder) -> None:
         try:
             grow(builder)
@@ -159,7 +159,7 @@ def _step(grow: Callable[[_Builder], Any]) -> Step:
     return attempt
 
 
-def _unary(op: Op, pole: Callable[[Values], Values] | None = None) -> Step:
+def _unary(op: Op, pole: Callable[[Values], Values] | None = None) -> GrowthStep:
     def grow(builder: _Builder) -> None:
         x = builder.pick()
         if pole is not None:
@@ -169,7 +169,7 @@ def _unary(op: Op, pole: Callable[[Values], Values] | None = None) -> Step:
     return _step(grow)
 
 
-def _binary(op: Op, pole: Callable[[Values, Values], Values] | None = None) -> Step:
+def _binary(op: Op, pole: Callable[[Values, Values], Values] | None = None) -> GrowthStep:
     def grow(builder: _Builder) -> None:
         a = builder.pick()
         b = builder.fitted(builder.pick(), a.type.shape)
@@ -239,7 +239,7 @@ def _concatenate(builder: _Builder) -> None:
     builder.add(ops.CONCATENATE, a, builder.fitted(builder.pick(), a.type.shape), attributes=(0,))
 
 
-OPERATIONS: Mapping[str, Step] = MappingProxyType(
+OPERATIONS: Mapping[str, GrowthStep] = MappingProxyType(
     {
         **{
             op.name: _unary(op)

@@ -22,7 +22,7 @@ from chainrule.graph.node import Node
 from chainrule.graph.ops import Op
 from chainrule.trace.plain import Request, plain_value, shown
 
-__all__ = ["NUMPY_ITSELF", "Array", "Language"]
+__all__ = ["NUMPY_ITSELF", "Array", "Language", "Maybe"]
 
 
 class Language(Protocol):
@@ -423,6 +423,8 @@ class Array:
     def __invert__(self) -> Array:
         return self.language.inverted(self)
 
+
+Maybe = Array | None
 
 _WHOLE = (
     "Use cr.scan or cr.while_loop for a loop of so many rounds, np.take(x, i, axis=0) in place of x[i] for a plain x."

@@ -30,7 +30,7 @@ __all__ = [
     "branched", "captured", "carried_in", "closed", "instantiated", "placeholders", "repeated", "results_of", "scanned",
 ]  # fmt: skip
 
-Function = Callable[..., Sequence[Array]]
+FlatFunction = Callable[..., Sequence[Array]]
 _TAGS = itertools.count()
 
 
@@ -41,7 +41,7 @@ def placeholders(types: Sequence[Type], *, compiling: bool = False) -> list[Arra
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _Round:
     """What a function does in a round: of what is carried and other arguments, which placeholders stand for."""
 
     carry: list[Array]
@@ -66,7 +66,7 @@ class _Look:
         return not any(node.op is ops.CAST for node in _between(stronger, self.outputs))
 
 
-def _looked_at(function: Function, carry: Sequence[Array], others: Sequence[Type] = ()) -> _Look:
+def _looked_at(function: FlatFunction, carry: Sequence[Array], others: Sequence[Type] = ()) -> _Round:
     """One round, with what is carried into it in the dtypes that it keeps.
 
     A number of Python's becomes what a round makes of it. Where that makes a difference to the round, it is looked at
@@ -75,7 +75,7 @@ def _looked_at(function: Function, carry: Sequence[Array], others: Sequence[Type
     arguments = placeholders([*(c.node.type for c in carry), *others])
     for argument, carried in zip(arguments, carry, strict=False):
         argument.weak = carried.weak
-    look = _Look(list(carry), arguments, _newest(), list(function(*arguments)))
+    look = _Round(list(carry), arguments, _newest(), list(function(*arguments)))
     settled = look.settled()
     return look if look.holds_for(settled) else _looked_at(function, settled, others)
 
@@ -166,7 +166,7 @@ def results_of(node: Node) -> list[Array]:
 
 
 def scanned(
-    function: Function, carry: Sequence[Array], stepped: Sequence[Array], length: int, *, reverse: bool = False
+    function: FlatFunction, carry: Sequence[Array], stepped: Sequence[Array], length: int, *, reverse: bool = False
 ) -> tuple[list[Array], list[Array]]:
     """What is carried after the last round, and the rows of every round, stacked.
 
@@ -181,12 +181,12 @@ def scanned(
     return results[: len(carry)], results[len(carry) :]
 
 
-def carried_in(function: Function, carry: Sequence[Array]) -> list[Array]:
+def carried_in(function: FlatFunction, carry: Sequence[Array]) -> list[Array]:
     """What is carried into rounds of a function, numbers of Python's in the dtypes that a round makes of them."""
     return _looked_at(function, carry).carry if any(c.weak for c in carry) else list(carry)
 
 
-def repeated(condition: Function, function: Function, carry: Sequence[Array]) -> list[Array]:
+def repeated(condition: FlatFunction, function: FlatFunction, carry: Sequence[Array]) -> list[Array]:
     """`while condition(*carry): carry = function(*carry)`."""
     look = _looked_at(function, carry)
     holds = list(condition(*look.arguments))
@@ -195,7 +195,7 @@ def repeated(condition: Function, function: Function, carry: Sequence[Array]) ->
     return results_of(apply(ops.WHILE, *inputs, attributes=(*programs, len(carry))).node)
 
 
-def branched(condition: Array, if_true: Function, if_false: Function, operands: Sequence[Array]) -> list[Array]:
+def branched(condition: Array, if_true: FlatFunction, if_false: FlatFunction, operands: Sequence[Array]) -> list[Array]:
     """`if_true(*operands) if condition else if_false(*operands)`."""
     arguments, opened = placeholders([o.node.type for o in operands]), _newest()
     branches = [list(function(*arguments)) for function in (if_true, if_false)]

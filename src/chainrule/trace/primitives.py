@@ -21,9 +21,11 @@ from chainrule.trace.array import Array
 from chainrule.trace.origins import RECORDER
 
 __all__ = [
-    "apply", "astype", "broadcast", "concatenated", "diagonal", "immediately", "inverted", "mirrored",
+    "Axes", "apply", "astype", "broadcast", "concatenated", "diagonal", "immediately", "inverted", "mirrored",
     "moved_axis", "normalized_axes", "normalized_axis", "reduced", "reshape", "root", "transpose", "viewed",
 ]  # fmt: skip
+
+Axes = int | Sequence[int] | None  # one, several or all
 
 
 def apply(op: Op, *inputs: Node, attributes: tuple[Any, ...] = ()) -> Array:
@@ -97,7 +99,7 @@ def root(x: Array) -> Array:
 # over axes
 
 
-def normalized_axes(axis: int | Sequence[int] | None, rank: int) -> tuple[int, ...]:
+def normalized_axes(axis: Axes, rank: int) -> tuple[int, ...]:
     """The axes as sorted non-negative numbers; None is all of them."""
     if axis is None:
         return tuple(range(rank))
@@ -112,7 +114,7 @@ def normalized_axis(axis: int, rank: int) -> int:
     return normalized_axes(operator.index(axis), rank)[0]
 
 
-def reduced(op: Op, x: Array, axis: int | Sequence[int] | None, keepdims: bool) -> Array:
+def reduced(op: Op, x: Array, axis: Axes, keepdims: bool) -> Array:
     """A reduction over axes."""
     axes = normalized_axes(axis, x.ndim)
     result = apply(op, x.node, attributes=(axes,)) if axes else x

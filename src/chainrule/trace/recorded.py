@@ -21,11 +21,11 @@ from chainrule.trace.primitives import astype
 from chainrule.trace.promotion import as_array
 
 __all__ = [
-    "Function", "UniversalFunction", "constant", "is_traced", "known", "named", "offered", "place", "recorded",
+    "AnyFunction", "UniversalFunction", "constant", "is_traced", "known", "named", "offered", "place", "recorded",
     "through_arrays", "without_arrays",
 ]  # fmt: skip
 
-Function = Callable[..., Any]
+AnyFunction = Callable[..., Any]
 P = ParamSpec("P")
 R = TypeVar("R")
 _SEQUENCES = (list, tuple)
@@ -115,7 +115,7 @@ class UniversalFunction(Generic[P, R]):
 @overload
 def recorded(plain: np.ufunc) -> Callable[[Callable[P, R]], UniversalFunction[P, R]]: ...
 @overload
-def recorded(plain: Function) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+def recorded(plain: AnyFunction) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 def recorded(plain: Any) -> Any:
     """NumPy's `plain` when no argument is an Array; otherwise the decorated function, which records.
 
@@ -126,7 +126,7 @@ def recorded(plain: Any) -> Any:
     if isinstance(plain, np.ufunc):
         return functools.partial(UniversalFunction, plain)
 
-    def decorate(record: Function) -> Function:
+    def decorate(record: AnyFunction) -> AnyFunction:
         recording = _Recording.of(record, plain)
         places = recording.places
 
@@ -146,13 +146,13 @@ def recorded(plain: Any) -> Any:
 class _Recording:
     """A function that records, beside NumPy's own; the names of its arguments, and how many it takes by their place."""
 
-    record: Function
-    plain: Function
+    record: AnyFunction
+    plain: AnyFunction
     names: frozenset[str]
     places: int
 
     @classmethod
-    def of(cls, record: Function, plain: Function) -> _Recording:
+    def of(cls, record: AnyFunction, plain: AnyFunction) -> _Recording:
         parameters = inspect.signature(record).parameters.values()
         kinds = [p.kind for p in parameters]
         places = kinds.count(_BY_PLACE) + kinds.count(_BY_EITHER)
@@ -175,7 +175,7 @@ class _Recording:
 _BY_PLACE, _BY_EITHER = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 
-def _is_default(plain: Function, name: str, option: Any) -> bool:
+def _is_default(plain: AnyFunction, name: str, option: Any) -> bool:
     """Whether an option is what NumPy takes without it."""
     if option is None:
         return True
@@ -185,7 +185,7 @@ def _is_default(plain: Function, name: str, option: Any) -> bool:
 
 
 @functools.cache
-def _parameters(plain: Function) -> Mapping[str, inspect.Parameter]:
+def _parameters(plain: AnyFunction) -> Mapping[str, inspect.Parameter]:
     try:
         return inspect.signature(plain).parameters
     except ValueError:  # before NumPy 2.4 functions written in C do not say
@@ -195,7 +195,7 @@ def _parameters(plain: Function) -> Mapping[str, inspect.Parameter]:
 _DEFAULTS: Mapping[str, Any] = MappingProxyType({"casting": "same_kind", "order": "K", "subok": True, "where": True})
 
 
-def _by_numpy(name: str, plain: Function, arguments: Any, options: Any, foreign: Sequence[str]) -> Any:
+def _by_numpy(name: str, plain: AnyFunction, arguments: Any, options: Any, foreign: Sequence[str]) -> Any:
     """NumPy's own function of the plain values; OptionError if a derivative would be lost by it."""
     try:
         arguments, options = without_arrays((arguments, options))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,10 @@ from chainrule.checks import whole_number, whole_numbers
 from chainrule.errors import DifferentiationError, OptionError
 from chainrule.trace.array import Array
 from chainrule.trace.promotion import as_argument, as_array, variable
+from chainrule.trace.recorded import AnyFunction
 from chainrule.trace.tree import Structure, flatten, paths, unflatten
 
 __all__ = [
-    "Function",
     "arrays_of",
     "float_arrays",
     "name_of",
@@ -25,8 +25,6 @@ __all__ = [
     "variables",
 ]
 
-Function = Callable[..., Any]
-
 
 def positions(argnums: Any) -> tuple[tuple[int, ...], bool]:
     """The positions that `argnums` names, and whether it is a single number."""
@@ -35,7 +33,7 @@ def positions(argnums: Any) -> tuple[tuple[int, ...], bool]:
     return whole_numbers("argnums", argnums, cure="For example argnums=0."), False
 
 
-def place(arguments: Sequence[Any], position: int, function: Function) -> int:
+def place(arguments: Sequence[Any], position: int, function: AnyFunction) -> int:
     """The position counted from the front; OptionError if there is no such argument."""
     if not -len(arguments) <= position < len(arguments):
         raise OptionError(
@@ -46,7 +44,7 @@ def place(arguments: Sequence[Any], position: int, function: Function) -> int:
     return position % len(arguments)
 
 
-def name_of(function: Function) -> str:
+def name_of(function: AnyFunction) -> str:
     """The name of a function for a message."""
     name = getattr(function, "__name__", None)
     return repr(function) if name is None else str(name)
@@ -73,13 +71,13 @@ def variables(tree: Any, position: int) -> tuple[list[Array], Structure]:
     return [variable(array) for array in arrays], structure
 
 
-def arrays_of(result: Any, function: Function) -> tuple[list[Array], Structure]:
+def arrays_of(result: Any, function: AnyFunction) -> tuple[list[Array], Structure]:
     """The leaves of a function's result as Arrays."""
     leaves, structure = flatten(result)
     return [as_array(leaf) for leaf in leaves], structure
 
 
-def one_number(result: Any, function: Function) -> Array:
+def one_number(result: Any, function: AnyFunction) -> Array:
     """The result as a cost; DifferentiationError if it is not one real number."""
     if not isinstance(result, (Array, np.ndarray, np.generic, float, int)):
         raise DifferentiationError(

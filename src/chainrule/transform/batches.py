@@ -11,23 +11,24 @@ import numpy as np
 from chainrule.derive.batching import batch
 from chainrule.errors import OptionError, ShapeError
 from chainrule.graph.types import Type
-from chainrule.numpy.tables import looked_at
+from chainrule.numpy.lookup_tables import looked_at
 from chainrule.trace.array import Array
 from chainrule.trace.control import placeholders
 from chainrule.trace.plain import transforming
 from chainrule.trace.primitives import broadcast, moved_axis, normalized_axis, reshape
 from chainrule.trace.promotion import as_array
+from chainrule.trace.recorded import AnyFunction
 from chainrule.trace.tree import Structure, flatten, paths, unflatten
-from chainrule.transform.arguments import Function, arrays_of, name_of, outcome, positions
+from chainrule.transform.arguments import arrays_of, name_of, outcome, positions
 from chainrule.transform.transformed import transformation
 
 __all__ = ["per_example", "vmap"]
 
-Axes = Any  # None, a whole number, or a tree of them
+ExampleAxes = Any  # None, a whole number, or a tree of them
 
 
 @transformation
-def vmap(function: Function, in_axes: Axes = 0, out_axes: Axes = 0) -> Function:
+def vmap(function: AnyFunction, in_axes: ExampleAxes = 0, out_axes: ExampleAxes = 0) -> AnyFunction:
     """The function that does for all examples at once what `function` does for one.
 
     `in_axes` says along which axis of each argument the examples lie: one number for all arguments, or a tuple with an
@@ -64,7 +65,9 @@ def vmap(function: Function, in_axes: Axes = 0, out_axes: Axes = 0) -> Function:
 
 
 @transformation
-def per_example(function: Function, argnums: int | Sequence[int] | None = None, *, batches: bool = True) -> Function:
+def per_example(
+    function: AnyFunction, argnums: int | Sequence[int] | None = None, *, batches: bool = True
+) -> AnyFunction:
     """The function that returns what `function` does for each example alone: of a gradient, one for each row.
 
     `function` takes batches of examples, as rows of some arguments; it is given batches of one. If it does not take
@@ -103,7 +106,7 @@ def per_example(function: Function, argnums: int | Sequence[int] | None = None, 
     return each
 
 
-def _example_arguments(function: Function, argnums: int | Sequence[int] | None, count: int) -> set[int]:
+def _example_arguments(function: AnyFunction, argnums: int | Sequence[int] | None, count: int) -> set[int]:
     if argnums is not None:
         asked, _ = positions(argnums)
         if any(not -count <= n < count for n in asked):
@@ -124,7 +127,7 @@ def _batch_of_one(tree: Any) -> Any:
     return unflatten(structure, [reshape(x, (1, *x.shape)) for x in leaves])
 
 
-def _axes_of_arguments(in_axes: Axes, arguments: Sequence[Any]) -> list[int | None]:
+def _axes_of_arguments(in_axes: ExampleAxes, arguments: Sequence[Any]) -> list[int | None]:
     """The axis of each leaf of the arguments along which the examples lie."""
     entries = in_axes if isinstance(in_axes, tuple | list) else (in_axes,) * len(arguments)
     if len(entries) != len(arguments):
@@ -132,7 +135,7 @@ def _axes_of_arguments(in_axes: Axes, arguments: Sequence[Any]) -> list[int | No
     return [axis for entry, x in zip(entries, arguments, strict=True) for axis in _axes(entry, x, "in_axes")]
 
 
-def _axes(entry: Axes, tree: Any, name: str) -> list[int | None]:
+def _axes(entry: ExampleAxes, tree: Any, name: str) -> list[int | None]:
     """The axis of each leaf of a tree: `entry` itself, or what it says of the part that the leaf is in."""
     leaves, structure = flatten(tree)
     if _is_axis(entry):
@@ -140,11 +143,11 @@ def _axes(entry: Axes, tree: Any, name: str) -> list[int | None]:
     return _spread(entry, structure, name)
 
 
-def _is_axis(entry: Axes) -> bool:
+def _is_axis(entry: ExampleAxes) -> bool:
     return entry is None or (isinstance(entry, int | np.integer) and not isinstance(entry, bool))
 
 
-def _spread(entry: Axes, structure: Structure, name: str) -> list[int | None]:
+def _spread(entry: ExampleAxes, structure: Structure, name: str) -> list[int | None]:
     if _is_axis(entry):
         return [entry] * structure.leaves
     named = isinstance(entry, dict) and set(entry) == set(structure.keys)
@@ -168,7 +171,7 @@ def _of_one(examples: Array) -> Type:
     return examples.node.type.with_shape(examples.shape[1:])
 
 
-def _size(whole: Mapping[int, Array], names: Sequence[str], function: Function) -> int:
+def _size(whole: Mapping[int, Array], names: Sequence[str], function: AnyFunction) -> int:
     """How many examples there are in the leaves with these names."""
     sizes = {names[n]: x.shape[0] for n, x in whole.items()}
     if not sizes:

@@ -8,18 +8,19 @@ import numpy as np
 
 from chainrule.errors import DTypeError, Hint, OptionError
 from chainrule.graph.graph import Graph
-from chainrule.numpy.tables import looked_at
+from chainrule.numpy.lookup_tables import looked_at
 from chainrule.trace.array import Array
 from chainrule.trace.plain import transforming
+from chainrule.trace.recorded import AnyFunction
 from chainrule.trace.tracing import argument_types, trace
 from chainrule.trace.tree import Structure, flatten, statics, unflatten
-from chainrule.transform.arguments import Function, name_of
+from chainrule.transform.arguments import name_of
 from chainrule.transform.transformed import Transformed
 
 __all__ = ["Compiled", "compile"]
 
 
-def compile(function: Function) -> Compiled:
+def compile(function: AnyFunction) -> Compiled:
     """The same function as native code, made once for each structure, shapes and dtypes of its arguments.
 
     Shapes and dtypes are known while it is traced, values are not: use `np.where` in place of an `if` on a value.
@@ -48,7 +49,7 @@ class Compiled(Transformed):
 
     __slots__ = ("_programs", "_seen", "function")
 
-    def __init__(self, function: Function) -> None:
+    def __init__(self, function: AnyFunction) -> None:
         super().__init__(function, (compile, (function,), {}))
         self.__wrapped__ = self.function = function
         self._programs: dict[Any, Any] = {}

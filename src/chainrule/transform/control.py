@@ -8,20 +8,21 @@ from typing import Any
 from chainrule.checks import whole_number
 from chainrule.errors import OptionError, ShapeError
 from chainrule.graph.interpret import has_value
-from chainrule.numpy.tables import looked_at
+from chainrule.numpy.lookup_tables import looked_at
 from chainrule.trace.array import Array
 from chainrule.trace.control import branched, carried_in, repeated, scanned
 from chainrule.trace.origins import is_recording
 from chainrule.trace.plain import transforming
 from chainrule.trace.promotion import as_argument, as_array
+from chainrule.trace.recorded import AnyFunction
 from chainrule.trace.tree import Structure, flatten, unflatten
-from chainrule.transform.arguments import Function, arrays_of, name_of, outcome
+from chainrule.transform.arguments import arrays_of, name_of, outcome
 
 __all__ = ["cond", "scan", "while_loop"]
 
 
 def scan(
-    function: Function, carry: Any, xs: Any = None, length: int | None = None, reverse: bool = False
+    function: AnyFunction, carry: Any, xs: Any = None, length: int | None = None, reverse: bool = False
 ) -> tuple[Any, Any]:
     """A loop over rows: `for x in xs: carry, y = function(carry, x)`; returns the last carry and all y, stacked.
 
@@ -74,7 +75,7 @@ def _length(arrays: Sequence[Array], length: int | None) -> int:
     return int(next(iter(counts)))
 
 
-def while_loop(condition: Function, function: Function, initial: Any) -> Any:
+def while_loop(condition: AnyFunction, function: AnyFunction, initial: Any) -> Any:
     """`while condition(carry): carry = function(carry)`, for a loop that stops on a value; returns the last carry.
 
     `carry` is a tree of arrays that keeps its shapes and dtypes; `condition` returns one bool. Compiled, it has
@@ -106,7 +107,7 @@ def while_loop(condition: Function, function: Function, initial: Any) -> Any:
         return outcome(structure, repeated(tested, moved, carry), outermost)
 
 
-def cond(condition: Any, if_true: Function, if_false: Function, *operands: Any) -> Any:
+def cond(condition: Any, if_true: AnyFunction, if_false: AnyFunction, *operands: Any) -> Any:
     """`if_true(*operands) if condition else if_false(*operands)`, where the condition may be a value of the program.
 
     Only the branch that is taken is computed. Both must return trees of the same structure, shapes and dtypes. Inside
@@ -130,7 +131,7 @@ def cond(condition: Any, if_true: Function, if_false: Function, *operands: Any) 
         leaves, given = flatten(operands)
         found: dict[int, Structure] = {}
 
-        def branch(function: Function, number: int) -> Function:
+        def branch(function: AnyFunction, number: int) -> AnyFunction:
             def taken(*arguments: Array) -> list[Array]:
                 outputs, found[number] = arrays_of(looked_at(function, *unflatten(given, arguments)), function)
                 return outputs

@@ -13,13 +13,13 @@ from chainrule.derive.backpropagation import backpropagate, backpropagated_value
 from chainrule.derive.changes import changes_of
 from chainrule.errors import DifferentiationError, OptionError, ShapeError
 from chainrule.graph.node import Node, full
-from chainrule.numpy.tables import looked_at
+from chainrule.numpy.lookup_tables import looked_at
 from chainrule.trace.array import Array
 from chainrule.trace.plain import differentiating, transforming
 from chainrule.trace.promotion import as_array
+from chainrule.trace.recorded import AnyFunction
 from chainrule.trace.tree import Structure, flatten, matched, paths, unflatten
 from chainrule.transform.arguments import (
-    Function,
     arrays_of,
     name_of,
     one_number,
@@ -36,7 +36,7 @@ _LEAF = flatten(0.0)[1]
 
 
 @transformation
-def value_and_grad(function: Function, argnums: int | Sequence[int] = 0, *, has_aux: bool = False) -> Function:
+def value_and_grad(function: AnyFunction, argnums: int | Sequence[int] = 0, *, has_aux: bool = False) -> AnyFunction:
     """The function that returns `(C, ∂C/∂argument)` for a function with one real number as its result.
 
     The derivative has the tree, the shapes and the dtypes of the argument; with several `argnums` it is a tuple of
@@ -58,7 +58,7 @@ def value_and_grad(function: Function, argnums: int | Sequence[int] = 0, *, has_
     return _value_and_grad(function, argnums, has_aux)
 
 
-def _value_and_grad(function: Function, argnums: int | Sequence[int], has_aux: bool) -> Function:
+def _value_and_grad(function: AnyFunction, argnums: int | Sequence[int], has_aux: bool) -> AnyFunction:
     asked, single = positions(argnums)
 
     @functools.wraps(function)
@@ -93,20 +93,20 @@ def _gradient(cost: Node, variables: Sequence[Node], outermost: bool) -> list[An
     return [error[()] if error.ndim == 0 else error for error in found]
 
 
-def _pair(result: Any, function: Function) -> tuple[Any, Any]:
+def _pair(result: Any, function: AnyFunction) -> tuple[Any, Any]:
     if not isinstance(result, tuple) or len(result) != 2:
         raise DifferentiationError(f"{name_of(function)} must return a pair (result, aux), as has_aux says.")
     return result
 
 
-def _aside(aux: Sequence[Any], function: Function, outermost: bool) -> list[Any]:
+def _aside(aux: Sequence[Any], function: AnyFunction, outermost: bool) -> list[Any]:
     """What a function returned besides, as the user gets it."""
     found = [arrays_of(tree, function) for tree in aux]
     return [outcome(structure, arrays, outermost) for arrays, structure in found]
 
 
 @transformation
-def grad(function: Function, argnums: int | Sequence[int] = 0, *, has_aux: bool = False) -> Function:
+def grad(function: AnyFunction, argnums: int | Sequence[int] = 0, *, has_aux: bool = False) -> AnyFunction:
     """The function that returns ∂C/∂argument: `value_and_grad` without the value; with `has_aux` `(∂C/∂argument, aux)`.
 
     >>> import chainrule as cr
@@ -124,7 +124,7 @@ def grad(function: Function, argnums: int | Sequence[int] = 0, *, has_aux: bool 
     return derivative
 
 
-def vjp(function: Function, *primals: Any, has_aux: bool = False) -> Any:
+def vjp(function: AnyFunction, *primals: Any, has_aux: bool = False) -> Any:
     """`function(*primals)`, and the function δ ↦ Jᵀδ that pulls an error of the result back to the arguments.
 
     δ has the tree and the shapes of the result. What comes back has the trees of the arguments: a tuple of them if
@@ -145,15 +145,15 @@ def vjp(function: Function, *primals: Any, has_aux: bool = False) -> Any:
         result, *aux = _pair(result, function) if has_aux else (result,)
         outputs, structure = arrays_of(result, function)
 
-    pull = _Pull(function, has_aux, leaves, structures, outputs, structure)
+    pull = _PullFunction(function, has_aux, leaves, structures, outputs, structure)
     return outcome(structure, outputs, outermost), pull, *_aside(aux, function, outermost)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _Pull:
+class _PullFunction:
     """The function δ ↦ Jᵀδ of a function at its arguments."""
 
-    function: Function
+    function: AnyFunction
     has_aux: bool
     leaves: Sequence[Sequence[Array]]  # of each argument
     structures: Sequence[Structure]
@@ -175,12 +175,12 @@ class _Pull:
         return _pull, (self.function, tuple(primals), self.has_aux)
 
 
-def _pull(function: Function, primals: Sequence[Any], has_aux: bool) -> _Pull:
-    pull: _Pull = vjp(function, *primals, has_aux=has_aux)[1]
+def _pull(function: AnyFunction, primals: Sequence[Any], has_aux: bool) -> _PullFunction:
+    pull: _PullFunction = vjp(function, *primals, has_aux=has_aux)[1]
     return pull
 
 
-def jvp(function: Function, primals: Any, tangents: Any, *, has_aux: bool = False) -> Any:
+def jvp(function: AnyFunction, primals: Any, tangents: Any, *, has_aux: bool = False) -> Any:
     """`function(*primals)`, and its change J·v for small changes v of the arguments, forward, in one pass.
 
     `primals` and `tangents` are tuples, one entry for each argument, of the same trees and shapes. The change has the
@@ -219,7 +219,7 @@ def _each(primals: Sequence[Any]) -> tuple[list[list[Array]], list[Structure]]:
     return [leaves for leaves, _ in pairs], [structure for _, structure in pairs]
 
 
-def _result(function: Function, leaves: Sequence[Sequence[Array]], structures: Sequence[Structure]) -> Any:
+def _result(function: AnyFunction, leaves: Sequence[Sequence[Array]], structures: Sequence[Structure]) -> Any:
     """What the function returns for these variables, one tree of them for each argument."""
     with differentiating([v.node for mine in leaves for v in mine]):
         return looked_at(function, *(unflatten(s, mine) for s, mine in zip(structures, leaves, strict=True)))

@@ -17,13 +17,14 @@ from chainrule.errors import OptionError
 from chainrule.graph import ops
 from chainrule.graph.node import Node, full
 from chainrule.graph.types import Type
-from chainrule.numpy.tables import looked_at
+from chainrule.numpy.lookup_tables import looked_at
 from chainrule.trace.array import Array
 from chainrule.trace.control import placeholders
 from chainrule.trace.plain import differentiating, transforming
 from chainrule.trace.primitives import apply, astype, broadcast, moved_axis, reshape
+from chainrule.trace.recorded import AnyFunction
 from chainrule.trace.tree import Structure, unflatten
-from chainrule.transform.arguments import Function, arrays_of, name_of, outcome, place, positions, variables
+from chainrule.transform.arguments import arrays_of, name_of, outcome, place, positions, variables
 from chainrule.transform.derivatives import grad, jvp, vjp
 from chainrule.transform.transformed import transformation
 
@@ -33,7 +34,7 @@ __all__ = ["ggn_vp", "hessian", "hvp", "jacfwd", "jacobian", "jacrev"]
 
 
 @transformation
-def jacobian(function: Function, argnums: int | Sequence[int] = 0, mode: str | None = None) -> Function:
+def jacobian(function: AnyFunction, argnums: int | Sequence[int] = 0, mode: str | None = None) -> AnyFunction:
     """The function that returns J = ∂result/∂argument, of shape `(*result.shape, *argument.shape)`.
 
     For trees: the tree of the result, in each place the tree of the argument (a tuple of them with several `argnums`).
@@ -58,18 +59,18 @@ def jacobian(function: Function, argnums: int | Sequence[int] = 0, mode: str | N
     return _matrix(function, argnums, blocks)
 
 
-def jacfwd(function: Function, argnums: int | Sequence[int] = 0) -> Function:
+def jacfwd(function: AnyFunction, argnums: int | Sequence[int] = 0) -> AnyFunction:
     """`jacobian` in forward mode: column by column."""
     return jacobian(function, argnums, "forward")
 
 
-def jacrev(function: Function, argnums: int | Sequence[int] = 0) -> Function:
+def jacrev(function: AnyFunction, argnums: int | Sequence[int] = 0) -> AnyFunction:
     """`jacobian` in reverse mode: row by row."""
     return jacobian(function, argnums, "reverse")
 
 
 @transformation
-def hessian(function: Function, argnums: int | Sequence[int] = 0) -> Function:
+def hessian(function: AnyFunction, argnums: int | Sequence[int] = 0) -> AnyFunction:
     """The function that returns H = ∂²C/∂argument², of shape `(*argument.shape, *argument.shape)`; for trees, of trees.
 
     Forward over backward: the gradient is pushed forward along every direction at once. Memory is that of as many
@@ -85,7 +86,7 @@ def hessian(function: Function, argnums: int | Sequence[int] = 0) -> Function:
 
 
 @transformation
-def hvp(function: Function, argnums: int = 0) -> Function:
+def hvp(function: AnyFunction, argnums: int = 0) -> AnyFunction:
     """The function `(w, v, …) ↦ H·v`: the product of the Hessian of C(w, …) with a direction v, without forming H.
 
     H·v = d/dt ∇C(w + t·v) at t = 0, forward over backward; it costs about two gradients. `v` has the tree and shapes of
@@ -117,14 +118,14 @@ def hvp(function: Function, argnums: int = 0) -> Function:
     return _signed(product, _with_direction(function, argnums))
 
 
-def _signed(product: Function, parameters: Sequence[inspect.Parameter]) -> Function:
+def _signed(product: AnyFunction, parameters: Sequence[inspect.Parameter]) -> AnyFunction:
     """The function, which says that it takes these."""
     if parameters:
         product.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return product
 
 
-def _with_direction(function: Function, argnums: int) -> list[inspect.Parameter]:
+def _with_direction(function: AnyFunction, argnums: int) -> list[inspect.Parameter]:
     """The parameters of a function, with `v` after the one that `argnums` names; none if they cannot be told."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
@@ -139,7 +140,7 @@ def _with_direction(function: Function, argnums: int) -> list[inspect.Parameter]
 
 
 @transformation
-def ggn_vp(model: Function, cost: Function) -> Function:
+def ggn_vp(model: AnyFunction, cost: AnyFunction) -> AnyFunction:
     """The function `(w, v, inputs, *targets) ↦ G·v` with the Gauss-Newton matrix of `cost(model(w, inputs), *targets)`.
 
     G = Jᵀ·H·J: J is the Jacobian of the model's result z with respect to w, H the Hessian of `cost(z, *targets)` with
@@ -176,7 +177,7 @@ def ggn_vp(model: Function, cost: Function) -> Function:
     return _signed(product, taken)
 
 
-def _matrix(function: Function, argnums: int | Sequence[int], blocks: Blocks) -> Function:
+def _matrix(function: AnyFunction, argnums: int | Sequence[int], blocks: Blocks) -> AnyFunction:
     """The function that returns, for each leaf of the result, the tree of the blocks for each leaf of the arguments."""
     asked, single = positions(argnums)
 

@@ -12,20 +12,19 @@ from chainrule.derive.batching import batch
 from chainrule.errors import DifferentiationError, ShapeError
 from chainrule.graph import ops
 from chainrule.graph.node import full
-from chainrule.numpy.tables import looked_at
-from chainrule.trace.array import Array
+from chainrule.numpy.lookup_tables import looked_at
+from chainrule.trace.array import Array, Maybe
 from chainrule.trace.control import captured, closed, instantiated, placeholders, results_of
 from chainrule.trace.plain import transforming, without_derivatives
 from chainrule.trace.primitives import apply, broadcast
 from chainrule.trace.promotion import as_array, variable
+from chainrule.trace.recorded import AnyFunction
 from chainrule.trace.tree import Structure, flatten, matched, unflatten
-from chainrule.transform.arguments import Function, arrays_of, name_of, outcome
+from chainrule.transform.arguments import arrays_of, name_of, outcome
 from chainrule.transform.batches import vmap
 from chainrule.transform.transformed import transformation
 
 __all__ = ["checkpoint", "custom_derivative", "stop_gradient"]
-
-Maybe = Array | None
 
 
 def stop_gradient(x: Any) -> Any:
@@ -48,8 +47,8 @@ def stop_gradient(x: Any) -> Any:
 
 
 def custom_derivative(
-    function: Function | None = None, pull: Function | None = None, push: Function | None = None
-) -> Function:
+    function: AnyFunction | None = None, pull: AnyFunction | None = None, push: AnyFunction | None = None
+) -> AnyFunction:
     """`function` with derivatives that you give.
 
     `pull(δ, y, *arguments)` returns the errors of the arguments for the error δ of the result y: one for a function of
@@ -78,7 +77,7 @@ def custom_derivative(
 
 
 @transformation
-def _custom_derivative(function: Function, pull: Function | None, push: Function | None) -> Function:
+def _custom_derivative(function: AnyFunction, pull: AnyFunction | None, push: AnyFunction | None) -> AnyFunction:
 
     @functools.wraps(function)
     def with_rule(*arguments: Any) -> Any:
@@ -95,7 +94,7 @@ def _custom_derivative(function: Function, pull: Function | None, push: Function
 
 
 @transformation
-def checkpoint(function: Function) -> Function:
+def checkpoint(function: AnyFunction) -> AnyFunction:
     """`function`, of which backpropagation keeps only the arguments: what it needs in between is computed again.
 
     Trades one more forward pass for memory. The derivatives are the same.
@@ -136,7 +135,7 @@ class _Recomputed:
 
     program: Any
 
-    def pull(self, errors: Sequence[Maybe], ys: Sequence[Array], xs: Sequence[Array], walk: Function) -> list[Maybe]:
+    def pull(self, errors: Sequence[Maybe], ys: Sequence[Array], xs: Sequence[Array], walk: AnyFunction) -> list[Maybe]:
         """Compute the program again, and go backward through it."""
         known = next(error for error in errors if error is not None)
         again = [variable(apply(ops.RECOMPUTE, x.node, known.node)) for x in xs]
@@ -146,7 +145,9 @@ class _Recomputed:
         found = iter(walk(pairs, [x.node for x in wanted]))
         return [next(found) if x.node.type.is_float else None for x in again]
 
-    def push(self, tangents: Sequence[Maybe], ys: Sequence[Array], xs: Sequence[Array], walk: Function) -> list[Maybe]:
+    def push(
+        self, tangents: Sequence[Maybe], ys: Sequence[Array], xs: Sequence[Array], walk: AnyFunction
+    ) -> list[Maybe]:
         """Go forward through the program."""
         again = [variable(x) for x in xs]
         outputs = instantiated(self.program, again)
@@ -168,13 +169,13 @@ class _Recomputed:
 class _OwnRule:
     """A user's pull or push, or both; the one that is missing is the transpose of the other."""
 
-    backward: Function | None
-    forward: Function | None
+    backward: AnyFunction | None
+    forward: AnyFunction | None
     arguments: Structure
     result: Structure
     name: str
 
-    def pull(self, errors: Sequence[Maybe], ys: Sequence[Array], xs: Sequence[Array], walk: Function) -> list[Maybe]:
+    def pull(self, errors: Sequence[Maybe], ys: Sequence[Array], xs: Sequence[Array], walk: AnyFunction) -> list[Maybe]:
         """The errors of the arguments."""
         filled = [_zeros(y) if error is None else error for error, y in zip(errors, ys, strict=True)]
         if self.backward is not None:
@@ -185,7 +186,9 @@ class _OwnRule:
         pairs = [(m.node, e) for m, e in zip(moved, filled, strict=True) if m is not None]
         return list(backpropagate(pairs, [c.node for c in changes]))
 
-    def push(self, tangents: Sequence[Maybe], ys: Sequence[Array], xs: Sequence[Array], walk: Function) -> list[Maybe]:
+    def push(
+        self, tangents: Sequence[Maybe], ys: Sequence[Array], xs: Sequence[Array], walk: AnyFunction
+    ) -> list[Maybe]:
         """The changes of the results."""
         filled = [_zeros(x) if t is None else t for t, x in zip(tangents, xs, strict=True)]
         if self.forward is not None:
@@ -201,7 +204,7 @@ class _OwnRule:
         backward, forward = (vmap(rule) if rule else None for rule in (self.backward, self.forward))
         return _OwnRule(backward, forward, self.arguments, self.result, self.name)
 
-    def _pulled(self, rule: Function, errors: Sequence[Array], ys: Any, xs: Any) -> list[Maybe]:
+    def _pulled(self, rule: AnyFunction, errors: Sequence[Array], ys: Any, xs: Any) -> list[Maybe]:
         given = unflatten(self.arguments, xs)
         found = rule(unflatten(self.result, errors), unflatten(self.result, ys), *given)
         parts = found if isinstance(found, tuple) and len(found) == len(given) else (found,)
@@ -212,7 +215,7 @@ class _OwnRule:
         ]
         return [self._fitting(leaf, x, "pull") for leaf, x in zip(leaves, xs, strict=True)]
 
-    def _pushed(self, rule: Function, tangents: Sequence[Array], ys: Any, xs: Any) -> list[Maybe]:
+    def _pushed(self, rule: AnyFunction, tangents: Sequence[Array], ys: Any, xs: Any) -> list[Maybe]:
         given = unflatten(self.arguments, xs)
         found = rule(unflatten(self.arguments, tangents), unflatten(self.result, ys), *given)
         return [self._fitting(leaf, y, "push") for leaf, y in zip(_leaves(found, self.result), ys, strict=True)]

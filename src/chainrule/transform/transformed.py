@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FunctionType, MethodType
 from typing import Any, ParamSpec, final
 
-from chainrule.transform.arguments import Function, name_of
+from chainrule.trace.recorded import AnyFunction
+from chainrule.transform.arguments import name_of
 
 __all__ = ["Transformed", "transformation"]
 
@@ -25,9 +26,9 @@ class Transformed(ABC):
 
     __slots__ = ("__dict__", "__weakref__", "_made_by")
 
-    __wrapped__: Function
+    __wrapped__: AnyFunction
 
-    def __init__(self, like: Function, made_by: tuple[Function, Sequence[Any], Mapping[str, Any]]) -> None:
+    def __init__(self, like: AnyFunction, made_by: tuple[AnyFunction, Sequence[Any], Mapping[str, Any]]) -> None:
         functools.update_wrapper(self, like)
         self._made_by = made_by
 
@@ -56,7 +57,7 @@ class _ByClosure(Transformed):
 
     __slots__ = ("_call",)
 
-    def __init__(self, call: Function, made_by: tuple[Function, Sequence[Any], Mapping[str, Any]]) -> None:
+    def __init__(self, call: AnyFunction, made_by: tuple[AnyFunction, Sequence[Any], Mapping[str, Any]]) -> None:
         super().__init__(call, made_by)
         self.__wrapped__ = getattr(call, "__wrapped__", call)
         self._call = call
@@ -65,17 +66,17 @@ class _ByClosure(Transformed):
         return self._call(*arguments, **options)
 
 
-def transformation(make: Callable[P, Function]) -> Callable[P, Function]:
+def transformation(make: Callable[P, AnyFunction]) -> Callable[P, AnyFunction]:
     """Of a function that makes functions, in closures that `functools.wraps` them: the same, in ordinary objects."""
 
     @functools.wraps(make)
-    def made(*arguments: P.args, **options: P.kwargs) -> Function:
+    def made(*arguments: P.args, **options: P.kwargs) -> AnyFunction:
         return _ByClosure(make(*arguments, **options), (made, arguments, options))
 
     return made
 
 
-def _make(make: Function, arguments: Sequence[Any], options: Mapping[str, Any]) -> Any:
+def _make(make: AnyFunction, arguments: Sequence[Any], options: Mapping[str, Any]) -> Any:
     return make(*arguments, **options)
 
 
@@ -94,7 +95,9 @@ def _found(thing: Any) -> Any:
 def _portable(thing: Any) -> Any:
     """A function, in a form that can be pickled if its name stands for what a decorator has made of it."""
     if isinstance(thing, FunctionType) and isinstance(outer := _found(thing), Transformed):
-        return next((_Behind(outer, depth) for depth, inner in enumerate(_layers(outer)) if inner is thing), thing)
+        return next(
+            (_InnerFunction(outer, depth) for depth, inner in enumerate(_layers(outer)) if inner is thing), thing
+        )
     return thing
 
 
@@ -105,15 +108,15 @@ def _layers(outer: Any) -> Iterator[Any]:
         outer = getattr(outer, "__wrapped__", None)
 
 
-class _Behind:
+class _InnerFunction:
     """Stands, while it is pickled, for the function that lies so many layers within another."""
 
     def __init__(self, outer: Transformed, depth: int) -> None:
         self.place = outer, depth
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _behind, self.place
+        return _inner_function, self.place
 
 
-def _behind(outer: Any, depth: int) -> Any:
+def _inner_function(outer: Any, depth: int) -> Any:
     return list(_layers(outer))[depth]

@@ -10,7 +10,7 @@ from chainrule.graph import ops
 from chainrule.graph.forms.patterns import (
     DEEP,
     VIEWS,
-    Maybe,
+    MaybeNode,
     filled,
     is_number,
     is_positive,
@@ -27,7 +27,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def logarithm(x: Node, deep: int = DEEP) -> Maybe:
+def logarithm(x: Node, deep: int = DEEP) -> MaybeNode:
     """ln x, if x is made of exponentials, so that it is known without them."""
     if x.op is ops.EXP:
         return exponent_of(x)
@@ -47,7 +47,7 @@ def exponent_of(x: Node) -> Node:
     return v.inputs[0].inputs[0] if is_guarded else v
 
 
-def _power_of_constant(x: Node) -> Maybe:
+def _power_of_constant(x: Node) -> MaybeNode:
     """ln bᵘ of a positive number b."""
     base, exponent = x.inputs
     natural = math.log(number_of(base) or 1.0) if is_positive(base) else 0.0
@@ -56,7 +56,7 @@ def _power_of_constant(x: Node) -> Maybe:
     return exponent if abs(natural - 1) < 1e-6 else Node(ops.MULTIPLY, (exponent, filled(natural, x)))
 
 
-def known_logarithm(x: Node, deep: int = DEEP) -> Maybe:
+def known_logarithm(x: Node, deep: int = DEEP) -> MaybeNode:
     """ln x, of a positive constant too."""
     constant = number_of(x)
     return filled(math.log(constant), x) if constant and is_positive(x) else logarithm(x, deep)
@@ -72,35 +72,35 @@ def _logarithms_of_both(x: Node, deep: int) -> tuple[Node, Node] | None:
     return (a, b) if a and b else None
 
 
-def _logarithm_of_view(x: Node, deep: int) -> Maybe:
+def _logarithm_of_view(x: Node, deep: int) -> MaybeNode:
     found = logarithm(x.inputs[0], deep + 1) if is_view(x) else None
     return found and Node(x.op, (found,), x.attributes)
 
 
-def logarithm_of_sum(x: Node, deep: int = DEEP) -> Maybe:
+def logarithm_of_sum(x: Node, deep: int = DEEP) -> MaybeNode:
     """ln (eᵃ + eᵇ)."""
     pair = _logarithms_of_both(x, deep)
     return pair and Node(ops.LOGADDEXP, pair)
 
 
-def _logarithm_of_difference(x: Node, deep: int) -> Maybe:
+def _logarithm_of_difference(x: Node, deep: int) -> MaybeNode:
     """Of 1 − σ(z)."""
     one, y = x.inputs
     return _of_expit(negated(y.inputs[0])) if is_number(one, 1) and y.op is ops.LOGISTIC else None
 
 
-def _logarithm_of_product(x: Node, deep: int) -> Maybe:
+def _logarithm_of_product(x: Node, deep: int) -> MaybeNode:
     pair = _logarithms_of_both(x, deep)
     return pair and Node(ops.ADD if x.op is ops.MULTIPLY else ops.SUBTRACT, pair)
 
 
-def _logarithm_of_power(x: Node, deep: int) -> Maybe:
+def _logarithm_of_power(x: Node, deep: int) -> MaybeNode:
     base, exponent = x.inputs
     found = logarithm(base, deep)
     return found and Node(ops.MULTIPLY, (exponent, found))
 
 
-def _logarithm_of_expit(x: Node, deep: int) -> Maybe:
+def _logarithm_of_expit(x: Node, deep: int) -> MaybeNode:
     return _of_expit(x.inputs[0])
 
 
@@ -108,7 +108,7 @@ def _of_expit(z: Node) -> Node:
     return Node(ops.NEGATIVE, (Node(ops.LOGADDEXP, (filled(0, z), negated(z))),))
 
 
-def _logarithm_of_many(x: Node, deep: int) -> Maybe:
+def _logarithm_of_many(x: Node, deep: int) -> MaybeNode:
     """ln Σ eᶻ with the largest z subtracted first."""
     z = logarithm(x.inputs[0], deep)
     if z is None or x.inputs[0].type.size == 0:
@@ -119,7 +119,7 @@ def _logarithm_of_many(x: Node, deep: int) -> Maybe:
     return Node(ops.ADD, (Node(ops.LOG, (sum_of_shifted(z, largest, x.axes),)), largest))
 
 
-_LOGARITHMS: Mapping[Op, Callable[[Node, int], Maybe]] = MappingProxyType(
+_LOGARITHMS: Mapping[Op, Callable[[Node, int], MaybeNode]] = MappingProxyType(
     {
         ops.ADD: logarithm_of_sum,
         ops.SUBTRACT: _logarithm_of_difference,

@@ -11,12 +11,12 @@ from chainrule.graph import ops
 from chainrule.graph.node import Node, full, number
 
 __all__ = [
-    "DEEP", "VIEWS", "Maybe", "difference", "filled", "is_number", "is_positive", "is_view", "negated", "number_of",
+    "DEEP", "VIEWS", "MaybeNode", "difference", "filled", "is_number", "is_positive", "is_view", "negated", "number_of",
     "same", "under_views",
 ]  # fmt: skip
 
 
-Maybe = Node | None
+MaybeNode = Node | None
 DEEP = 4  # how far below a node its form reaches
 VIEWS = (ops.RESHAPE, ops.TRANSPOSE, ops.BROADCAST, ops.SLICE, ops.CAST)
 
@@ -76,7 +76,7 @@ def is_view(x: Node) -> bool:
     return x.op in VIEWS and x.type.is_float and x.inputs[0].type.is_float
 
 
-def under_views(x: Node, form: Callable[[Node], Maybe]) -> Maybe:
+def under_views(x: Node, form: Callable[[Node], MaybeNode]) -> MaybeNode:
     """The form of what lies below views of it, under the same views."""
     if not is_view(x):
         return form(x)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 
 from chainrule.graph import ops
-from chainrule.graph.forms.patterns import DEEP, Maybe, filled, is_number, is_positive, is_view, number_of, same
+from chainrule.graph.forms.patterns import DEEP, MaybeNode, filled, is_number, is_positive, is_view, number_of, same
 from chainrule.graph.node import Node
 
 __all__ = ["cubed", "distance_form", "squared"]
 
 
-def squared(x: Node) -> Maybe:
+def squared(x: Node) -> MaybeNode:
     """The square of a root, of which it is the root; nan where that is negative."""
     if x.op is ops.ROOT:
         return x.inputs[0]
@@ -25,14 +25,14 @@ def squared(x: Node) -> Maybe:
     return None
 
 
-def cubed(square: Node, root: Node) -> Maybe:
+def cubed(square: Node, root: Node) -> MaybeNode:
     """∛x · ∛x · ∛x."""
     if root.op is ops.CBRT and square.op is ops.MULTIPLY and all(same(n, root) for n in square.inputs):
         return root.inputs[0]
     return None
 
 
-def distance_form(x: Node) -> Maybe:
+def distance_form(x: Node) -> MaybeNode:
     """√s of a sum of squares."""
     (s,) = x.inputs
     return Node(ops.ROOT, (s,)) if _is_of_squares(s) else None

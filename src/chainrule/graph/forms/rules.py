@@ -42,7 +42,7 @@ from chainrule.graph.forms.logarithms import (
 from chainrule.graph.forms.patterns import (
     DEEP,
     VIEWS,
-    Maybe,
+    MaybeNode,
     difference,
     filled,
     is_number,
@@ -65,7 +65,7 @@ def _written(op: Op, *inputs: Node) -> Node:
     return FORMS[op](node) or node if op in FORMS else node
 
 
-def _natural(x: Node) -> Maybe:
+def _natural(x: Node) -> MaybeNode:
     (power,) = x.inputs
     if not has_exponentials(power):
         return None
@@ -75,26 +75,26 @@ def _natural(x: Node) -> Maybe:
     return found or next((_without(power, n) for n in _factors(power) if n.op is ops.EXP), None)
 
 
-def _without(x: Node, factor: Node) -> Maybe:
+def _without(x: Node, factor: Node) -> MaybeNode:
     """ln x, where eᶻ is a factor of x: ln(what else it is) + z."""
     rest = _with(x, factor, filled(1, x))
     return rest and Node(ops.ADD, (Node(ops.LOG, (rest,)), exponent_of(factor)))
 
 
-def _of_another_base(base: float) -> Callable[[Node], Maybe]:
-    def form(x: Node) -> Maybe:
+def _of_another_base(base: float) -> Callable[[Node], MaybeNode]:
+    def form(x: Node) -> MaybeNode:
         found = logarithm(x.inputs[0]) if has_exponentials(x.inputs[0]) else None
         return found and Node(ops.DIVIDE, (found, filled(math.log(base), found)))
 
     return form
 
 
-def _log1p(x: Node) -> Maybe:
+def _log1p(x: Node) -> MaybeNode:
     found = logarithm(x.inputs[0])
     return found and Node(ops.LOGADDEXP, (filled(0, found), found))
 
 
-def _power_of_power(x: Node) -> Maybe:
+def _power_of_power(x: Node) -> MaybeNode:
     """exp(v) of a v with exponentials in it: where it rounds to 0 they may be ∞, and are not looked at."""
     (v,) = x.inputs
     if not has_exponentials(v):
@@ -104,21 +104,21 @@ def _power_of_power(x: Node) -> Maybe:
     return Node(ops.EXP, (Node(ops.SELECT, (gone, nothing, below)),)) if below is not v else None
 
 
-def _quotient(x: Node) -> Maybe:
+def _quotient(x: Node) -> MaybeNode:
     above, below = x.inputs
     if not has_exponentials(below):
         return None
     return _softmax(x) or _hyperbolic_tangent(x) or _divided(above, below) or _vanishing(x)
 
 
-def _softmax(x: Node) -> Maybe:
+def _softmax(x: Node) -> MaybeNode:
     """eᶻ / Σ eᶻ, both times with the largest z subtracted."""
     powers, below = x.inputs
     z = logarithm(powers, 0)
     if z is None or x.type.size == 0 or is_shifted(z):
         return None
 
-    def form(found: Node) -> Callable[[Node], Maybe]:
+    def form(found: Node) -> Callable[[Node], MaybeNode]:
         return lambda s: found if s.op is ops.SUM and same(s.inputs[0], powers) else None
 
     largest = under_views(below, lambda s: largest_over(z, s.axes) if form(s)(s) else None)
@@ -129,7 +129,7 @@ def _softmax(x: Node) -> Maybe:
     return Node(ops.DIVIDE, (Node(ops.EXP, (Node(ops.SUBTRACT, (z, largest)),)), summed))
 
 
-def _hyperbolic_tangent(x: Node) -> Maybe:
+def _hyperbolic_tangent(x: Node) -> MaybeNode:
     """(eᵃ − eᵇ) / (eᵃ + eᵇ) = tanh((a − b)/2), and sinh/cosh."""
     above, below = x.inputs
     if above.op is ops.SINH and below.op is ops.COSH and same(above.inputs[0], below.inputs[0]):
@@ -146,7 +146,7 @@ def _hyperbolic_tangent(x: Node) -> Maybe:
     return Node(ops.TANH, (Node(ops.MULTIPLY, (difference(a, b), filled(0.5, a))),))
 
 
-def _divided(above: Node, below: Node, deep: int = DEEP) -> Maybe:
+def _divided(above: Node, below: Node, deep: int = DEEP) -> MaybeNode:
     """A quotient of which the divisor is 1 + eᶻ, or has it as a factor."""
     if below.op is ops.MULTIPLY and deep:
         for p, q in (below.inputs, below.inputs[::-1]):
@@ -169,7 +169,7 @@ def _divided(above: Node, below: Node, deep: int = DEEP) -> Maybe:
     return inverse if is_number(above, 1) else _written(ops.MULTIPLY, above, inverse)
 
 
-def _vanishing(x: Node) -> Maybe:
+def _vanishing(x: Node) -> MaybeNode:
     """a/(p + k·eᶻ) of any k: 0 where eᶻ is ∞, unless k is 0 or a is ∞ too."""
     above, below = x.inputs
     if below.op not in (ops.ADD, ops.SUBTRACT) or has_exponentials(above):
@@ -194,7 +194,7 @@ def _either(a: Node, b: Node) -> Node:
     return Node(ops.LOGICAL_OR, (a, b))
 
 
-def _inverse(x: Node) -> Maybe:
+def _inverse(x: Node) -> MaybeNode:
     """1/(c + eᶻ) = expit(ln c − z) / c, 1/(eᶻ − 1), 1/cosh z, and powers of them."""
     if x.op is ops.POWER and number_of(x.inputs[1]) is not None:
         found = _inverse(x.inputs[0])
@@ -221,12 +221,12 @@ def _inverse(x: Node) -> Maybe:
     return None
 
 
-def _difference_of_one(x: Node) -> Maybe:
+def _difference_of_one(x: Node) -> MaybeNode:
     one, y = x.inputs
     return Node(ops.EXPIT, (negated(y.inputs[0]),)) if y.op is ops.EXPIT and is_number(one, 1) else None
 
 
-def _product(x: Node) -> Maybe:
+def _product(x: Node) -> MaybeNode:
     a, b = x.inputs
     if not (_has_factors(b) and _has_factors(a)):
         return None
@@ -267,7 +267,7 @@ def _factors(x: Node, deep: int = DEEP) -> Iterator[Node]:
 _FACTORS = frozenset((ops.ROOT, ops.ABSOLUTE, ops.HYPOT, ops.SQRT, ops.POWER, ops.EXPIT, ops.EXP, ops.CBRT, *VIEWS))
 
 
-def _with(x: Node, factor: Node, new: Node, deep: int = DEEP) -> Maybe:
+def _with(x: Node, factor: Node, new: Node, deep: int = DEEP) -> MaybeNode:
     """A product with another factor in place of one that it has."""
     if same(x, factor):
         return new
@@ -282,7 +282,7 @@ def _with(x: Node, factor: Node, new: Node, deep: int = DEEP) -> Maybe:
     return None
 
 
-def _with_exponential(x: Node, factor: Node) -> Maybe:
+def _with_exponential(x: Node, factor: Node) -> MaybeNode:
     """x · expit(−z) where eᶻ is a factor of x: expit(z) in its place."""
     if factor.op is not ops.EXPIT:
         return None
@@ -290,7 +290,7 @@ def _with_exponential(x: Node, factor: Node) -> Maybe:
     return _with(x, Node(ops.EXP, (z,)), Node(ops.EXPIT, (z,)))
 
 
-def _with_inner_exponential(x: Node, factor: Node) -> Maybe:
+def _with_inner_exponential(x: Node, factor: Node) -> MaybeNode:
     """x · exp(k·eᶻ) where eᶻ is a factor of x: exp(k·eᶻ + z) in its place, as eᶻ may be ∞ where the other is 0."""
     inner = _factors(exponent_of(factor)) if factor.op is ops.EXP else ()
     for e in (n for n in inner if n.op is ops.EXP):
@@ -300,7 +300,7 @@ def _with_inner_exponential(x: Node, factor: Node) -> Maybe:
     return None
 
 
-def _power(x: Node) -> Maybe:
+def _power(x: Node) -> MaybeNode:
     base, exponent = x.inputs
     n = number_of(exponent)
     if n is None:
@@ -318,7 +318,7 @@ def _power(x: Node) -> Maybe:
     return square and _raised(square, n / 2)
 
 
-def _by_logarithm(x: Node, n: float) -> Maybe:
+def _by_logarithm(x: Node, n: float) -> MaybeNode:
     """xⁿ where x may be so small that its root has no derivative."""
     found = logarithm(x)
     return found and Node(ops.EXP, (Node(ops.MULTIPLY, (found, filled(n, x))),))
@@ -331,7 +331,7 @@ def _raised(x: Node, n: float) -> Node:
 
 
 #: The form of each operation that has one: what it is to be, or None for what is no such form.
-FORMS: Mapping[Op, Callable[[Node], Maybe]] = MappingProxyType(
+FORMS: Mapping[Op, Callable[[Node], MaybeNode]] = MappingProxyType(
     {
         ops.EXP: _power_of_power,
         ops.LOG: _natural,

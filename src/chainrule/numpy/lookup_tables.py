@@ -1,9 +1,9 @@
 """Plain arrays that traced integers index: `table[i]`, where `i` has no value yet.
 
 It is NumPy's array that is asked, and NumPy asks `i` for its value. So a function in which that fails is looked at once
-more, with Tables in place of the plain arrays that it closes over, that it finds by name in its module, that it has as
-defaults, and that objects among these have as attributes. A Table shares its memory with the array, and is one in every
-way but that a lookup by traced integers is recorded.
+more, with LookupTables in place of the plain arrays that it closes over, that it finds by name in its module, that it
+has as defaults, and that objects among these have as attributes. A LookupTable shares its memory with the array, and is
+one in every way but that a lookup by traced integers is recorded.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from chainrule.trace.array import Array
 from chainrule.trace.promotion import as_array
 from chainrule.trace.tree import flatten, unflatten
 
-__all__ = ["Table", "looked_at"]
+__all__ = ["LookupTable", "looked_at"]
 
 R = TypeVar("R")
 
 
-class Table(np.ndarray[Any, Any]):
+class LookupTable(np.ndarray[Any, Any]):
     """A plain array, of which traced integers take elements as of a traced one."""
 
     def __getitem__(self, key: Any) -> Any:
@@ -39,7 +39,7 @@ class Table(np.ndarray[Any, Any]):
 
 
 def looked_at(function: Callable[..., R], *arguments: Any, **options: Any) -> R:
-    """What a function returns; if it fails for want of a value, what it returns with Tables for the plain arrays."""
+    """What a function returns; if it fails for want of a value, what it returns with LookupTables for plain arrays."""
     try:
         return function(*arguments, **options)
     except TracingError as problem:
@@ -48,13 +48,13 @@ def looked_at(function: Callable[..., R], *arguments: Any, **options: Any) -> R:
             again: Callable[..., R] = copies.of(function)
             if copies.tables:
                 return again(*arguments, **options)
-        except Exception:  # what cannot be copied, or fails with Tables too: the first problem is the one to tell
+        except Exception:  # what cannot be copied, or fails with LookupTables too: the first problem is the one to tell
             raise problem from None
         raise
 
 
 class _Copies:
-    """Copies of functions, and of what they see, in which Tables stand for plain arrays; each is made once."""
+    """Copies of functions, and of what they see, in which LookupTables stand for plain arrays; each is made once."""
 
     def __init__(self) -> None:
         self.tables = 0
@@ -70,7 +70,7 @@ class _Copies:
     def _copy(self, thing: Any) -> Any:
         if type(thing) is np.ndarray:
             self.tables += 1
-            return thing.view(Table)
+            return thing.view(LookupTable)
         if isinstance(thing, FunctionType):  # the functions of libraries look at those that they call themselves
             return thing if thing.__module__.partition(".")[0] in _LIBRARIES else self._of_function(thing)
         if isinstance(thing, MethodType):

@@ -158,7 +158,7 @@ def test_an_index_that_is_negative_counts_from_the_end() -> None:
 
 
 def test_what_was_looked_up_has_its_line() -> None:
-    assert "test_tables.py" in str(cr.compile(of_the_module).program(INDEX))
+    assert "test_lookup_tables.py" in str(cr.compile(of_the_module).program(INDEX))
 
 
 def test_the_function_is_looked_at_once_more_and_its_arrays_stay_as_they_are() -> None:
