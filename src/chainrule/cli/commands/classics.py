@@ -36,7 +36,7 @@ def list_classics(
     from rich.console import Group
 
     from chainrule.classics.published_figures import catalogue
-    from chainrule.cli.output import check_files, deliver
+    from chainrule.cli.results import check_files, deliver
 
     check_files(json)
     title, known = "Problems and demonstrations", catalogue()
@@ -80,7 +80,7 @@ def run_classic(
 ) -> None:
     """Show a network of 1986 as it learns, its weights, and by derivatives how its solution works."""
     from chainrule.classics.learnt.run import run
-    from chainrule.cli.output import check_files, deliver, write_picture
+    from chainrule.cli.results import check_files, deliver, write_picture
 
     check_files(json, plot)
     with _shown_live() as watch:

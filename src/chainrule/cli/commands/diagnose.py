@@ -24,8 +24,8 @@ def diagnose(
     json: FiguresFile = None,
 ) -> None:
     """Say what keeps a run from learning: at most five findings, with the derivatives that show them."""
-    from chainrule.cli.examples import examples_of
-    from chainrule.cli.output import check_files, deliver
+    from chainrule.cli.results import check_files, deliver
+    from chainrule.cli.run_examples import examples_of
     from chainrule.insight.findings.diagnosis import diagnose
     from chainrule.insight.network_and_data import network_of
     from chainrule.learning.run import Run

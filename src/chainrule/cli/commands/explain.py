@@ -32,8 +32,8 @@ def explain(
 
     Name one of --weight, --neuron, --layer and --largest; without any of them: --largest 10.
     """
-    from chainrule.cli.examples import examples_of
-    from chainrule.cli.output import check_files, deliver
+    from chainrule.cli.results import check_files, deliver
+    from chainrule.cli.run_examples import examples_of
     from chainrule.insight.network_and_data import network_of
     from chainrule.insight.weights.explanation import explain
     from chainrule.learning.run import Run

@@ -133,7 +133,7 @@ def learn(
     with _stoppable():
         import chainrule as cr
         from chainrule.cli import learn_options, run_folder
-        from chainrule.cli.output import check_files, says
+        from chainrule.cli.results import check_files, says
 
         check_files(json)
         if not no_save:
@@ -179,7 +179,7 @@ def _stoppable() -> Iterator[None]:
 
 def _kept(run: Run, save: Callable[[], Path] | None, tells: bool) -> Path | None:
     """Where the run was saved, if it was to be; what was learnt is told even if it could not be kept."""
-    from chainrule.cli.output import show
+    from chainrule.cli.results import show
     from chainrule.cli.run_page import result
 
     saved = None
@@ -192,7 +192,7 @@ def _kept(run: Run, save: Callable[[], Path] | None, tells: bool) -> Path | None
 
 
 def _write_figures(run: Run, saved: Path | None, file: Path | None) -> None:
-    from chainrule.cli.output import write_figures
+    from chainrule.cli.results import write_figures
     from chainrule.cli.run_page import contents
 
     if file is not None:

@@ -64,8 +64,8 @@ def race(
     Ctrl-C ends the race and shows what was found by then.
     """
     from chainrule.classics.races import racing
-    from chainrule.cli.output import check_files, deliver, write_picture
     from chainrule.cli.race_progress import shown
+    from chainrule.cli.results import check_files, deliver, write_picture
 
     asked, given, allowed = _problem(problem, size), _rules(rules), None if budget is None else operations(budget)
     check_files(json, plot)

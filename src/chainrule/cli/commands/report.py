@@ -28,7 +28,7 @@ def report(
     With examples the page also shows ∂C/∂w, and the examples that pull hardest; it has none of a run whose own are not
     at hand, unless DATA names some.
     """
-    from chainrule.cli.examples import examples_of
+    from chainrule.cli.run_examples import examples_of
     from chainrule.errors import OptionError
     from chainrule.insight.report_page.page import report
     from chainrule.learning.run import Run

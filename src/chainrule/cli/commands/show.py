@@ -12,7 +12,7 @@ def show(
     json: FiguresFile = None,
 ) -> None:
     """Print the configuration of a saved run, its epochs and its verdict."""
-    from chainrule.cli.output import check_files, deliver
+    from chainrule.cli.results import check_files, deliver
     from chainrule.cli.run_page import contents, history
     from chainrule.learning.run import Run
 
