@@ -77,6 +77,7 @@ class Program:
         self.loop = loop
         self.target = target
         self._runnable = _runnable(self.graph, loop, target)
+        self._tables = sorted(loop.tables)
         self._constants = [n for n in self.graph.nodes() if n.op is ops.CONSTANT]
         self._host_operations = host_operations(self.graph)
         self._calls_python = bool(self._host_operations) or self._runnable.asks
@@ -117,8 +118,8 @@ class Program:
 
     def _given(self, inputs: Sequence[Array], outputs: Sequence[Array], host: Host | None) -> Arguments:
         """What the code takes; captured arrays as they are now, the user's own where they are in row-major order."""
-        captured = (np.ascontiguousarray(n.attributes[0].array, n.type.dtype) for n in self._constants)
-        last_rows = [len(inputs[n]) - 1 for n in sorted(self.loop.tables)]
+        captured = [np.ascontiguousarray(n.attributes[0].array, n.type.dtype) for n in self._constants]
+        last_rows = [len(inputs[n]) - 1 for n in self._tables]
         return Arguments([*inputs, *captured, *outputs], last_rows, host.address if host else 0)
 
     @property

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,8 +34,7 @@ class Code:
     kinds: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Arguments:
+class Arguments(NamedTuple):
     """What a program runs on: inputs, captured arrays and results, in this order, each contiguous and of its type.
 
     `last_rows` are the numbers of the last rows of its tables; `host` is the address of the function by which it calls
