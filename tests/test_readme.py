@@ -1,16 +1,20 @@
-"""The README's blocks run as they stand, one after the other, with nothing but what they define themselves."""
+"""The blocks of the README, and of the page on networks, run in turn with nothing but what they define themselves."""
 
 from __future__ import annotations
 
 import re
 import shlex
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from chainrule.cli.main import execute
 
-README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+PAGES = Path(__file__).parents[1]
+NETWORKS = (PAGES / "docs" / "networks.md").read_text("utf-8")
+README = (PAGES / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"```(python|sh)\n(.*?)```", README, re.DOTALL)
 #: What needs a folder of MNIST, or makes an environment of its own.
 ELSEWHERE = ("chainrule learn mnist/", "python3 -m venv")
@@ -44,3 +48,13 @@ def test_there_are_blocks_of_both_languages_and_those_that_run_elsewhere() -> No
     assert languages.count("sh") >= 4
     for start in ELSEWHERE:
         assert any(block.startswith(start) for _, block in BLOCKS)
+
+
+def test_the_page_on_networks_runs_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = ModuleType("networks_page")  # where dataclasses look for the names in their annotations
+    monkeypatch.setitem(sys.modules, page.__name__, page)
+    for block in re.findall(r"```python\n(.*?)```", NETWORKS, re.DOTALL):
+        exec(compile(block, "networks.md", "exec"), page.__dict__)
+    assert page.run.history == page.again.history
+    assert 4 <= len(page.best) <= 30

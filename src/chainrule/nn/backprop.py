@@ -52,9 +52,14 @@ class LayerDerivatives(Brief):
 
     def sizes(self) -> tuple[float | None, ...]:
         """The rms of a, z, δ, ∂C/∂w, ∂C/∂b."""
-        several = list(self.dw.values()) if isinstance(self.dw, dict) else [self.dw]
-        dw = np.concatenate([np.ravel(part) for part in several]) if several else None
-        return tuple(map(rms, (self.a, self.z, self.delta, dw, self.db)))
+        return tuple(map(rms, (self.a, self.z, self.delta, _together(self.dw), _together(self.db))))
+
+
+def _together(derivative: Any) -> Any:
+    """All numbers of an array, or of those in a dict, in a row; None if there are none."""
+    several = list(derivative.values()) if isinstance(derivative, dict) else [derivative]
+    known = [np.ravel(part) for part in several if part is not None]
+    return np.concatenate(known) if known else None
 
 
 @dataclass(frozen=True, repr=False)

@@ -91,9 +91,11 @@ class Objective:
     def _by_function(self, network: Any, x: Any, labels: Any, count: Any) -> Measured:
         with noting() as notes:
             costs = as_array(self.cost(network, x, labels))
-            outputs = as_array(network(x)) if callable(network) else None
+        if callable(network):
+            passed = forward(network, x)
+            return self._measured(network, costs, passed.a, labels, lambda: passed.stages, network, count)
         stages = partial(stages_towards, [costs], network, notes, x)
-        return self._measured(network, costs, outputs, labels, stages, network, count)
+        return self._measured(network, costs, None, labels, stages, network, count)
 
     def _measured(
         self,
