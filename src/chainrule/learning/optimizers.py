@@ -153,12 +153,18 @@ def _zeros(parameters: Tree) -> Tree:
     return tree_map(numpy.zeros_like, parameters)
 
 
+def _name(schedule: Callable[[int], float]) -> str:
+    """What a schedule is called, in a word without punctuation."""
+    name: str = getattr(schedule, "__name__", "").strip("<>")
+    return name if name.isidentifier() else "schedule"
+
+
 class _Ours(Optimizer):
     """One of those that come with chainrule: a frozen dataclass that shows its schedules by their names."""
 
     def __repr__(self) -> str:
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
-        shown = {n: f"<{getattr(v, '__name__', 'schedule')}>" if callable(v) else repr(v) for n, v in values.items()}
+        shown = {n: f"<{_name(v)}>" if callable(v) else repr(v) for n, v in values.items()}
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in shown.items())})"
 
 
