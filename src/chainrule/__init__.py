@@ -113,7 +113,7 @@ _TRANSFORMATIONS = (
     "vmap",
     "while_loop",
 )
-_PLACES = {
+_MODULES = {
     "Backpropagation": "chainrule.nn.backprop",
     "LayerDerivatives": "chainrule.nn.backprop",
     "Record": "chainrule.learning.run",
@@ -125,8 +125,8 @@ _PLACES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _PLACES:
-        return getattr(import_module(_PLACES[name]), name)
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     if name in ("classics", "data", "errors", "insight", "nn", "numpy", "random", "special", "testing", "tree"):
         return import_module(f"chainrule.{name}")
     if name == "optim":

@@ -102,7 +102,7 @@ class ChainruleError(Exception):
 
     @property
     def sentence(self) -> str:
-        """What was wrong and what to do, in one line without the place in the code: for the command line."""
+        """What was wrong and what to do, in one line without the line of code: for the command line."""
         return f"{self.what} {self.cure}".strip()
 
 

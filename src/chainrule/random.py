@@ -135,19 +135,19 @@ def _threefry(key: tuple[Any, Any], first: Any, second: Any) -> tuple[Any, Any]:
 
 
 def _counted(key: Any, shape: tuple[int, ...]) -> Any:
-    """The numbers 0, 1, 2, … of the places of a shape, traced where the key is."""
+    """The numbers 0, 1, 2, … of the elements of a shape, traced where the key is."""
     if not isinstance(key, Array):
         return np.arange(math.prod(shape), dtype=np.uint32).reshape(shape)
     return apply(ops.IOTA, attributes=(0, Type((math.prod(shape),), np.dtype(np.uint32)))).reshape(shape)
 
 
 def _drawn(formula: Formula, key: Any, shape: Shape) -> Any:
-    """The formula of the 64 random bits of each place. Place number i has Threefry's answer to the counter (0, i)."""
+    """The formula of the 64 random bits of each element: of number i, Threefry's answer to the counter (0, i)."""
     words, extents = _checked_key(key), _extents(shape)
     if isinstance(key, Array):
         return formula(*_threefry(words, _DRAW, _counted(key, extents or (1,)))).reshape(extents)
-    places = _counted(key, (math.prod(extents),))
-    pieces = (places[start : start + _PIECE] for start in range(0, max(places.size, 1), _PIECE))
+    numbers = _counted(key, (math.prod(extents),))
+    pieces = (numbers[start : start + _PIECE] for start in range(0, max(numbers.size, 1), _PIECE))
     return np.concatenate([formula(*_threefry(words, _DRAW, piece)) for piece in pieces]).reshape(extents)[()]
 
 
@@ -168,8 +168,8 @@ def _of_shape(name: str, x: Any, shape: tuple[int, ...]) -> Any:
 def bits(key: Any, shape: Shape = (), dtype: Any = np.uint32) -> Any:
     """Random bits: unsigned integers, each as likely as any other.
 
-    Every place has 64 bits of its own, of which a narrower dtype gets the first: the `bits` of uint32 are those of
-    uint64 shifted right by 32. A shape has at most 2³² places.
+    Every element has 64 bits of its own, of which a narrower dtype gets the first: the `bits` of uint32 are those of
+    uint64 shifted right by 32. A shape has at most 2³² elements.
 
     Raises ShapeError or DTypeError if `key` is no key, DTypeError for a dtype that is not unsigned, OptionError for a
     shape that is none.
@@ -472,7 +472,7 @@ def _bounds(low: Any, high: Any, dtype: np.dtype[Any]) -> tuple[int, int]:
 def permutation(key: Any, x: Any, axis: int = 0) -> Any:
     """The numbers 0 … n − 1 in random order (int64), or an array with its slices along an axis in random order.
 
-    The order is that of 64 random bits for each place; two places share theirs with a probability below n² / 2⁶⁵, and
+    The order is that of 64 random bits for each position; two share theirs with a probability below n² / 2⁶⁵, and
     then keep their order. The first k of the permutation of n are k numbers drawn without replacement.
 
     Raises ShapeError or DTypeError if `key` is no key, OptionError for a number that is not from 0 to 2³², ShapeError
@@ -498,7 +498,7 @@ def categorical(key: Any, logits: Any, axis: int = -1) -> Any:
     """The number of a category along an axis, drawn with `P(i) = e^logits[i] / Σⱼ e^logits[j]` (int64).
 
     It is the position of the largest logits[i] − ln(−ln u[i]), in float64, with u of 52 bits. There is one draw for
-    each place of the other axes: for more, broadcast the logits. A category whose logit is −∞ is not drawn.
+    each position along the other axes: for more, broadcast the logits. A category whose logit is −∞ is not drawn.
 
     Raises ShapeError or DTypeError if `key` is no key, ShapeError for an axis that the logits do not have.
 

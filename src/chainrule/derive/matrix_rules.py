@@ -44,16 +44,16 @@ def inverse(a: Array) -> Array:
 
 def _identity(a: Array) -> Array:
     square = a.node.type.with_shape(a.shape[-2:])
-    return broadcast(cnp.astype(_place(0, square) == _place(1, square), a.dtype), a.shape)
+    return broadcast(cnp.astype(_index_along(0, square) == _index_along(1, square), a.dtype), a.shape)
 
 
 def half_lower(x: Array) -> Array:
     """What lies below the diagonal, and half of the diagonal."""
-    rows, columns = (_place(x.ndim - n, x.node.type) for n in (2, 1))
+    rows, columns = (_index_along(x.ndim - n, x.node.type) for n in (2, 1))
     return cnp.where(rows > columns, x, cnp.where(rows == columns, x / 2, 0.0))
 
 
-def _place(axis: int, type_: Type) -> Array:
+def _index_along(axis: int, type_: Type) -> Array:
     return apply(ops.IOTA, attributes=(axis, type_.with_dtype("int64")))
 
 

@@ -84,8 +84,8 @@ def _concatenate(
 ) -> list[Array | None]:
     axis, start, found = y.node.axis, 0, list[Array | None]()
     for part, is_wanted in zip(parts, wanted, strict=True):
-        place = tuple(start if a == axis else 0 for a in range(y.ndim))
-        attributes = (place, part.shape, (1,) * y.ndim)
+        begin = tuple(start if a == axis else 0 for a in range(y.ndim))
+        attributes = (begin, part.shape, (1,) * y.ndim)
         found.append(apply(ops.SLICE, delta.node, attributes=attributes) if is_wanted else None)
         start += part.shape[axis]
     return found

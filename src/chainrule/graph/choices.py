@@ -40,10 +40,10 @@ def _safe(x: Node, condition: Node, taken: bool, deep: int = _DEEP) -> Node:
     if x.op not in ops.ELEMENTWISE - _BARRIERS or not x.type.is_float or not deep:
         return x
     inputs = [_safe(n, condition, taken, deep - 1) for n in x.inputs]
-    place, number = _SAFE.get(x.op, (0, None))
-    if number is not None and not _is_safe(inputs[place], condition):
-        there, safe = inputs[place], full(number, inputs[place].type)
-        inputs[place] = Node(ops.SELECT, (condition, there, safe) if taken else (condition, safe, there))
+    position, number = _SAFE.get(x.op, (0, None))
+    if number is not None and not _is_safe(inputs[position], condition):
+        there, safe = inputs[position], full(number, inputs[position].type)
+        inputs[position] = Node(ops.SELECT, (condition, there, safe) if taken else (condition, safe, there))
     return replaced(x, tuple(inputs))
 
 

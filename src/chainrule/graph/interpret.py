@@ -270,8 +270,8 @@ def _slice(x: Values, start: Sequence[int], size: Sequence[int], step: Sequence[
 def _pad(x: Values, low: Sequence[int], high: Sequence[int], interior: Sequence[int]) -> Values:
     widened = [n + b + a + max(n - 1, 0) * i for n, b, a, i in zip(x.shape, low, high, interior, strict=True)]
     result = np.zeros(widened, x.dtype)
-    places = (slice(b, b + n + max(n - 1, 0) * i, i + 1) for n, b, i in zip(x.shape, low, interior, strict=True))
-    result[tuple(places)] = x
+    spans = (slice(b, b + n + max(n - 1, 0) * i, i + 1) for n, b, i in zip(x.shape, low, interior, strict=True))
+    result[tuple(spans)] = x
     return result
 
 

@@ -45,7 +45,7 @@ from chainrule.numpy.selection import *  # noqa: F403
 from chainrule.numpy.shaping import *  # noqa: F403
 from chainrule.numpy.windows import *  # noqa: F403
 from chainrule.trace import scalars as _scalars
-from chainrule.trace.recorded import place as _place
+from chainrule.trace.recorded import natural_order as _in_order
 
 _PARTS = (
     _conditions,
@@ -64,7 +64,8 @@ _PARTS = (
 
 if not TYPE_CHECKING:
     __all__ = sorted(
-        [*(name for part in _PARTS for name in part.__all__), "at", "c_", "fft", "linalg", "norm", "r_"], key=_place
+        [*(name for part in _PARTS for name in part.__all__), "at", "c_", "fft", "linalg", "norm", "r_"],
+        key=_in_order,
     )
 
 __array_api_version__ = _standard.VERSION

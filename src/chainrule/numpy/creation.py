@@ -214,8 +214,8 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
     if indexing == "xy" and len(order) > 1:
         order[0], order[1] = 1, 0
     apart = [
-        primitives.reshape(v, [-1 if n == place else 1 for n in range(len(vectors))])
-        for v, place in zip(vectors, order, strict=True)
+        primitives.reshape(v, [-1 if n == axis else 1 for n in range(len(vectors))])
+        for v, axis in zip(vectors, order, strict=True)
     ]
     return tuple(apart) if sparse else shaping.broadcast_arrays(*apart)
 
@@ -227,7 +227,7 @@ def ix_(*args: Any) -> tuple[Array, ...]:
     if any(v.ndim != 1 for v in vectors):
         raise ShapeError(f"ix_ needs vectors, not {' and '.join(str(v.node.type) for v in vectors)}.")
     return tuple(
-        primitives.reshape(v, [-1 if n == place else 1 for n in range(len(vectors))]) for place, v in enumerate(vectors)
+        primitives.reshape(v, [-1 if n == axis else 1 for n in range(len(vectors))]) for axis, v in enumerate(vectors)
     )
 
 

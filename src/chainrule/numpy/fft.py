@@ -52,9 +52,9 @@ def ifftshift(x: Any, axes: Any = None) -> Array:
     return _rolled(as_array(x), axes, lambda extent: -(extent // 2))
 
 
-def _rolled(x: Array, axes: Any, places: AnyFunction) -> Array:
+def _rolled(x: Array, axes: Any, shifts: AnyFunction) -> Array:
     along = primitives.normalized_axes(axes, x.ndim)
-    return shaping.roll(x, tuple(places(x.shape[n]) for n in along), along)
+    return shaping.roll(x, tuple(shifts(x.shape[n]) for n in along), along)
 
 
 # spectra of real numbers

@@ -112,7 +112,7 @@ def accumulate(function: Universal, array: Any, axis: int = 0, dtype: Any = None
 
 
 def _running(function: Universal, x: Array, axis: int) -> Array:
-    """Each slice with the one 1, then 2, then 4, … places before it."""
+    """Each slice with the one 1, then 2, then 4, … positions before it."""
     front = (slice(None),) * axis
     step = 1
     while step < x.shape[axis]:
@@ -131,10 +131,10 @@ def _running_largest(a: Any, axis: int, dtype: Any) -> Array:
     front = (slice(None),) * axis
     before, after = along[(*front, slice(None, -1))], along[(*front, slice(1, None))]
     rises = (after > before) | ((after != after) & (before == before))  # nan stays
-    places = apply(ops.IOTA, attributes=(axis, Type(rises.shape, np.dtype(np.int64)))) + 1
+    positions = apply(ops.IOTA, attributes=(axis, Type(rises.shape, np.dtype(np.int64)))) + 1
     first = np.zeros([1 if n == axis else extent for n, extent in enumerate(x.shape)], np.int64)
-    places = primitives.concatenated([as_array(first), ew.where(rises, places, 0)], axis)
-    return ordering.take_along_axis(x, _running(ew.maximum, places, axis), axis)
+    positions = primitives.concatenated([as_array(first), ew.where(rises, positions, 0)], axis)
+    return ordering.take_along_axis(x, _running(ew.maximum, positions, axis), axis)
 
 
 def _running_smallest(a: Any, axis: int, dtype: Any) -> Array:

@@ -242,9 +242,9 @@ def at(x: Any) -> Changes:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Copies of an array that differ from it at some places: `x.at[key].add(v)` and the like. `x` stays as it is.
+    """Copies of an array that differ from it in some elements: `x.at[key].add(v)` and the like. `x` stays as it is.
 
-    Where a key names a place several times, every `add`, `multiply`, `min` and `max` counts, and of `set` the last.
+    Where a key names an element several times, every `add`, `multiply`, `min` and `max` counts, and of `set` the last.
     """
 
     array: Array
@@ -255,7 +255,7 @@ class Changes:
         return Changes(self.array, key, self.is_plain)
 
     def along(self, indices: Any, axis: int = -1) -> Changes:
-        """At each place the element along an axis that an index there names, as `np.take_along_axis` has them.
+        """At each position the element along an axis that an index there names, as `np.take_along_axis` has them.
 
         >>> from chainrule import numpy as np
         >>> np.at(np.zeros((2, 3))).along(np.array([[2], [0]]), axis=1).set(1.0)
@@ -268,7 +268,7 @@ class Changes:
             raise ShapeError(f"along: {as_array(index).node.type} must have as many axes as {self.array.node.type}.")
         extents = enumerate(self.array.shape)
         others = [np.arange(extent).reshape([-1 if n == m else 1 for m in range(rank)]) for n, extent in extents]
-        return self[tuple(index if n == chosen else place for n, place in enumerate(others))]
+        return self[tuple(index if n == chosen else other for n, other in enumerate(others))]
 
     def get(self) -> Any:
         """`x[key]`."""
@@ -284,8 +284,8 @@ class Changes:
 
     def set(self, values: Any) -> Any:
         """The array with the values in place of its own where the key says."""
-        spot = _Spot.of(self.array, self.key)
-        return self._result(spot.put(self.array, self._fitted(as_array(values), spot.shape)), values)
+        named = _Elements.of(self.array, self.key)
+        return self._result(named.put(self.array, self._fitted(as_array(values), named.shape)), values)
 
     def multiply(self, values: Any) -> Any:
         """The array with its elements multiplied by the values where the key says."""
@@ -306,20 +306,20 @@ class Changes:
     def _added(self, values: Array) -> Array:
         x, rows = self.array, self._rows()
         if rows is None:
-            spot = _Spot.of(x, self.key)
-            return spot.added(x, self._fitted(values, spot.shape))
+            named = _Elements.of(x, self.key)
+            return named.added(x, self._fitted(values, named.shape))
         updates = self._fitted(values, rows.shape + x.shape[1:])
         return apply(ops.SCATTER_ADD, x.node, rows.node, updates.node)
 
     def _combined(self, kind: str, values: Array) -> Array:
-        spot = _Spot.of(self.array, self.key)
-        given = reshape(self._fitted(values, spot.shape), -1)
+        named = _Elements.of(self.array, self.key)
+        given = reshape(self._fitted(values, named.shape), -1)
         combine, neutral = _KINDS[kind]
         result = reshape(self.array, -1)
-        if given.size and not has_value(spot.places.node):
-            each = _Spot(reshape(spot.places, -1)).each(given, neutral(given.dtype), self.array.size)
+        if given.size and not has_value(named.numbers.node):
+            each = _Elements(reshape(named.numbers, -1)).each(given, neutral(given.dtype), self.array.size)
             return reshape(combine(result, _EACH[kind](each)), self.array.shape)
-        for turn, chosen in spot.turns():
+        for turn, chosen in named.turns():
             result = turn.put(result, combine(turn.read(result), given[chosen]))
         return reshape(result, self.array.shape)
 
@@ -341,71 +341,71 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
-class _Spot:
-    """The places that a key names, as numbers of elements in row-major order."""
+class _Elements:
+    """The elements that a key names, by their numbers in row-major order."""
 
-    places: Array
+    numbers: Array
 
     @classmethod
-    def of(cls, x: Array, key: Any) -> _Spot:
+    def of(cls, x: Array, key: Any) -> _Elements:
         number = apply(ops.IOTA, attributes=(0, Type((x.size,), np.dtype(np.int64))))
-        places = indexed(reshape(number, x.shape), key)
-        return cls(as_array(np.array(value(places.node))) if has_value(places.node) else places)
+        numbers = indexed(reshape(number, x.shape), key)
+        return cls(as_array(np.array(value(numbers.node))) if has_value(numbers.node) else numbers)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of what the key reads."""
-        return self.places.shape
+        return self.numbers.shape
 
     def read(self, x: Array) -> Array:
         """The elements there."""
-        return apply(ops.GATHER, reshape(x, -1).node, self.places.node)
+        return apply(ops.GATHER, reshape(x, -1).node, self.numbers.node)
 
     def added(self, x: Array, values: Array) -> Array:
         """The array with the values added there."""
         if not values.size:
             return x
-        flat = (reshape(a, -1).node for a in (x, self.places, values))
+        flat = (reshape(a, -1).node for a in (x, self.numbers, values))
         return reshape(apply(ops.SCATTER_ADD, *flat), x.shape)
 
     def put(self, x: Array, values: Array) -> Array:
-        """The array with the values there, of several at one place the last."""
+        """The array with the values there, of several for one element the last."""
         if not values.size:
             return x
         winners, chosen = self._last(reshape(values, -1))
         hits = astype(winners, np.int32)
         none = Array(full(0, Type((x.size,), hits.dtype)))
-        hit = reshape(apply(ops.SCATTER_ADD, none.node, reshape(self.places, -1).node, hits.node), x.shape) > 0
+        hit = reshape(apply(ops.SCATTER_ADD, none.node, reshape(self.numbers, -1).node, hits.node), x.shape) > 0
         nothing = Array(full(0, x.node.type))
         return apply(ops.SELECT, hit.node, self.added(nothing, chosen).node, x.node)
 
     def _last(self, values: Array) -> tuple[Array, Array]:
-        """Which of the places are not named again later, and the values there, zero elsewhere."""
-        places = reshape(self.places, -1)
-        if has_value(places.node):
-            last = as_array(_is_last(value(places.node)))
-        elif places.size == 1:
-            last = Array(full(True, places.node.type.with_dtype(bool)))
+        """Which of the elements are not named again later, and the values there, zero elsewhere."""
+        numbers = reshape(self.numbers, -1)
+        if has_value(numbers.node):
+            last = as_array(_is_last(value(numbers.node)))
+        elif numbers.size == 1:
+            last = Array(full(True, numbers.node.type.with_dtype(bool)))
         else:
-            last = _is_last_traced(places)
+            last = _is_last_traced(numbers)
         return last, apply(ops.SELECT, last.node, values.node, full(0, values.node.type))
 
     def each(self, values: Array, neutral: float, size: int) -> Array:
-        """For every place a column of the values that go there, and the neutral number for those that do not."""
+        """For every element a column of the values that go there, and the neutral number for those that do not."""
         shape = (values.size, size)
         every = apply(ops.IOTA, attributes=(1, Type(shape, np.dtype(np.int64))))
-        columns = (broadcast(reshape(a, (-1, 1)), shape) for a in (self.places, values))
-        places, wide = columns
-        return apply(ops.SELECT, (places == every).node, wide.node, full(neutral, wide.node.type))
+        columns = (broadcast(reshape(a, (-1, 1)), shape) for a in (self.numbers, values))
+        numbers, wide = columns
+        return apply(ops.SELECT, (numbers == every).node, wide.node, full(neutral, wide.node.type))
 
-    def turns(self) -> Iterator[tuple[_Spot, np.ndarray[Any, Any]]]:
-        """The places in turns within which each is named once, and which of the values go there."""
-        flat = value(self.places.node).ravel()
+    def turns(self) -> Iterator[tuple[_Elements, np.ndarray[Any, Any]]]:
+        """The elements in turns within which each is named once, and which of the values go there."""
+        flat = value(self.numbers.node).ravel()
         left = np.arange(flat.size)
         while left.size:
             _, first = np.unique(flat[left], return_index=True)
             chosen = np.sort(left[first])
-            yield _Spot(as_array(flat[chosen])), chosen
+            yield _Elements(as_array(flat[chosen])), chosen
             left = np.setdiff1d(left, chosen)
 
 
@@ -433,19 +433,19 @@ _EACH: Mapping[str, Callable[[Array], Array]] = MappingProxyType(
 )
 
 
-def _is_last(places: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    _, backward = np.unique(places[::-1], return_index=True)
-    last = np.zeros(places.shape, bool)
-    last[places.size - 1 - backward] = True
+def _is_last(numbers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    _, backward = np.unique(numbers[::-1], return_index=True)
+    last = np.zeros(numbers.shape, bool)
+    last[numbers.size - 1 - backward] = True
     return last
 
 
-def _is_last_traced(places: Array) -> Array:
-    """Sorted stably, the last of equal places is followed by another."""
-    order = apply(ops.ARGSORT, places.node, attributes=(0,))
-    ordered = apply(ops.GATHER, places.node, order.node)
-    end = Array(full(-1, places.node.type.with_shape((1,))))
+def _is_last_traced(numbers: Array) -> Array:
+    """Sorted stably, the last of equal numbers is followed by another."""
+    order = apply(ops.ARGSORT, numbers.node, attributes=(0,))
+    ordered = apply(ops.GATHER, numbers.node, order.node)
+    end = Array(full(-1, numbers.node.type.with_shape((1,))))
     changes = ordered != primitives.concatenated([ordered[1:], end], 0)
-    none = Array(full(0, places.node.type))
+    none = Array(full(0, numbers.node.type))
     counted = apply(ops.SCATTER_ADD, none.node, order.node, astype(changes, np.int64).node)
     return counted > 0

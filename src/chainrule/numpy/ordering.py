@@ -1,4 +1,4 @@
-"""NumPy's functions of order and of places, for Arrays as for plain arrays."""
+"""NumPy's functions of order and of positions, for Arrays as for plain arrays."""
 
 from __future__ import annotations
 
@@ -85,21 +85,21 @@ def lexsort(keys: Any, axis: int = -1) -> Array:
 @recorded(np.partition)
 def partition(a: Any, kth: Any, axis: int | None = -1, kind: Any = None) -> Array:
     """The elements of an axis with the `kth` where it belongs, smaller ones before: here all are in order."""
-    return sort(_with_places(a, kth, axis), axis)
+    return sort(_with_positions(a, kth, axis), axis)
 
 
 @recorded(np.argpartition)
 def argpartition(a: Any, kth: Any, axis: int | None = -1, kind: Any = None) -> Array:
     """The positions that put the `kth` of an axis where it belongs, and here all others. No derivative."""
-    return argsort(_with_places(a, kth, axis), axis)
+    return argsort(_with_positions(a, kth, axis), axis)
 
 
-def _with_places(a: Any, kth: Any, axis: int | None) -> Array:
+def _with_positions(a: Any, kth: Any, axis: int | None) -> Array:
     x = as_array(a)
     extent = x.size if axis is None else x.shape[primitives.normalized_axis(axis, x.ndim)]
-    places = np.asarray(known("partition", kth))
-    if ((places < -extent) | (places >= extent)).any():
-        raise OptionError(f"partition: the place {kth} is outside an axis of {extent} elements.")
+    positions = np.asarray(known("partition", kth))
+    if ((positions < -extent) | (positions >= extent)).any():
+        raise OptionError(f"partition: the position {kth} is outside an axis of {extent} elements.")
     return x
 
 
@@ -122,7 +122,7 @@ def take(a: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") 
 
 @recorded(np.take_along_axis)
 def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Array:
-    """At each place the element along an axis that an index there names."""
+    """At each position the element along an axis that an index there names."""
     x, index = as_array(arr), as_array(indices)
     if axis is None:
         return primitives.reshape(x, -1)[index]
@@ -133,15 +133,15 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Array:
     others = promotion.broadcast_shape("take_along_axis", np.empty(shape, bool), index[_first(along)])
     x = primitives.broadcast(x, tuple(x.shape[n] if n == along else extent for n, extent in enumerate(others)))
     index = primitives.broadcast(index, tuple(index.shape[n] if n == along else e for n, e in enumerate(others)))
-    places = [index if n == along else _place(index, n) for n in range(x.ndim)]
-    return x[tuple(places)] if x.ndim > 1 else x[index]
+    key = [index if n == along else _positions_along(index, n) for n in range(x.ndim)]
+    return x[tuple(key)] if x.ndim > 1 else x[index]
 
 
 def _first(axis: int) -> tuple[slice, ...]:
     return (*(slice(None),) * axis, slice(0, 1))
 
 
-def _place(x: Array, axis: int) -> Array:
+def _positions_along(x: Array, axis: int) -> Array:
     return apply(ops.IOTA, attributes=(axis, Type(x.shape, np.dtype(np.int64))))
 
 
@@ -210,9 +210,9 @@ def _each_weight(index: Array, inside: Array, weights: Any) -> Array:
     return ew.where(inside, given, 0.0)
 
 
-def _added_up(each: Array, places: Array, length: int) -> Array:
+def _added_up(each: Array, positions: Array, length: int) -> Array:
     none = full(0, each.node.type.with_shape((length,)))
-    return apply(ops.SCATTER_ADD, none, places.node, each.node) if length else Array(none)
+    return apply(ops.SCATTER_ADD, none, positions.node, each.node) if length else Array(none)
 
 
 @recorded(np.histogram_bin_edges)
@@ -257,17 +257,17 @@ def histogram(
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Array:
     """The straight lines through points `(xp, fp)`, `xp` in order, at `x`; outside the first and the last value."""
     points, heights = (promotion.as_float(as_array(a)) for a in (xp, fp))
-    places = promotion.as_float(as_array(x))
-    after = ew.clip(searchsorted(points, places, "right"), 1, max(points.size - 1, 1))
+    at = promotion.as_float(as_array(x))
+    after = ew.clip(searchsorted(points, at, "right"), 1, max(points.size - 1, 1))
     lower, upper = after - 1, ew.minimum(after, points.size - 1)
     start, end = points[lower], points[upper]
     flat = end == start
-    share = (places - start) / ew.where(flat, 1.0, end - start)
+    share = (at - start) / ew.where(flat, 1.0, end - start)
     inside = heights[lower] + (heights[upper] - heights[lower]) * share
     low, high = (heights[0] if left is None else left), (heights[-1] if right is None else right)
-    outside = ew.where(places > points[-1], high, ew.where(places == points[-1], heights[-1], inside))
-    found = ew.where(places < points[0], low, outside)
-    return ew.where(ew.isnan(places), places, found)
+    outside = ew.where(at > points[-1], high, ew.where(at == points[-1], heights[-1], inside))
+    found = ew.where(at < points[0], low, outside)
+    return ew.where(ew.isnan(at), at, found)
 
 
 @recorded(np.convolve)
@@ -286,7 +286,7 @@ def correlate(a: Any, v: Any, mode: str = "valid") -> Array:
 
 
 def _slid(x: Array, weights: Array, mode: str) -> Array:
-    """The sums of `x`, which is the longer, with the weights at every place."""
+    """The sums of `x`, which is the longer, with the weights at every position."""
     if x.ndim != 1 or weights.ndim != 1 or not weights.size:
         raise ShapeError(f"a convolution needs two vectors, not {x.node.type} and {weights.node.type}.")
     one_of("the mode of a convolution", mode, ("full", "same", "valid"))

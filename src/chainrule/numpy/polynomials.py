@@ -85,8 +85,8 @@ def _trimmed(p: Any) -> Array:
     coefficients: Array = shaping.atleast_1d(as_array(p))
     if not has_value(coefficients.node):
         return coefficients
-    places = np.flatnonzero(shown(coefficients.node))
-    return coefficients[int(places[0]) if len(places) else -1 :]
+    positions = np.flatnonzero(shown(coefficients.node))
+    return coefficients[int(positions[0]) if len(positions) else -1 :]
 
 
 def _alike(a1: Any, a2: Any) -> tuple[Array, Array]:

@@ -48,18 +48,18 @@ def _between_ranks(alpha: float, beta: float) -> VirtualIndex:
     return lambda n, q: n * q + (alpha + q * (1 - alpha - beta)) - 1
 
 
-def _averaged(place: Any) -> Any:
+def _averaged(position: Any) -> Any:
     """The next element, and between two where one is met."""
-    return ew.where(place == ew.floor(place), place + 0.5, ew.ceil(place))
+    return ew.where(position == ew.floor(position), position + 0.5, ew.ceil(position))
 
 
-def _nearest_odd(place: Any) -> Any:
+def _nearest_odd(position: Any) -> Any:
     """The next element, and the one that is met where its number is odd."""
-    whole = ew.floor(place)
-    return ew.where((place == whole) & (ew.remainder(whole, 2) == 1), whole, whole + 1)
+    whole = ew.floor(position)
+    return ew.where((position == whole) & (ew.remainder(whole, 2) == 1), whole, whole + 1)
 
 
-#: The place in order, from 0 on, of a share q of n elements: the element there, or what lies between its neighbours.
+#: The position in order, from 0 on, of a share q of n elements: the element there, or what lies between its neighbours.
 _METHODS: Mapping[str, VirtualIndex] = MappingProxyType(
     {
         "inverted_cdf": lambda n, q: ew.ceil(n * q - 1),
@@ -82,7 +82,7 @@ _OF_ELEMENTS = ("inverted_cdf", "closest_observation", "lower", "higher", "neare
 
 
 def _quantile(between: AnyFunction, a: Any, q: Any, axis: Any, method: str, keepdims: bool) -> Array:
-    place = _METHODS[one_of("method", method, _METHODS)]
+    index = _METHODS[one_of("method", method, _METHODS)]
     x, shares = as_array(a), np.asarray(constant("quantile's q", q), np.float64)
     x = x if method in _OF_ELEMENTS else promotion.as_float(x)
     exact = method in _OF_ELEMENTS or isinstance(q, float | int)  # otherwise q has a dtype of its own
@@ -94,42 +94,42 @@ def _quantile(between: AnyFunction, a: Any, q: Any, axis: Any, method: str, keep
     rows = primitives.reshape(primitives.transpose(x, (*axes, *kept)), (-1, *(x.shape[n] for n in kept)))
     if not len(rows):
         raise ShapeError("a quantile of no elements is not defined.")
-    found = between(rows, shares, place, dtype)
+    found = between(rows, shares, index, dtype)
     extents = (
         [1 if n in axes else extent for n, extent in enumerate(x.shape)] if keepdims else found.shape[shares.ndim :]
     )
     return primitives.reshape(found, (*shares.shape, *extents))
 
 
-def _of_all(rows: Array, shares: np.ndarray[Any, Any], place: VirtualIndex, dtype: Any) -> Array:
+def _of_all(rows: Array, shares: np.ndarray[Any, Any], index: VirtualIndex, dtype: Any) -> Array:
     """The rows at these shares of the way from the first to the last; nan where there is one."""
-    places = np.clip(place(len(rows), shares), 0, len(rows) - 1)
-    lower = np.floor(places).astype(np.int64)
+    positions = np.clip(index(len(rows), shares), 0, len(rows) - 1)
+    lower = np.floor(positions).astype(np.int64)
     upper = np.minimum(lower + 1, len(rows) - 1)
     ordered = sort(rows, 0)
     found = arithmetic.taken(ordered, lower, 0)
     if not rows.node.type.is_float:
         return found
-    weight = primitives.astype(as_array((places - lower).reshape(shares.shape + (1,) * (rows.ndim - 1))), dtype)
+    weight = primitives.astype(as_array((positions - lower).reshape(shares.shape + (1,) * (rows.ndim - 1))), dtype)
     found = _between(found, arithmetic.taken(ordered, upper, 0), weight)
     return ew.where(primitives.reduced(ops.SUM, ew.isnan(rows), 0, False), math.nan, found)
 
 
-def _of_numbers(rows: Array, shares: np.ndarray[Any, Any], place: VirtualIndex, dtype: Any) -> Array:
+def _of_numbers(rows: Array, shares: np.ndarray[Any, Any], index: VirtualIndex, dtype: Any) -> Array:
     """The same among what is a number, which in order comes before what is not."""
     if not rows.node.type.is_float:
-        return _of_all(rows, shares, place, dtype)
+        return _of_all(rows, shares, index, dtype)
     count = primitives.astype(arithmetic.total(~ew.isnan(rows), 0, True), np.float64)
     last = ew.maximum(count - 1, 0.0)
-    places = place(count, as_array(shares.reshape((-1,) + (1,) * (rows.ndim - 1))))
-    places = primitives.broadcast(ew.clip(places, 0.0, last), (shares.size, *rows.shape[1:]))
-    lower = ew.floor(places)
+    positions = index(count, as_array(shares.reshape((-1,) + (1,) * (rows.ndim - 1))))
+    positions = primitives.broadcast(ew.clip(positions, 0.0, last), (shares.size, *rows.shape[1:]))
+    lower = ew.floor(positions)
     ordered = sort(rows, 0)
     first, second = (
         take_along_axis(ordered, primitives.astype(index, np.int64), 0)
         for index in (lower, ew.minimum(lower + 1, last))
     )
-    found = _between(first, second, primitives.astype(places - lower, dtype))
+    found = _between(first, second, primitives.astype(positions - lower, dtype))
     return primitives.reshape(found, shares.shape + rows.shape[1:])
 
 

@@ -370,7 +370,7 @@ def _from_start(found: Array, start: float, axis: int, include_initial: bool) ->
 
 
 def _running(op: ops.Op, a: Any, axis: int | None, dtype: Any) -> Array:
-    """Each element combined with the one 1, then 2, then 4, … places before it."""
+    """Each element combined with the one 1, then 2, then 4, … positions before it."""
     x = _counted(as_array(a), dtype)
     x = primitives.reshape(x, -1) if axis is None else x
     along = primitives.normalized_axis(axis or 0, x.ndim)
@@ -382,7 +382,7 @@ def _running(op: ops.Op, a: Any, axis: int | None, dtype: Any) -> Array:
 
 
 def _later(x: Array, step: int, axis: int, start: float) -> Array:
-    """The elements so many places later, the start in front."""
+    """The elements so many positions later, the start in front."""
     shapes = [tuple(n if a == axis else m for a, m in enumerate(x.shape)) for n in (step, x.shape[axis] - step)]
     nowhere = (0,) * x.ndim
     earlier = apply(ops.SLICE, x.node, attributes=(nowhere, shapes[1], (1,) * x.ndim))

@@ -1,4 +1,4 @@
-"""NumPy's functions that choose elements: by a condition, by place, or each value once; for Arrays as for plain arrays.
+"""NumPy's functions that choose elements: by a condition, by position, or each value once; for Arrays too.
 
 Where the shape of a result depends on values, these must be known: they are, unless the program is being compiled or
 looked at once for many examples. Positions are then plain arrays, and what is chosen passes its derivative on.
@@ -59,41 +59,41 @@ def _along(a: Any, axis: int | None) -> tuple[Array, int]:
     return (primitives.reshape(x, -1), 0) if axis is None else (x, primitives.normalized_axis(axis, x.ndim))
 
 
-# by place
+# by position
 
 
 @recorded(np.delete)
 def delete(arr: Any, obj: Any, axis: int | None = None) -> Array:
     """The array without slices along an axis (of the flattened array if None): of an integer, several, or a mask."""
     x, along = _along(arr, axis)
-    return arithmetic.taken(x, np.delete(np.arange(x.shape[along]), _known_places("delete", obj)), along)
+    return arithmetic.taken(x, np.delete(np.arange(x.shape[along]), _known_positions("delete", obj)), along)
 
 
 @recorded(np.insert)
 def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Array:
-    """The array with values before places along an axis (of the flattened array if None)."""
+    """The array with values before positions along an axis (of the flattened array if None)."""
     x, along = _along(arr, axis)
     extent = x.shape[along]
-    places = _numbered(_known_places("insert", obj), extent)
+    positions = _numbered(_known_positions("insert", obj), extent)
     added = primitives.astype(as_array(values), x.dtype)
     added = primitives.reshape(added, (1,) * (x.ndim - added.ndim) + added.shape)
-    added = added if places.ndim else primitives.moved_axis(added, 0, along)
-    count = added.shape[along] if places.size == 1 else places.size
+    added = added if positions.ndim else primitives.moved_axis(added, 0, along)
+    count = added.shape[along] if positions.size == 1 else positions.size
     added = primitives.broadcast(added, tuple(count if n == along else e for n, e in enumerate(x.shape)))
-    before = places.item() if places.size == 1 else places
+    before = positions.item() if positions.size == 1 else positions
     order = np.insert(np.arange(extent), before, np.arange(extent, extent + count))
     return arithmetic.taken(primitives.concatenated([x, added], along), order, along)
 
 
-def _known_places(name: str, obj: Any) -> Any:
+def _known_positions(name: str, obj: Any) -> Any:
     return known(name, _plain_or_array(obj), "Pass plain integers, a slice, or a plain mask.")
 
 
-def _numbered(places: Any, extent: int) -> Positions:
+def _numbered(positions: Any, extent: int) -> Positions:
     """Positions that an integer, several, a slice or a mask names, as integers."""
-    if isinstance(places, slice):
-        return np.arange(extent)[places]
-    found = np.asarray(places)
+    if isinstance(positions, slice):
+        return np.arange(extent)[positions]
+    found = np.asarray(positions)
     return np.flatnonzero(found) if found.dtype == bool else found if found.size else found.astype(np.int64)
 
 
@@ -102,35 +102,35 @@ def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Array:
     """The array without the zeros at its front, its back, or both, along all axes unless told."""
     x = as_array(filt)
     values = known("the shape of trim_zeros", x, KEEP_THE_SHAPE)
-    places = np.argwhere(values)
+    positions = np.argwhere(values)
     axes, key = primitives.normalized_axes(axis, x.ndim), [slice(None)] * x.ndim
     for n in axes:
-        first, last = (places[:, n].min(), places[:, n].max() + 1) if len(places) else (0, 0)
+        first, last = (positions[:, n].min(), positions[:, n].max() + 1) if len(positions) else (0, 0)
         key[n] = slice(int(first) if "f" in trim else None, int(last) if "b" in trim else None)
     return x[tuple(key)]
 
 
 @recorded(np.diag_indices_from)
 def diag_indices_from(arr: Any) -> tuple[Positions, ...]:
-    """The places of the diagonal of an array whose axes are equally long."""
+    """The positions of the diagonal of an array whose axes are equally long."""
     return np.diag_indices_from(np.empty(as_array(arr).shape, bool))
 
 
 @recorded(np.tril_indices_from)
 def tril_indices_from(arr: Any, k: int = 0) -> tuple[Positions, Positions]:
-    """The places of a matrix's lower triangle."""
+    """The positions of a matrix's lower triangle."""
     return np.tril_indices_from(np.empty(as_array(arr).shape, bool), k)
 
 
 @recorded(np.triu_indices_from)
 def triu_indices_from(arr: Any, k: int = 0) -> tuple[Positions, Positions]:
-    """The places of a matrix's upper triangle."""
+    """The positions of a matrix's upper triangle."""
     return np.triu_indices_from(np.empty(as_array(arr).shape, bool), k)
 
 
 @recorded(np.choose)
 def choose(a: Any, choices: Any, *, mode: str = "raise") -> Array:
-    """At each place the element there of the choice with that number."""
+    """At each position the element there of the choice with that number."""
     index = as_array(a)
     shape = promotion.broadcast_shape("choose", index, *choices)
     dtype = promotion.common_dtype([as_array(c) for c in choices])
@@ -153,7 +153,7 @@ def _bounded(name: str, index: Array, extent: int, mode: str) -> Array:
 
 @recorded(np.unravel_index)
 def unravel_index(indices: Any, shape: Any, order: str = "C") -> tuple[Array, ...]:
-    """The places, one array for each axis, of elements that are counted through an array of a shape."""
+    """The positions, one array for each axis, of elements that are counted through an array of a shape."""
     extents = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
     left = primitives.astype(_bounded("unravel_index", as_array(indices), int(np.prod(extents)), "raise"), np.int64)
     found: dict[int, Array] = {}
@@ -164,7 +164,7 @@ def unravel_index(indices: Any, shape: Any, order: str = "C") -> tuple[Array, ..
 
 @recorded(np.ravel_multi_index)
 def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: str = "C") -> Array:
-    """The numbers, counted through an array of a shape, of elements at places given for each axis."""
+    """The numbers, counted through an array of a shape, of elements at positions given for each axis."""
     extents = (dims,) if isinstance(dims, int | np.integer) else tuple(dims)
     modes = [mode] * len(extents) if isinstance(mode, str) else list(mode)
     if len(multi_index) != len(extents):
@@ -212,7 +212,7 @@ def unique(
     ar: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False,
     axis: int | None = None, *, equal_nan: bool = True, sorted: bool = True,
 ) -> Any:  # fmt: skip
-    """Each value once, in order; its derivative goes to where it is first. With plain arrays of places and counts."""
+    """Each value once, in order; its derivative goes to where it is first. With plain positions and counts."""
     x, along = _along(ar, axis)
     plain: Any = known("the shape of unique", x, _SORTED)
     options: Any = {"return_inverse": return_inverse, "return_counts": return_counts, "equal_nan": equal_nan}
@@ -286,9 +286,9 @@ def intersect1d(ar1: Any, ar2: Any, assume_unique: bool = False, return_indices:
     """The values that both have; their derivatives go to the first."""
     x, y = (primitives.reshape(a, -1) for a in promotion.promoted_dtype(ar1, ar2))
     first, second = (known("the shape of intersect1d", a, _SORTED) for a in (x, y))
-    _, *places = np.intersect1d(first, second, assume_unique=assume_unique, return_indices=True)
-    found = x[places[0]]
-    return (found, *places) if return_indices else found
+    _, *positions = np.intersect1d(first, second, assume_unique=assume_unique, return_indices=True)
+    found = x[positions[0]]
+    return (found, *positions) if return_indices else found
 
 
 if not TYPE_CHECKING:  # to which every function here is public

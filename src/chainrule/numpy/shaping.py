@@ -73,14 +73,14 @@ def swapaxes(a: Any, axis1: int, axis2: int) -> Array:
 
 @recorded(np.moveaxis)
 def moveaxis(a: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Array:
-    """int | Sequence[int] moved to other places, the others left in their order."""
+    """Axes moved to other positions, the others left in their order."""
     x = as_array(a)
-    moved, places = (_listed(x, axes) for axes in (source, destination))
-    if len(moved) != len(places):
+    moved, positions = (_listed(x, axes) for axes in (source, destination))
+    if len(moved) != len(positions):
         raise ShapeError(f"moveaxis: {source} and {destination} are not as many axes.")
     order = [n for n in range(x.ndim) if n not in moved]
-    for place, axis in sorted(zip(places, moved, strict=True)):
-        order.insert(place, axis)
+    for position, axis in sorted(zip(positions, moved, strict=True)):
+        order.insert(position, axis)
     return primitives.transpose(x, order)
 
 
@@ -88,11 +88,11 @@ def moveaxis(a: Any, source: int | Sequence[int], destination: int | Sequence[in
 def rollaxis(a: Any, axis: int, start: int = 0) -> Array:
     """One axis moved before another."""
     x = as_array(a)
-    place = start + x.ndim if start < 0 else start
-    if not 0 <= place <= x.ndim:
-        raise ShapeError(f"rollaxis: there is no place {start} among the axes of {x.node.type}.")
+    position = start + x.ndim if start < 0 else start
+    if not 0 <= position <= x.ndim:
+        raise ShapeError(f"rollaxis: there is no position {start} among the axes of {x.node.type}.")
     moved = primitives.normalized_axis(axis, x.ndim)
-    return primitives.moved_axis(x, moved, place - (moved < place))
+    return primitives.moved_axis(x, moved, position - (moved < position))
 
 
 def _listed(x: Array, axes: int | Sequence[int]) -> list[int]:
@@ -103,12 +103,12 @@ def _listed(x: Array, axes: int | Sequence[int]) -> list[int]:
 
 @recorded(np.expand_dims)
 def expand_dims(a: Any, axis: int | Sequence[int]) -> Array:
-    """New axes of size one, at these places of the result."""
+    """New axes of size one, at these positions of the result."""
     x = as_array(a)
     rank = x.ndim + (1 if isinstance(axis, (int, np.integer)) else len(axis))
-    places = primitives.normalized_axes(axis, rank)
+    new = primitives.normalized_axes(axis, rank)
     extents = iter(x.shape)
-    return primitives.reshape(x, [1 if n in places else next(extents) for n in range(rank)])
+    return primitives.reshape(x, [1 if n in new else next(extents) for n in range(rank)])
 
 
 @recorded(np.squeeze)
@@ -166,7 +166,7 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Array:
 
 @recorded(np.resize)
 def resize(a: Any, new_shape: Any) -> Array:
-    """As many of the elements as the shape has places, from the beginning again where they end."""
+    """As many of the elements as the shape takes, from the beginning again where they end."""
     x = primitives.reshape(as_array(a), -1)
     extents = (new_shape,) if isinstance(new_shape, int | np.integer) else tuple(new_shape)
     if not x.size:
@@ -261,7 +261,7 @@ def _nesting(arrays: Any) -> int:
 
 @recorded(np.array_split)
 def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Array]:
-    """Parts along an axis: as many, nearly alike, or between these places."""
+    """Parts along an axis: as many, nearly alike, or between these positions."""
     x = as_array(ary)
     along = primitives.normalized_axis(axis, x.ndim)
     parts = np.array_split(np.arange(x.shape[along]), known("array_split", indices_or_sections))
@@ -272,7 +272,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Array
 
 @recorded(np.split)
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Array]:
-    """Parts along an axis: as many, all alike, or between these places."""
+    """Parts along an axis: as many, all alike, or between these positions."""
     x, sections = as_array(ary), known("split", indices_or_sections)
     extent = x.shape[primitives.normalized_axis(axis, x.ndim)]
     if np.ndim(sections) == 0 and extent % operator.index(sections):
@@ -333,7 +333,7 @@ def _each(function: AnyFunction, arrays: Sequence[Any]) -> Any:
 
 @recorded(np.apply_along_axis)
 def apply_along_axis(func1d: AnyFunction, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Array:
-    """The results of a function of vectors, for every vector along an axis, in whose place they come.
+    """The results of a function of vectors, for every vector along an axis, in place of which they come.
 
     The function is called for each, as in NumPy; `cr.vmap` calls it once.
     """
@@ -344,10 +344,10 @@ def apply_along_axis(func1d: AnyFunction, axis: int, arr: Any, *args: Any, **kwa
     if not len(rows):
         raise ShapeError(f"apply_along_axis: {x.node.type} has no vectors along axis {axis}.")
     found = stack([as_array(func1d(row, *args, **kwargs)) for row in rows])
-    placed = primitives.reshape(found, (*others, *found.shape[1:]))
+    spread = primitives.reshape(found, (*others, *found.shape[1:]))
     order = list(range(len(others)))
-    order[along:along] = range(len(others), placed.ndim)
-    return primitives.transpose(placed, order)
+    order[along:along] = range(len(others), spread.ndim)
+    return primitives.transpose(spread, order)
 
 
 @recorded(np.apply_over_axes)
@@ -397,13 +397,13 @@ def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Array:
 
 @recorded(np.roll)
 def roll(a: Any, shift: Any, axis: Any = None) -> Array:
-    """The elements moved so many places along axes, those that leave coming in at the other end."""
+    """The elements moved so many steps along axes, those that leave coming in at the other end."""
     x = as_array(a)
     if axis is None:
         return primitives.reshape(_rolled(primitives.reshape(x, -1), shift, 0), x.shape)
     axes, shifts = np.broadcast_arrays(axis, shift) if not isinstance(shift, Array) else ([axis], [shift])
-    for n, places in zip(np.ravel(axes), np.ravel(shifts) if not isinstance(shift, Array) else shifts, strict=True):
-        x = _rolled(x, places, primitives.normalized_axis(int(n), x.ndim))
+    for n, steps in zip(np.ravel(axes), np.ravel(shifts) if not isinstance(shift, Array) else shifts, strict=True):
+        x = _rolled(x, steps, primitives.normalized_axis(int(n), x.ndim))
     return x
 
 
@@ -460,12 +460,12 @@ def _padded(x: Array, widths: Sequence[tuple[int, int]], values: Any) -> Array:
 def _triangle(m: Any, k: int, lower: bool) -> Array:
     x = as_array(m)
     x = x if x.ndim > 1 else primitives.broadcast(x, (x.size, x.size))
-    rows, columns = (_place(x, x.ndim - n) for n in (2, 1))
+    rows, columns = (_positions_along(x, x.ndim - n) for n in (2, 1))
     inside = columns <= rows + k if lower else columns >= rows + k
     return apply(ops.SELECT, inside.node, x.node, full(0, x.node.type))
 
 
-def _place(x: Array, axis: int) -> Array:
+def _positions_along(x: Array, axis: int) -> Array:
     return apply(ops.IOTA, attributes=(axis, Type(x.shape, np.dtype(np.int64))))
 
 

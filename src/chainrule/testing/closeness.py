@@ -27,7 +27,7 @@ def assert_close(found: Any, expected: Any, dtype: Any = None, tolerance: float 
     may differ by `tolerance · max(1, |expected|)`, where |expected| is the largest finite number of that array; unless
     told, the tolerance is `ROUNDING` of `dtype`, or of the less precise of the two dtypes. nan equals nan.
 
-    Raises AssertionError with the place in the tree and the element; OptionError for a dtype without a tolerance.
+    Raises AssertionError with the path in the tree and the element; OptionError for a dtype without a tolerance.
 
     >>> import chainrule as cr
     >>> cr.testing.assert_close({"a": [0.1 + 0.2]}, {"a": [0.3]})
@@ -41,9 +41,9 @@ def assert_close(found: Any, expected: Any, dtype: Any = None, tolerance: float 
 
 
 def _assert_array_close(a: Any, b: Any, dtype: Any, tolerance: float | None, path: str) -> None:
-    place = f" at {path}" if path else ""
+    at = f" at {path}" if path else ""
     if a.shape != b.shape:
-        raise AssertionError(f"the shapes{place} differ: {a.shape}, not {b.shape}.")
+        raise AssertionError(f"the shapes{at} differ: {a.shape}, not {b.shape}.")
     finite = np.abs(b[np.isfinite(b)]).astype(np.float64)
     allowed = _allowed(a, b, dtype, tolerance) * max(1.0, float(np.max(finite, initial=0.0)))
     with np.errstate(invalid="ignore"):
@@ -53,7 +53,7 @@ def _assert_array_close(a: Any, b: Any, dtype: Any, tolerance: float | None, pat
         worst = np.unravel_index(int(np.argmax(np.where(same, -1.0, np.nan_to_num(apart, nan=np.inf)))), a.shape)
         where = f", element {tuple(map(int, worst))}" if a.ndim else ""
         raise AssertionError(
-            f"{int((~same).sum())} of {a.size} numbers{place} differ by more than {allowed:.2g}{where}: "
+            f"{int((~same).sum())} of {a.size} numbers{at} differ by more than {allowed:.2g}{where}: "
             f"{a[worst]!r}, not {b[worst]!r}."
         )
 

@@ -22,7 +22,7 @@ from chainrule.testing.differences import Difference, kink_of, slope_of
 from chainrule.trace.array import Array
 from chainrule.trace.recorded import AnyFunction
 from chainrule.trace.tree import flatten, paths, unflatten
-from chainrule.transform.arguments import name_of, place, positions
+from chainrule.transform.arguments import checked_position, name_of, positions
 from chainrule.transform.derivatives import jvp, vjp
 
 __all__ = ["check_gradient"]
@@ -76,7 +76,7 @@ def _flat(function: AnyFunction, arguments: Sequence[Any], argnums: Any) -> tupl
     """The function of its floating-point arrays alone, as a list of results; these arrays, and their names."""
     leaves, structure = flatten(arguments)
     asked = range(len(arguments)) if argnums is None else positions(argnums)[0]
-    chosen = {place(arguments, n, function) for n in asked}
+    chosen = {checked_position(arguments, n, function) for n in asked}
     of_argument = [n for n, part in enumerate(structure.children) for _ in range(part.leaves)]
     moving = [k for k, (leaf, n) in enumerate(zip(leaves, of_argument, strict=True)) if n in chosen and _is_float(leaf)]
     if not moving:
@@ -178,10 +178,10 @@ class _Checks:
         def apart(part: Values) -> float:
             return abs(along.slope(mode, part)[0] - slope_of(along.path(part), dtype).slope)
 
-        one, place = self._narrowed(direction, along, apart)
+        one, path = self._narrowed(direction, along, apart)
         expected, (found, _) = slope_of(along.path(one), dtype).slope, along.slope(mode, one)
         return GradientMismatch(
-            f"{self._told(taken, mode)} is wrong with respect to {place}: "
+            f"{self._told(taken, mode)} is wrong with respect to {path}: "
             f"found {found:.9g}, but differences of values give {expected:.9g}.",
             cure="Of a rule of your own, check the formula; else choose another point, further from kinks and poles.",
         )
@@ -200,11 +200,11 @@ class _Checks:
             kink = kink_of(along.path(part), dtype)
             return 0.0 if kink is None else abs(kink.right - kink.left)
 
-        one, place = self._narrowed(direction, along, gap)
+        one, path = self._narrowed(direction, along, gap)
         kink = kink_of(along.path(one), dtype) or kink_of(along.path(direction), dtype)
         what = self._told(taken[:-1], taken[-1]) if taken else self.name
         return GradientMismatch(
-            f"{what} {kink} here, along {place}: there is no derivative to check.",
+            f"{what} {kink} here, along {path}: there is no derivative to check.",
             cure="Choose another point: add some random noise to the argument, or move it away from 0 and from ties.",
         )
 
@@ -223,7 +223,7 @@ class _Checks:
 
 
 def _kept(direction: Values, chosen: Values) -> Values:
-    """The direction with zeros outside the chosen places."""
+    """The direction with zeros outside the chosen leaves."""
     flat = np.zeros(direction.size, direction.dtype)
     flat[chosen] = direction.reshape(-1)[chosen]
     return flat.reshape(direction.shape)

@@ -155,7 +155,7 @@ def transpose(x: Array, axes: Sequence[int] | None = None) -> Array:
 
 
 def moved_axis(x: Array, source: int, destination: int) -> Array:
-    """One axis moved to another place, the others in their order."""
+    """One axis moved to another position, the others in their order."""
     order = [axis for axis in range(x.ndim) if axis != source]
     order.insert(destination, source)
     return transpose(x, order)

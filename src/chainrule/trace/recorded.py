@@ -21,8 +21,17 @@ from chainrule.trace.primitives import astype
 from chainrule.trace.promotion import as_array
 
 __all__ = [
-    "AnyFunction", "UniversalFunction", "constant", "is_traced", "known", "named", "offered", "place", "recorded",
-    "through_arrays", "without_arrays",
+    "AnyFunction",
+    "UniversalFunction",
+    "constant",
+    "is_traced",
+    "known",
+    "named",
+    "natural_order",
+    "offered",
+    "recorded",
+    "through_arrays",
+    "without_arrays",
 ]  # fmt: skip
 
 AnyFunction = Callable[..., Any]
@@ -102,7 +111,7 @@ class UniversalFunction(Generic[P, R]):
         return self._over_axes("outer", a, b, **options)
 
     def at(self, a: Any, indices: Any, *values: Any) -> None:
-        """Change a plain array at some places: `chainrule.numpy.at` makes changed copies of traced ones."""
+        """Change a plain array in some elements: `chainrule.numpy.at` makes changed copies of traced ones."""
         self._over_axes("at", a, indices, *values)
 
     def _over_axes(self, method: str, *arguments: Any, **options: Any) -> Any:
@@ -128,12 +137,12 @@ def recorded(plain: Any) -> Any:
 
     def decorate(record: AnyFunction) -> AnyFunction:
         recording = _Recording.of(record, plain)
-        places = recording.places
+        positional = recording.positional
 
         @functools.wraps(record)
         def function(*arguments: Any, **options: Any) -> Any:
             if among_traced(arguments) or (options and among_traced(options.values())):
-                plainly = not options and len(arguments) <= places
+                plainly = not options and len(arguments) <= positional
                 return record(*arguments) if plainly else recording(arguments, options)
             return plain(*arguments, **options)
 
@@ -144,35 +153,35 @@ def recorded(plain: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class _Recording:
-    """A function that records, beside NumPy's own; the names of its arguments, and how many it takes by their place."""
+    """A function that records, beside NumPy's own; the names of its arguments, and how many it takes by position."""
 
     record: AnyFunction
     plain: AnyFunction
     names: frozenset[str]
-    places: int
+    positional: int
 
     @classmethod
     def of(cls, record: AnyFunction, plain: AnyFunction) -> _Recording:
         parameters = inspect.signature(record).parameters.values()
         kinds = [p.kind for p in parameters]
-        places = kinds.count(_BY_PLACE) + kinds.count(_BY_EITHER)
+        positional = sum(kind in _POSITIONAL for kind in kinds)
         any_number = inspect.Parameter.VAR_POSITIONAL in kinds
-        return cls(record, plain, frozenset(p.name for p in parameters), sys.maxsize if any_number else places)
+        return cls(record, plain, frozenset(p.name for p in parameters), sys.maxsize if any_number else positional)
 
     def __call__(self, arguments: Sequence[Any], options: Mapping[str, Any]) -> Any:
         """What is recorded; NumPy's own of the plain values, with an option that only NumPy's own takes."""
-        every = [p.name for p in _parameters(self.plain).values() if p.kind in (_BY_PLACE, _BY_EITHER)]
-        names = every[self.places : len(arguments)] if len(arguments) <= len(every) else []
-        told = {**dict(zip(names, arguments[self.places :], strict=True)), **options} if names else options
+        every = [p.name for p in _parameters(self.plain).values() if p.kind in _POSITIONAL]
+        names = every[self.positional : len(arguments)] if len(arguments) <= len(every) else []
+        told = {**dict(zip(names, arguments[self.positional :], strict=True)), **options} if names else options
         given = {key: option for key, option in told.items() if option is not _NOT_GIVEN}
         foreign = [k for k, option in given.items() if k not in self.names and not _is_default(self.plain, k, option)]
         if foreign:
             return _by_numpy(self.record.__name__, self.plain, arguments, options, foreign)
         own = {key: option for key, option in given.items() if key in self.names}
-        return self.record(*arguments[: self.places if names else None], **own)
+        return self.record(*arguments[: self.positional if names else None], **own)
 
 
-_BY_PLACE, _BY_EITHER = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 def _is_default(plain: AnyFunction, name: str, option: Any) -> bool:
@@ -265,8 +274,8 @@ def known(name: str, x: Any, cure: str = f"Pass what is plain. {INTEGERS}") -> A
 _OFFERED = (FunctionType, UniversalFunction)
 
 
-def place(name: str) -> list[Any]:
-    """Where a name stands in a list of names: numbers in it by size, log1p before log10."""
+def natural_order(name: str) -> list[Any]:
+    """The key that sorts names: numbers in it by size, log1p before log10."""
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
@@ -277,4 +286,4 @@ def offered(module: Mapping[str, Any]) -> list[str]:
         for name, thing in module.items()
         if not name.startswith("_") and isinstance(thing, _OFFERED) and thing.__module__ == module["__name__"]
     )
-    return sorted(own, key=place)
+    return sorted(own, key=natural_order)

@@ -28,8 +28,8 @@ def _type(leaf: Any, position: int, structure: Structure) -> Type:
         array = plain_array(leaf)
         return Type(array.shape, checked_dtype(array.dtype))
     except DTypeError as problem:
-        place = paths(structure)[position][len("[0]") :]  # a call is the tree (arguments, options)
-        raise DTypeError(f"argument {place}: {problem.what}", cure=problem.cure) from None
+        path = paths(structure)[position][len("[0]") :]  # a call is the tree (arguments, options)
+        raise DTypeError(f"argument {path}: {problem.what}", cure=problem.cure) from None
 
 
 def trace(

@@ -150,7 +150,7 @@ def tree_map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
 def matched(tree: Any, structure: Structure) -> list[Any] | None:
     """The leaves of a tree in the order of a structure; None if the tree does not fit it.
 
-    What has names is matched by them, in whatever order; lists and tuples by place. A part that is None has None for
+    What has names is matched by them, in whatever order; lists and tuples by position. A part that is None has None for
     every leaf that belongs there.
 
     >>> matched({"b": 2.0, "a": None}, flatten({"a": (0.0, 0.0), "b": 0.0})[1])

@@ -16,11 +16,11 @@ from chainrule.trace.tree import Structure, flatten, paths, unflatten
 
 __all__ = [
     "arrays_of",
+    "checked_position",
     "float_arrays",
     "name_of",
     "one_number",
     "outcome",
-    "place",
     "positions",
     "variables",
 ]
@@ -33,7 +33,7 @@ def positions(argnums: Any) -> tuple[tuple[int, ...], bool]:
     return whole_numbers("argnums", argnums, cure="For example argnums=0."), False
 
 
-def place(arguments: Sequence[Any], position: int, function: AnyFunction) -> int:
+def checked_position(arguments: Sequence[Any], position: int, function: AnyFunction) -> int:
     """The position counted from the front; OptionError if there is no such argument."""
     if not -len(arguments) <= position < len(arguments):
         raise OptionError(

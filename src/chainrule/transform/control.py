@@ -28,7 +28,7 @@ def scan(
 
     `carry`, `x` and `y` are trees of arrays; what is carried keeps its tree, shapes and dtypes. The rows are those of
     the first axis of every array of `xs`; without `xs`, x is None and `length` says how many rounds there are.
-    `reverse` goes from the last row to the first; each y stands at the place of its x.
+    `reverse` goes from the last row to the first; each y stands where its x does.
 
     The code has the size of one round. Backward, the carry of every round is kept, one row a round, and all else
     computed again; a scan of scans keeps less: about 2√n rows for n rounds in √n scans of √n rounds.

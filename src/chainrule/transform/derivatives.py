@@ -21,10 +21,10 @@ from chainrule.trace.recorded import AnyFunction
 from chainrule.trace.tree import Structure, flatten, matched, paths, unflatten
 from chainrule.transform.arguments import (
     arrays_of,
+    checked_position,
     name_of,
     one_number,
     outcome,
-    place,
     positions,
     variables,
 )
@@ -63,7 +63,7 @@ def _value_and_grad(function: AnyFunction, argnums: int | Sequence[int], has_aux
 
     @functools.wraps(function)
     def derivative(*arguments: Any, **options: Any) -> tuple[Any, Any]:
-        chosen = [place(arguments, position, function) for position in asked]
+        chosen = [checked_position(arguments, position, function) for position in asked]
         if len(set(chosen)) < len(chosen):
             raise OptionError(f"argnums {asked} names an argument twice, of {len(arguments)} that were passed.")
         with transforming() as outermost:

@@ -24,7 +24,7 @@ from chainrule.trace.plain import differentiating, transforming
 from chainrule.trace.primitives import apply, astype, broadcast, moved_axis, reshape
 from chainrule.trace.recorded import AnyFunction
 from chainrule.trace.tree import Structure, unflatten
-from chainrule.transform.arguments import arrays_of, name_of, outcome, place, positions, variables
+from chainrule.transform.arguments import arrays_of, checked_position, name_of, outcome, positions, variables
 from chainrule.transform.derivatives import grad, jvp, vjp
 from chainrule.transform.transformed import transformation
 
@@ -37,7 +37,7 @@ __all__ = ["ggn_vp", "hessian", "hvp", "jacfwd", "jacobian", "jacrev"]
 def jacobian(function: AnyFunction, argnums: int | Sequence[int] = 0, mode: str | None = None) -> AnyFunction:
     """The function that returns J = ∂result/∂argument, of shape `(*result.shape, *argument.shape)`.
 
-    For trees: the tree of the result, in each place the tree of the argument (a tuple of them with several `argnums`).
+    For trees: the tree of the result, for each leaf the tree of the argument (a tuple of them with several `argnums`).
     `mode` "forward" computes J column by column, "reverse" row by row, all columns or rows at once; unless told, the
     one with fewer. Memory is that of so many passes.
 
@@ -107,7 +107,7 @@ def hvp(function: AnyFunction, argnums: int = 0) -> AnyFunction:
                 f"hvp of {name_of(function)} needs an argument and a direction, not {len(arguments)} of the two.",
                 cure="Call it as hvp(function)(w, v).",
             )
-        n = place(arguments[:-1], argnums, function)
+        n = checked_position(arguments[:-1], argnums, function)
         rest = [*arguments[:n], *arguments[n + 2 :]]
 
         def gradient(w: Any) -> Any:
@@ -183,7 +183,7 @@ def _matrix(function: AnyFunction, argnums: int | Sequence[int], blocks: Blocks)
 
     @functools.wraps(function)
     def derivative(*arguments: Any, **options: Any) -> Any:
-        chosen = [place(arguments, position, function) for position in asked]
+        chosen = [checked_position(arguments, position, function) for position in asked]
         with transforming() as outermost:
             parts = {n: variables(arguments[n], n) for n in chosen}
             given = [unflatten(parts[n][1], parts[n][0]) if n in parts else x for n, x in enumerate(arguments)]
@@ -242,7 +242,7 @@ def _rows_of(y: Array, inputs: Sequence[Array]) -> list[Array]:
 
 
 def _directions(x: Array) -> Array:
-    """One in each place in turn: the identity, as so many arrays like `x`."""
+    """One in each element in turn: the identity, as so many arrays like `x`."""
     square = Type((x.size, x.size), np.dtype(np.int64))
     row, column = (Node(ops.IOTA, (), (axis, square)) for axis in (0, 1))
     return reshape(astype(apply(ops.EQUAL, row, column), x.dtype), (x.size, *x.shape))

@@ -112,10 +112,10 @@ class _InnerFunction:
     """Stands, while it is pickled, for the function that lies so many layers within another."""
 
     def __init__(self, outer: Transformed, depth: int) -> None:
-        self.place = outer, depth
+        self.found = outer, depth
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _inner_function, self.place
+        return _inner_function, self.found
 
 
 def _inner_function(outer: Any, depth: int) -> Any:

@@ -72,7 +72,7 @@ def same(a: Node, b: Node, deep: int = 2 * DEEP) -> bool:
 
 
 def is_view(x: Node) -> bool:
-    """Whether a node is the numbers of its input at other places, or in another format."""
+    """Whether a node is the numbers of its input at other positions, or in another format."""
     return x.op in VIEWS and x.type.is_float and x.inputs[0].type.is_float
 
 
