@@ -157,4 +157,4 @@ def test_show_says_that_a_network_has_connections_of_its_own(
     shown = " ".join(capsys.readouterr().out.split())
     assert "network 4-3-2, connections of its own, tanh then softmax, 31 weights and biases, float32" in shown
     assert execute(["diagnose", str(tmp_path / "run")]) == 2
-    assert "about a Network of layers" in capsys.readouterr().err
+    assert "does not say what it learned from" in capsys.readouterr().err

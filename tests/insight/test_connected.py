@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,6 @@ import pytest
 from tests.learning.test_connected import LABELS, X, knotted
 
 import chainrule as cr
-from chainrule.errors import OptionError
 from chainrule.trace.tree import flatten, unflatten
 
 DATA = (X, LABELS)
@@ -74,18 +75,43 @@ def test_a_rate_is_found() -> None:
 
 QUESTIONS: dict[str, Callable[[], Any]] = {
     "explain": lambda: cr.insight.explain(NETWORK, DATA, largest=3),
-    "diagnose": lambda: cr.insight.diagnose(NETWORK, DATA),
+    "a weight": lambda: cr.insight.explain(NETWORK, DATA, weight="weights['shared'][2, 3]"),
+    "a layer": lambda: cr.insight.explain(NETWORK, DATA, layer=1),
+    "a neuron": lambda: cr.insight.explain(NETWORK, DATA, neuron="second[3]"),
+    "diagnose": lambda: cr.insight.diagnose(NETWORK, DATA, confirm=True),
     "prune": lambda: cr.insight.prune(NETWORK, DATA, fraction=0.5),
     "saliency": lambda: cr.insight.saliency(NETWORK, DATA),
     "loss_landscape": lambda: cr.insight.loss_landscape(NETWORK, DATA),
     "gradient_noise": lambda: cr.insight.gradient_noise(NETWORK, DATA),
     "curvature_diagonal": lambda: cr.insight.curvature_diagonal(NETWORK, DATA),
-    "what_if": lambda: cr.insight.what_if(NETWORK, DATA, weight="layers[0].w[0, 0]"),
-    "report": lambda: cr.insight.report(cr.Run(NETWORK, [])),
+    "what_if": lambda: cr.insight.what_if(NETWORK, DATA, weight="biases['output'][0]"),
 }
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_questions_about_layers_say_so(question: str) -> None:
-    with pytest.raises(OptionError, match="about a Network of layers"):
-        QUESTIONS[question]()
+def test_questions_about_layers_are_answered_of_groups_of_units(question: str) -> None:
+    found = QUESTIONS[question]()
+    assert found.title
+    assert all(len(row) == len(found.table().columns) for row in found.table().rows)
+    json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_a_report_of_any_connections_draws_the_groups(tmp_path: Path) -> None:
+    written = cr.insight.report(cr.Run(NETWORK, []), DATA, tmp_path / "page.html").read_text("utf-8")
+    assert "first" in written
+    assert "output, the output layer" in written
+
+
+def test_what_if_of_a_tied_weight_moves_it_wherever_it_acts() -> None:
+    found = cr.insight.what_if(NETWORK, DATA, "weights['shared'][2, 3]", [0.25])
+    moved = NETWORK.weights["shared"].copy()
+    moved[2, 3] += 0.25
+    other = cr.nn.Connected.from_weights(NETWORK.wiring, {**NETWORK.weights, "shared": moved}, NETWORK.biases)
+    np.testing.assert_allclose(found.measured[0], cost(other) - cost(NETWORK), rtol=1e-9)
+
+
+def test_of_a_tied_weight_no_input_and_no_unit_is_told() -> None:
+    said = str(cr.insight.explain(NETWORK, DATA, weight="weights['shared'][2, 3]"))
+    assert "This is the weight, which acts in no layer alone." in said
+    assert "as its layer has no weight of its own for each unit and input" in said
+    assert "The error cannot be followed to it unit by unit" in said

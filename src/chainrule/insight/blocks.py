@@ -24,7 +24,8 @@ def blocks(subject: Subject, *rows: Values) -> Iterator[tuple[Subject, list[Valu
     size = _block(subject.count)
     for start in range(0, subject.count, size):
         part = slice(start, start + size)
-        examples = replace(subject.examples, x=subject.x[part], labels=subject.labels[part])
+        x = tree_map(lambda array, part=part: array[part], subject.x)
+        examples = replace(subject.examples, x=x, labels=subject.labels[part])
         yield replace(subject, examples=examples, rows=None), [row[part] for row in rows]
 
 

@@ -27,11 +27,11 @@ def executed(function: Callable[..., Any], products: int, *arguments: Any) -> An
 
 
 def native(function: OfSubject) -> OfSubject:
-    """The function of a subject, executed where it pays as native code: a product for each example and parameter."""
+    """The function of a subject without its penalty; native code where it pays, with a product a number and example."""
 
     @functools.wraps(function)
     def chosen(subject: Subject, *given: Any) -> Any:
-        return executed(function, subject.count * subject.network.parameters, subject, *given)
+        return executed(function, subject.count * subject.parameters.count, subject.unpenalised, *given)
 
     return chosen
 

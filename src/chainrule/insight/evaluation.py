@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import numpy as cnp
 from chainrule.insight.blocks import each_of
 from chainrule.insight.compiling import native
 from chainrule.insight.network_and_data import Subject
-from chainrule.nn.feedforward import Feedforward
 
 __all__ = ["Judgement", "judged"]
 
@@ -24,24 +22,20 @@ class Judgement:
     accuracy: float | None
 
 
-def judged(network: Feedforward, subject: Subject) -> Judgement:
+def judged(network: Any, subject: Subject) -> Judgement:
     """The network's mean cost and its accuracy on the subject's examples, computed in float64."""
-    costs, right = each_of(_measured, replace(subject, network=network))
-    return Judgement(float(costs.mean()), float(right.mean()) if subject.examples.classes else None)
+    asked = replace(subject, network=network)
+    costs, *answers = each_of(_measured, asked)
+    right = float(np.mean(answers[0] == asked.classes)) if asked.has_classes else None
+    return Judgement(float(costs.mean()), right)
 
 
 def _measured(subject: Subject) -> Any:
-    return _costs_and_answers(_wide(subject))
-
-
-def _wide(subject: Subject) -> Subject:
-    labels = subject.labels if subject.labels.ndim == 1 else subject.labels.astype(np.float64)
-    examples = replace(subject.examples, x=subject.x.astype(np.float64), labels=labels)
-    return replace(subject, network=subject.network.astype(np.float64), examples=examples)
+    return _costs_and_answers(subject.wide)
 
 
 @native
 def _costs_and_answers(subject: Subject) -> Any:
-    outputs = subject.network(subject.x)
-    classes = subject.labels if subject.labels.ndim == 1 else cnp.argmax(subject.labels, axis=1)
-    return subject.costs(subject.network, subject.x, subject.labels), subject.answers(outputs) == classes
+    """C_x of each example, and the class that the outputs say, where the network gives outputs."""
+    costs = subject.costs(subject.network, subject.x, subject.labels)
+    return (costs, subject.answers(subject.network(subject.x))) if callable(subject.network) else (costs,)

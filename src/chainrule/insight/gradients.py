@@ -5,6 +5,7 @@ Vectors are as `parameter_vector` makes them, in float64.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,17 +16,25 @@ from chainrule.display import Brief
 from chainrule.insight.blocks import blocks, each_of, mean_of
 from chainrule.insight.compiling import native
 from chainrule.insight.network_and_data import Subject
-from chainrule.insight.parameter_vector import is_weight, shaped, vector
-from chainrule.nn.feedforward import Feedforward
-from chainrule.trace.tree import flatten, tree_map
-from chainrule.transform import grad, jvp, per_example
+from chainrule.insight.parameter_vector import arrays_of, is_weight, of_vector, shaped, vector, with_arrays
+from chainrule.nn.propagation import propagate, squared_lengths
+from chainrule.trace.plain import transforming
+from chainrule.trace.promotion import as_array
+from chainrule.trace.tree import tree_map
+from chainrule.transform import grad, jvp
 
 __all__ = [
-    "ExampleGradients", "example_gradients", "mean_gradient", "penalty_curvature", "penalty_gradient", "slopes_along",
-    "total_gradient",
+    "ExampleGradients", "example_gradients", "gradient_of", "mean_gradient", "penalty_curvature", "penalty_gradient",
+    "slopes_along", "total_gradient", "weighted_gradient",
 ]  # fmt: skip
 
 Values = np.ndarray[Any, Any]
+
+
+def gradient_of(cost: Callable[[Any], Any], network: Any) -> tuple[Any, ...]:
+    """The derivatives of a cost of a network with respect to each array of weights and biases."""
+    found: tuple[Any, ...] = grad(lambda arrays: cost(with_arrays(network, arrays)))(arrays_of(network))
+    return found
 
 
 def mean_gradient(subject: Subject) -> Values:
@@ -50,7 +59,7 @@ def penalty_curvature(subject: Subject) -> Values:
 
 def slopes_along(subject: Subject, direction: Values) -> Values:
     """The derivative of each example's cost along a direction, a vector v: all g_x·v from one pass forward."""
-    change = shaped(subject.network, direction.astype(subject.network.dtype))
+    change = arrays_of(shaped(subject.network, direction.astype(subject.parameters.dtype)))
     return np.asarray(each_of(_slopes, subject, change), np.float64)
 
 
@@ -58,41 +67,62 @@ def slopes_along(subject: Subject, direction: Values) -> Values:
 class ExampleGradients(Brief):
     """Of the gradients g_x of the examples, without penalty: their mean, a vector, and the square of their lengths.
 
-    `squares` has the shape (n, leaves): ‖g_x‖² of each example, in the part that belongs to each leaf of the network.
+    `squares` of shape (n,) is ‖g_x‖² of each example; `of_stages`, of shape (n, stages), what of it belongs to the
+    parameters of each stage.
     """
 
     mean: Values
     squares: Values
+    of_stages: Values
 
     @property
     def lengths(self) -> Values:
         """‖g_x‖ of each example."""
-        found: Values = np.sqrt(self.squares.sum(axis=1))
+        found: Values = np.sqrt(self.squares)
         return found
 
 
 def example_gradients(subject: Subject) -> ExampleGradients:
-    """The mean and the lengths of all g_x: no more work than one gradient, and no g_x is ever formed."""
-    parts = [(part.count / subject.count, *_gathered(part)) for part, _ in blocks(subject)]
-    mean = sum(share * np.asarray(part, np.float64) for share, part, _ in parts)
-    return ExampleGradients(np.asarray(mean), np.concatenate([np.asarray(s, np.float64) for _, _, s in parts]))
+    """The mean and the lengths of all g_x; of dense layers no more work than one gradient, and no g_x is formed."""
+    parts = [(part.count / subject.count, _gathered(part)) for part, _ in blocks(subject)]
+    mean = sum(share * np.asarray(found[0], np.float64) for share, found in parts)
+    squares, of_stages = (np.concatenate([np.asarray(found[n], np.float64) for _, found in parts]) for n in (1, 2))
+    return ExampleGradients(np.asarray(mean), squares, of_stages)
 
 
 @native
 def _gathered(subject: Subject) -> Any:
-    each = per_example(grad(subject.cost))(subject.network, subject.x, subject.labels)
-    squares = [cnp.sum(g.reshape(g.shape[0], -1) ** 2, axis=1) for g in flatten(each)[0]]
-    return vector(tree_map(lambda g: cnp.mean(g, axis=0), each)), cnp.stack(squares, axis=1)
+    """The mean gradient, ‖g_x‖² of each example, and its parts by stage."""
+    x, labels = tree_map(as_array, (subject.x, subject.labels))
+    with transforming():
+        found = propagate(subject.objective, subject.network, x, labels)
+        of_stages, whole = squared_lengths(found, subject.objective, subject.network, x, labels)
+    mean = of_vector([gradient for gradient in found.gradients if gradient is not None])
+    return mean, whole, cnp.stack(of_stages, axis=1) if of_stages else cnp.zeros((labels.shape[0], 0))
 
 
 @native
 def _gradient(subject: Subject) -> Any:
-    return vector(grad(subject.cost)(subject.network, subject.x, subject.labels))
+    return of_vector(gradient_of(lambda network: subject.cost(network, subject.x, subject.labels), subject.network))
+
+
+def weighted_gradient(subject: Subject, weights: Values) -> Values:
+    """∂/∂w of the mean of C_x times a weight of each example, a vector; of some examples, with 1 for them, else 0."""
+    rows = weights.astype(subject.parameters.dtype)
+    return np.asarray(mean_of(_weighted_gradient, subject, rows=(rows,)), np.float64)
 
 
 @native
-def _slopes(subject: Subject, direction: Feedforward) -> Any:
-    def costs(network: Feedforward) -> Any:
-        return subject.costs(network, subject.x, subject.labels)
+def _weighted_gradient(subject: Subject, weights: Any) -> Any:
+    def cost(network: Any) -> Any:
+        return cnp.mean(weights * subject.costs(network, subject.x, subject.labels))
 
-    return jvp(costs, (subject.network,), (direction,))[1]
+    return of_vector(gradient_of(cost, subject.network))
+
+
+@native
+def _slopes(subject: Subject, direction: tuple[Any, ...]) -> Any:
+    def costs(arrays: tuple[Any, ...]) -> Any:
+        return subject.costs(with_arrays(subject.network, arrays), subject.x, subject.labels)
+
+    return jvp(costs, (arrays_of(subject.network),), (direction,))[1]

@@ -7,16 +7,13 @@ from typing import Any
 import numpy as np
 
 from chainrule import display
-from chainrule.nn.activations import ACTIVATIONS
-from chainrule.transform import jvp
+from chainrule.nn.activations import Activation
 
-__all__ = ["dead", "flat", "rms", "slopes", "steepness"]
+__all__ = ["FLAT", "dead", "flat", "rms", "slopes", "steepness"]
 
 Values = np.ndarray[Any, Any]
 
-_FLAT = 0.05  # of the steepest that the activation can be
-_STEEPEST = {"sigmoid": 0.25, "tanh": 1.0, "softmax": 0.25, "relu": 1.0, "identity": 1.0}
-_SATURATING = ("sigmoid", "tanh")
+FLAT = 0.05  # of the steepest that the activation can be: below it a change of z hardly changes a
 
 
 def rms(values: Any) -> float:
@@ -24,31 +21,30 @@ def rms(values: Any) -> float:
     return display.rms(np.asarray(values)) or 0.0
 
 
-def slopes(activation: Any, z: Values, a: Values) -> Values:
-    """σ'(z), element by element; for softmax its diagonal, a(1 − a)."""
-    if activation == "softmax":
-        found: Values = a * (1 - a)
-    else:
-        found = jvp(ACTIVATIONS[activation], (z,), (np.ones_like(z),))[1]
-    return found
+def slopes(activation: Activation, z: Values, a: Values) -> Values:
+    """σ'(z), element by element, as a plain array."""
+    return np.asarray(activation.slopes(z, a))
 
 
-def steepness(activation: Any, z: Values, a: Values) -> Values:
-    """σ'(z) over the largest that it can be, element by element; 1 where the activation has no flat ends."""
-    if activation not in _SATURATING:
-        return np.ones_like(z)
-    found: Values = slopes(activation, z, a) / _STEEPEST[activation]
-    return found
-
-
-def flat(activation: Any, slope: Values) -> Values:
+def flat(activation: Activation, slope: Values) -> Values:
     """Where a neuron is saturated: its slope is below a twentieth of the largest that it can be."""
-    return slope < _FLAT * _STEEPEST[activation]
+    return np.abs(slope) < FLAT * _largest(activation)
 
 
-def dead(activation: Any, z: Values) -> Values:
-    """Which neurons are off, σ'(z) = 0, on every example, where the activation can be off for good."""
-    if activation != "relu":
-        return np.zeros(z.shape[1], bool)
-    found: Values = np.all(z <= 0, axis=0)
+def steepness(activation: Activation, z: Values, a: Values) -> Values:
+    """σ'(z) over the largest that it can be, element by element; 1 where the activation has no flat ends."""
+    if not activation.saturates:
+        return np.ones_like(z)
+    found: Values = slopes(activation, z, a) / _largest(activation)
     return found
+
+
+def dead(activation: Activation, z: Values, a: Values) -> Values:
+    """Which units are off, σ'(z) = 0, on every example, where the activation can be off for good; shape (units,)."""
+    if not activation.dies:
+        return np.zeros(z.shape[-1], bool)
+    return np.asarray(activation.is_off(slopes(activation, z, a)))
+
+
+def _largest(activation: Activation) -> float:
+    return float(activation.largest_slope or 1.0)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,39 +14,44 @@ from chainrule.checks import real_number, whole_number
 from chainrule.display import Brief
 from chainrule.errors import DataError, OptionError
 from chainrule.learning.configuration import Configuration
+from chainrule.learning.evaluate import chosen_cost
 from chainrule.learning.examples import Examples, prepared
 from chainrule.learning.run import Run
-from chainrule.nn.costs import cost_function, targets, usual_cost
-from chainrule.nn.feedforward import Feedforward
-from chainrule.nn.network import Network
-from chainrule.nn.objective import Objective
-from chainrule.trace.tree import flatten
+from chainrule.nn.costs import Cost, usual_cost
+from chainrule.nn.objective import Measured, Objective, is_function
+from chainrule.nn.outline import Outline, StageOutline, outline, per_example_cost
+from chainrule.nn.parameters import Parameters, astype
+from chainrule.nn.stages import with_variables
+from chainrule.trace.plain import transforming
+from chainrule.trace.promotion import as_array
+from chainrule.trace.tree import tree_map
+from chainrule.transform import vmap
 
 __all__ = ["Subject", "network_of", "subject_of"]
 
 Values = np.ndarray[Any, Any]
+_FEW = 2  # examples, on which the stages of a network are looked at
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Subject(Brief):
-    """A network, its objective and examples: `x` of shape (n, inputs), labels of (n,) or targets of (n, outputs).
+    """A network, its objective and examples: x with a row for each, labels of shape (n,) or targets of (n, …, outputs).
 
     The functions below are written in the array language: on traced arrays they can be differentiated, batched and
     compiled; the network is the argument to differentiate with respect to. `rows` says where the examples stand in the
     data that they were drawn from; None if they are all of them, in order.
     """
 
-    network: Any  # of layers, where a question is about layers; else any Feedforward
-    objective: Objective
+    network: Any
+    objective: Objective = field(metadata={"static": True})
     examples: Examples
     class_names: tuple[str, ...] = ()
     rows: Values | None = None
 
     @property
-    def x(self) -> Values:
-        """The examples, one a row."""
-        found: Values = self.examples.x
-        return found
+    def x(self) -> Any:
+        """The examples: an array with a row for each, or a tree of such arrays."""
+        return self.examples.x
 
     @property
     def labels(self) -> Values:
@@ -55,30 +61,81 @@ class Subject(Brief):
     @property
     def count(self) -> int:
         """How many examples there are."""
-        return len(self.examples.x)
+        return self.examples.count
 
-    def costs(self, network: Feedforward, x: Any, labels: Any) -> Any:
-        """C_x of each example, without penalty."""
-        z, a = network.output(x)
-        formula = cost_function(self.objective.cost, network.output_activation)
-        return formula(z, a, targets(labels, network))
+    @property
+    def parameters(self) -> Parameters:
+        """The arrays of the network."""
+        return Parameters.of(self.network)
 
-    def cost(self, network: Feedforward, x: Any, labels: Any) -> Any:
+    @cached_property
+    def outline(self) -> Outline:
+        """What the network makes of the examples; OptionError if only its cost knows how to call it."""
+        if not callable(self.network):
+            raise OptionError(
+                "this question is about a network's outputs, but only the cost knows how to call this one.",
+                cure="Make it one that is called with examples: cr.nn.Function(function, parameters).",
+            )
+        return outline(self.network, self.x)
+
+    @cached_property
+    def stages(self) -> tuple[StageOutline, ...]:
+        """The stages that the cost depends on, in the order in which examples go through them."""
+        few = self.taking(range(min(_FEW, self.count)))
+        with transforming():
+            found = few.passed(few.network, tree_map(as_array, few.x), as_array(few.labels)).stages
+        return tuple(
+            StageOutline(
+                one.name, one.activation, one.z.shape[1:], one.weights, one.biases, one.sources,
+                one.dense is not None and one.z.ndim == 2,
+            )
+            for one in found
+        )  # fmt: skip
+
+    @cached_property
+    def tells_each(self) -> bool:
+        """Whether the cost says C_x of each example of a batch, not their mean alone."""
+        return per_example_cost(self.unpenalised.objective, self.network, self.x, self.labels)
+
+    def passed(self, network: Any, x: Any, labels: Any) -> Measured:
+        """A pass forward, without penalty."""
+        return self.unpenalised.objective.passed(with_variables(network), x, labels)
+
+    def costs(self, network: Any, x: Any, labels: Any) -> Any:
+        """C_x of each example, without penalty: where a cost is a mean alone, that of a batch of one."""
+        found = self.passed(network, x, labels).costs
+        return found if cnp.ndim(found) else vmap(lambda x, label: self._alone(network, x, label))(x, labels)
+
+    def _alone(self, network: Any, x: Any, label: Any) -> Any:
+        batch = tree_map(lambda part: cnp.expand_dims(part, 0), (x, label))
+        return self.passed(network, *batch).costs
+
+    def cost(self, network: Any, x: Any, labels: Any) -> Any:
         """The mean of C_x over the examples, without penalty."""
-        return cnp.mean(self.costs(network, x, labels))
+        return self.passed(network, x, labels).cost
 
-    def total_cost(self, network: Feedforward, x: Any, labels: Any) -> Any:
+    def total_cost(self, network: Any, x: Any, labels: Any) -> Any:
         """What learning minimises: the mean of C_x, and the penalty."""
-        return self.objective.measured(network, x, labels)[0]
+        return self.objective.passed(with_variables(network), x, labels).cost
 
     def answers(self, outputs: Any) -> Any:
         """The class that each row of outputs says."""
-        return cnp.argmax(outputs, axis=1)
+        return cnp.argmax(outputs, axis=-1)
+
+    @property
+    def cost_is_of_z(self) -> bool:
+        """Whether the cost belongs to one activation, and is a function of the outputs' weighted inputs alone."""
+        return isinstance(self.objective.cost, Cost) and bool(self.objective.cost.activation)
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether each example belongs to a class."""
+        return self.examples.classes and self.labels.ndim <= 2
 
     @property
     def classes(self) -> Values:
         """The class of each example; OptionError if the targets are no classes."""
-        if not self.examples.classes:
+        if not self.has_classes:
             raise OptionError("this asks about classes, but the targets are real numbers.")
         labels = self.labels
         found: Values = labels if labels.ndim == 1 else labels.argmax(axis=1)
@@ -87,7 +144,12 @@ class Subject(Brief):
     @property
     def unpenalised(self) -> Subject:
         """The same without its penalty."""
-        return replace(self, objective=replace(self.objective, penalty=0.0))
+        return replace(self, objective=replace(self.objective, penalty=0.0)) if self.objective.penalty else self
+
+    @property
+    def wide(self) -> Subject:
+        """The same in float64."""
+        return replace(self, network=astype(self.network, np.float64), examples=tree_map(_widened, self.examples))
 
     def named(self, label: int) -> str:
         """The name of a class."""
@@ -100,7 +162,7 @@ class Subject(Brief):
     def taking(self, examples: Sequence[int] | Values) -> Subject:
         """The same network asked about some of the examples."""
         chosen = np.asarray(examples, np.intp)
-        taken = replace(self.examples, x=self.x[chosen], labels=self.labels[chosen])
+        taken = replace(self.examples, x=tree_map(lambda part: part[chosen], self.x), labels=self.labels[chosen])
         return replace(self, examples=taken, rows=chosen if self.rows is None else self.rows[chosen])
 
     def at_most(self, count: int, seed: int = 0) -> Subject:
@@ -112,42 +174,55 @@ class Subject(Brief):
         return self.taking(np.sort(np.random.default_rng(seed).choice(self.count, count, replace=False)))
 
 
-def network_of(asked: Feedforward | Run, *, layers: bool = True) -> Any:
-    """The network that is asked about, itself or that of a run; OptionError for another kind."""
+def _widened(leaf: Any) -> Any:
+    return leaf.astype(np.float64) if np.asarray(leaf).dtype.kind == "f" else leaf
+
+
+def network_of(asked: Any) -> Any:
+    """The network that is asked about, itself or that of a run; OptionError for anything that is none."""
     found = asked.network if isinstance(asked, Run) else asked
-    if not isinstance(found, Network if layers else Feedforward):
-        what = "a Network of layers" if layers else "a network"
-        raise OptionError(f"this question is about {what}, or a Run with one, not {type(found).__name__}.")
+    Parameters.of(found)
     return found
 
 
-def subject_of(
-    network: Feedforward | Run,
-    data: Any,
-    cost: str | None = None,
-    l2: float | None = None,
-    *,
-    layers: bool = True,
-    finite: bool = True,
-) -> Subject:
+def subject_of(network: Any, data: Any, cost: Any = None, l2: float | None = None, *, finite: bool = True) -> Subject:
     """The subject for a network or a run, and data that are a DataSet or a pair `(x, labels)`.
 
-    A run knows its cost and its penalty λ. For a network the cost is, unless told, the cross-entropy that belongs to
-    its outputs, quadratic where there is none; the penalty is none. Data are taken in the network's own dtype.
-    Without `layers` the network may have any connections, without `finite` weights that are no finite numbers.
+    A run knows its penalty λ and its cost, one that was loaded if that goes by a name of chainrule's. For a network the
+    cost is, unless told, the cross-entropy that belongs to its outputs, quadratic where there is none; the penalty is
+    none. Data are taken in the network's own dtype. Without `finite` it may have weights that are no finite numbers.
 
-    Raises OptionError for another kind of network or a cost that does not suit it, DataError for data that do not fit,
-    or weights of which no derivative says anything.
+    Raises OptionError for what is no network or a cost that does not suit it, DataError for data that do not fit, or
+    weights of which no derivative says anything.
     """
     known = network.configuration if isinstance(network, Run) else Configuration()
-    asked = network_of(network, layers=layers)
-    if finite and not all(np.isfinite(leaf).all() for leaf in flatten(asked)[0]):
+    asked = network_of(network)
+    parameters = Parameters.of(asked)
+    if finite and not all(np.isfinite(array).all() for array in parameters.arrays):
         cure = "Ask chainrule.insight.diagnose what went wrong."
         raise DataError(
             "some of the network's weights are no finite numbers, so that derivatives say nothing.", cure=cure
         )
-    chosen = cost_function(cost or known.cost or usual_cost(asked.output_activation), asked.output_activation)
-    examples = prepared(data, asked, asked.dtype)
+    examples = prepared(data, asked, parameters.dtype)
+    chosen = _cost(asked, examples, _told(cost, network))
     factor = (known.l2 or 0.0) if l2 is None else real_number("l2", l2, 0)
-    penalty = factor / (known.training_examples or len(examples.x))
+    penalty = factor / (known.training_examples or examples.count)
     return Subject(asked, Objective(chosen, penalty), examples, tuple(getattr(data, "class_names", ()) or ()))
+
+
+def _told(cost: Any, asked: Any) -> Any:
+    """The cost that is asked for, or that of the run; None if there is none."""
+    if cost is not None or not isinstance(asked, Run):
+        return cost
+    if asked.cost is None and asked.configuration.cost is not None:
+        raise OptionError(
+            f"the run was learnt with a cost of your own, {asked.configuration.cost}, which a name does not tell.",
+            cure="Give the cost itself: cost=…, as it was given to learn.",
+        )
+    return asked.cost
+
+
+def _cost(network: Any, examples: Examples, told: Any) -> Any:
+    if told is None:
+        return usual_cost(outline(network, examples.x).activation)
+    return told if is_function(told) else chosen_cost(told, network, examples)

@@ -1,22 +1,31 @@
-"""One pass forward and one back: what every neuron did on every example, and how the cost hangs on it."""
+"""One pass forward and one back: what every unit did on every example, and how the cost hangs on it.
+
+The equations are those of `chainrule.nn.propagation`; here δ is the error of a single example, ∂C_x/∂z.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from chainrule import numpy as cnp
 from chainrule.display import Brief
-from chainrule.insight.compiling import executed
+from chainrule.insight.compiling import native
 from chainrule.insight.coordinates import Coordinate
+from chainrule.insight.gradients import slopes_along
 from chainrule.insight.network_and_data import Subject
-from chainrule.nn.costs import cost_function, targets
-from chainrule.nn.network import Network
-from chainrule.transform import grad, vjp
+from chainrule.insight.parameter_vector import of_vector, with_arrays
+from chainrule.nn.activations import Activation
+from chainrule.nn.outline import StageOutline
+from chainrule.nn.parameters import WEIGHT, Parameters
+from chainrule.nn.propagation import propagate as propagated
+from chainrule.trace.plain import transforming
+from chainrule.trace.promotion import as_array
+from chainrule.trace.tree import tree_map
 
-__all__ = ["EXAMPLES", "PassedLayer", "Propagation", "propagate"]
+__all__ = ["EXAMPLES", "PassedStage", "Propagation", "dense_home", "home", "propagate"]
 
 Values = np.ndarray[Any, Any]
 
@@ -24,39 +33,67 @@ EXAMPLES = 10_000  # more of them are asked only if one says so
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PassedLayer(Brief):
-    """What went through a layer: `inputs` of shape (n, inputs); `z`, `a`, `delta` of (n, neurons); `dw`, `db` as w, b.
+class PassedStage(Brief):
+    """What went through a stage: `z`, `a` and `delta` of shape (n, …, units), and the derivatives of its parameters.
 
-    `delta` is ∂C_x/∂z, the error of a single example; `dw` and `db` are derivatives of the mean cost, penalty included.
+    `delta` is ∂C_x/∂z, the error of a single example; `gradients` holds ∂C/∂ of each array that acts in the stage, by
+    its number in the network's tree, of the mean cost, penalty included. `inputs`, of shape (n, inputs), are what its
+    weights multiply, where there is one for each unit and each input; else None.
     """
 
-    inputs: Values
+    outline: StageOutline
     z: Values
     a: Values
     delta: Values
-    dw: Values
-    db: Values
+    gradients: dict[int, Values]
+    inputs: Values | None
+
+    @property
+    def name(self) -> str:
+        """What the stage is called: `layers[0]`."""
+        return self.outline.name
+
+    @property
+    def activation(self) -> Activation:
+        """Its σ."""
+        return self.outline.activation
+
+    @property
+    def units(self) -> int:
+        """How many units it has."""
+        return self.outline.units
+
+    @property
+    def dw(self) -> Values:
+        """∂C/∂ of all its weights: of one array as it is, of several one after the other."""
+        return _joined([self.gradients[n] for n in self.outline.weights])
+
+    @property
+    def db(self) -> Values:
+        """∂C/∂ of all its biases."""
+        return _joined([self.gradients[n] for n in self.outline.biases])
+
+    def of_unit(self, values: Values, unit: int) -> Values:
+        """What belongs to a unit, of z, a or δ: one number for each example and each of the positions it works at."""
+        return np.ravel(values[..., unit])
+
+
+def _joined(arrays: list[Values]) -> Values:
+    return arrays[0] if len(arrays) == 1 else np.concatenate([np.ravel(a) for a in arrays]) if arrays else np.zeros(0)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Propagation(Brief):
-    """The pass of a subject's examples: `costs` holds C_x of each."""
+    """The pass of a subject's examples: `costs` holds C_x of each, `outputs` a of the outputs (None without them).
+
+    `gradients` holds ∂C/∂ of each array of weights or biases, penalty included, by its number in the network's tree.
+    """
 
     subject: Subject
     costs: Values
-    layers: tuple[PassedLayer, ...]
-
-    def source(self, weight: Coordinate) -> Values:
-        """The input a_k that the weight multiplies, for each example, shape (n,); ones for a bias."""
-        if weight.source is None:
-            return np.ones(self.subject.count, self.costs.dtype)
-        taken: Values = self.layers[weight.layer].inputs[:, weight.source]
-        return taken
-
-    def error(self, weight: Coordinate) -> Values:
-        """The error δ_j of the neuron that the weight or bias belongs to, for each example, shape (n,)."""
-        found: Values = self.layers[weight.layer].delta[:, weight.neuron]
-        return found
+    outputs: Values | None
+    stages: tuple[PassedStage, ...]
+    gradients: dict[int, Values]
 
     @property
     def cost(self) -> float:
@@ -64,62 +101,136 @@ class Propagation(Brief):
         return float(self.costs.mean())
 
     @property
-    def squared_lengths(self) -> Values:
-        """‖∂C_x/∂(w, b)‖² of each example, in the part of each layer, shape (n, layers): ‖δ_x‖²(‖a_x‖² + 1)."""
-        parts = [(layer.delta**2).sum(axis=1) * ((layer.inputs**2).sum(axis=1) + 1) for layer in self.layers]
-        return np.stack(parts, axis=1).astype(np.float64)
+    def names(self) -> tuple[str, ...]:
+        """The names of the stages."""
+        return tuple(stage.name for stage in self.stages)
+
+    @property
+    def gradient(self) -> Any:
+        """∂C/∂ of every array, penalty included, in the network's tree."""
+        return with_arrays(self.subject.network, list(self.gradients.values()))
+
+    @property
+    def gradient_vector(self) -> Values:
+        """The same as a vector, in float64."""
+        return np.asarray(of_vector(list(self.gradients.values())), np.float64)
+
+    def numbers(self, arrays: Sequence[int]) -> Values:
+        """All numbers of some arrays of the network: of one as it is, of several one after the other."""
+        return _joined([np.asarray(self.subject.parameters.arrays[n]) for n in arrays])
+
+    def home(self, weight: Coordinate) -> int | None:
+        """The number of the one stage in which a weight or bias acts; None if there are several, or none."""
+        return home([stage.outline for stage in self.stages], weight)
+
+    def dense_home(self, weight: Coordinate) -> int | None:
+        """The same, if the weight belongs to one unit and one input there, or the bias to one unit; else None."""
+        return dense_home([stage.outline for stage in self.stages], weight)
+
+    def source(self, weight: Coordinate) -> Values | None:
+        """The input a_k that the weight multiplies, for each example, shape (n,); ones for a bias."""
+        home = self.dense_home(weight)
+        if home is None:
+            return None
+        inputs = self.stages[home].inputs
+        assert inputs is not None
+        return inputs[:, weight.index[1]] if weight.role == WEIGHT else np.ones(len(inputs), inputs.dtype)
+
+    def error(self, weight: Coordinate) -> Values | None:
+        """The error δ_j of the unit that the weight or bias belongs to, for each example, shape (n,)."""
+        home = self.dense_home(weight)
+        return None if home is None else self.stages[home].delta[:, weight.index[0]]
+
+    def slopes(self, weight: Coordinate) -> Values:
+        """∂C_x/∂w of each example, without penalty, shape (n,), in float64."""
+        source, error = self.source(weight), self.error(weight)
+        if source is not None and error is not None:
+            return np.asarray(source, np.float64) * np.asarray(error, np.float64) + 0.0  # no -0
+        zeros = tree_map(np.zeros_like, self.subject.network)
+        direction = np.asarray(of_vector(_trainable(weight.changed(zeros, 1.0))), np.float64)
+        return slopes_along(self.subject, direction)
+
+    def follower(self, stage: int) -> int | None:
+        """The one stage that takes what comes out of a stage as it is, by weights of its own; None if none does."""
+        found = [n for n, other in enumerate(self.stages) if stage in other.outline.sources]
+        inputs = self.stages[found[0]].inputs if len(found) == 1 else None
+        mine = self.stages[stage].a
+        return found[0] if inputs is not None and np.array_equal(inputs, mine, equal_nan=True) else None
 
     @property
     def answers(self) -> Values:
         """The class that the outputs say, for each example, shape (n,)."""
-        found: Values = self.layers[-1].a.argmax(axis=1)
+        assert self.outputs is not None
+        found: Values = self.outputs.argmax(axis=-1)
         return found
 
     def label(self, example: int) -> str:
         """The class of an example by name; its targets if they are no classes."""
         subject = self.subject
-        if subject.examples.classes:
+        if subject.has_classes:
             return subject.named(int(subject.classes[example]))
-        return ", ".join(f"{target:.4g}" for target in np.atleast_1d(subject.labels[example]))
+        return ", ".join(f"{target:.4g}" for target in np.ravel(subject.labels[example]))
+
+
+def home(stages: Sequence[StageOutline], weight: Coordinate) -> int | None:
+    """The number of the one stage in which a weight or bias acts; None if there are several, or none."""
+    found = [n for n, stage in enumerate(stages) if weight.array in (*stage.weights, *stage.biases)]
+    return found[0] if len(found) == 1 else None
+
+
+def dense_home(stages: Sequence[StageOutline], weight: Coordinate) -> int | None:
+    """The same, if the weight belongs to one unit and one input there, or the bias to one unit; else None."""
+    found = home(stages, weight)
+    return found if found is not None and stages[found].is_dense else None
+
+
+def _trainable(network: Any) -> list[Any]:
+    found = Parameters.of(network)
+    return [found.arrays[n] for n in found.trainable]
 
 
 def propagate(subject: Subject) -> Propagation:
-    """Everything that one pass gives, in the network's own dtype; compiled.
+    """Everything that one pass gives, in the network's own dtype; compiled where it pays.
 
     >>> from chainrule.insight.network_and_data import subject_of
+    >>> from chainrule.nn import Network
     >>> network = Network.from_weights([([[1.0]], [0.0])])
-    >>> propagate(subject_of(network, ([[0.0]], [[1.0]]), "quadratic")).layers[0].delta
+    >>> propagate(subject_of(network, ([[0.0]], [[1.0]]), "quadratic")).stages[0].delta
     array([[-0.125]])
     """
-    network, objective = subject.network, subject.objective
-    given = network, subject.x, subject.labels, objective.cost, float(objective.penalty)
-    costs, layers = executed(_pass, subject.count * network.parameters, *given)
-    inputs = [subject.x, *(layer["a"] for layer in layers[:-1])]
-    passed = tuple(PassedLayer(a, **layer) for a, layer in zip(inputs, layers, strict=True))
-    return Propagation(subject, costs, passed)
+    costs, outputs, stages, gradients = _pass(subject)
+    parameters = subject.parameters
+    whole = dict(zip(parameters.trainable, gradients, strict=True))
+    for n in parameters.numbers(WEIGHT):
+        whole[n] = whole[n] + whole[n].dtype.type(subject.objective.penalty) * parameters.arrays[n]
+    rows = zip(subject.stages, stages, strict=True)
+    passed = tuple(_stage(outline, arrays, whole) for outline, arrays in rows)
+    return Propagation(subject, costs, outputs[0] if outputs else None, passed, whole)
 
 
-def _pass(network: Network, x: Any, labels: Any, cost: str, penalty: float) -> tuple[Any, list[dict[str, Any]]]:
-    forward, last = network.forward(x), network.layers[-1]
-    formula, y = cost_function(cost, last.activation), targets(labels, network)
+def _stage(outline: StageOutline, arrays: dict[str, Any], gradients: dict[int, Values]) -> PassedStage:
+    mine = {n: gradients[n] for n in (*outline.weights, *outline.biases)}
+    inputs = arrays["inputs"][0] if arrays["inputs"] else None
+    return PassedStage(outline, arrays["z"], arrays["a"], arrays["delta"], mine, inputs)
 
-    def summed(z: Any) -> Any:
-        return cnp.sum(formula(z, last.activated(z), y))
 
-    deltas = [grad(summed)(forward[-1][0])]  # BP1
-    for layer, following, (z, _) in zip(network.layers[-2::-1], network.layers[:0:-1], forward[-2::-1], strict=True):
-        _, back = vjp(lambda z, one=layer, two=following: two.weighted_input(one.activated(z)), z)
-        deltas.insert(0, back(deltas[0]))  # BP2
-    inputs = [x, *(a for _, a in forward[:-1])]
-    rows = zip(network.layers, inputs, forward, deltas, strict=True)
-    layers = [
-        {
-            "z": z,
-            "a": a,
-            "delta": delta,
-            "dw": delta.T @ before / len(x) + penalty * layer.w,  # BP4
-            "db": cnp.mean(delta, axis=0),  # BP3
-        }
-        for layer, before, (z, a), delta in rows
-    ]
-    return formula(*forward[-1], y), layers
+@native
+def _pass(subject: Subject) -> Any:
+    """C_x, the outputs, z, a, δ and the inputs of each stage, and ∂C/∂ of each array of weights or biases."""
+    x, labels = tree_map(as_array, (subject.x, subject.labels))
+    with transforming():
+        n = labels.shape[0]
+        found = propagated(subject.objective, subject.network, x, labels, scale=n)
+        measured = found.measured
+        stages = [
+            {
+                "z": stage.z,
+                "a": stage.a,
+                "delta": delta,
+                "inputs": [stage.dense.x] if stage.dense is not None and stage.z.ndim == 2 else [],
+            }
+            for stage, delta in zip(found.stages, found.deltas, strict=True)
+        ]
+        costs = measured.costs if measured.costs.ndim else subject.costs(subject.network, x, labels)
+    outputs = [] if measured.outputs is None else [measured.outputs]
+    return costs, outputs, stages, [gradient / n for gradient in found.gradients if gradient is not None]

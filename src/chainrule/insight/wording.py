@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.display import counted, number
 from chainrule.insight.coordinates import Coordinate
+from chainrule.nn.parameters import BIAS
 
 __all__ = [
     "GONE_WRONG",
@@ -21,6 +23,7 @@ __all__ = [
     "raising",
     "second_derivative",
     "source_name",
+    "stage_name",
 ]  # fmt: skip
 
 #: After what cannot be told because numbers are nan or infinite.
@@ -75,16 +78,34 @@ def second_derivative(weight: Coordinate) -> str:
     return f"∂²C/∂{weight.kind}²"
 
 
-def layer_name(layer: int, layers: int) -> str:
-    """`layer 0`, and for the last `layer 1, the output layer`."""
-    return f"layer {layer}, the output layer" if layer == layers - 1 else f"layer {layer}"
+def stage_name(number: int, names: Sequence[str]) -> str:
+    """What a stage is called, of all of their names: `layer 0` for the one of layers[0], else its own name."""
+    return f"layer {number}" if names[number] == f"layers[{number}]" else names[number]
 
 
-def source_name(weight: Coordinate) -> str:
-    """What the weight multiplies: `input 407`, `neuron 3 of layer 0`; the number 1 for a bias."""
-    if weight.source is None:
+def layer_name(number: int, names: Sequence[str]) -> str:
+    """What a stage is called, and that it is the last: `layer 1, the output layer`.
+
+    >>> layer_name(1, ["layers[0]", "layers[1]"])
+    'layer 1, the output layer'
+    """
+    told = stage_name(number, names)
+    return f"{told}, the output layer" if number == len(names) - 1 else told
+
+
+def source_name(weight: Coordinate, home: int, sources: Sequence[int], names: Sequence[str]) -> str:
+    """What the weight of a stage multiplies: `input 407`, `neuron 3 of layer 0`; the number 1 for a bias.
+
+    `sources` are the stages whose activations reach that stage, −1 for the examples.
+    """
+    if weight.role == BIAS:
         return "1"
-    return f"input {weight.source}" if weight.layer == 0 else f"neuron {weight.source} of layer {weight.layer - 1}"
+    source = weight.index[1]
+    if tuple(sources) == (-1,):
+        return f"input {source}"
+    if len(sources) == 1:
+        return f"neuron {source} of {layer_name(sources[0], names)}"
+    return f"number {source} of what reaches {layer_name(home, names)}"
 
 
 def asked_examples(asked: int, count: int) -> str:

@@ -47,11 +47,12 @@ class Propagation:
 
 
 def propagate(
-    objective: Objective, network: Any, x: Any, labels: Any, *, key: Any = None, count: Any = None
+    objective: Objective, network: Any, x: Any, labels: Any, *, key: Any = None, count: Any = None, scale: float = 1
 ) -> Propagation:
     """The pass of some examples through a network, and back; to be called inside a transformation.
 
-    `key` and `count` are those of `Objective.passed`.
+    `key` and `count` are those of `Objective.passed`. All derivatives are multiplied by `scale`: by the number of
+    examples, δ is the error of a single one.
     """
     moved = with_variables(network)
     measured = objective.passed(moved, x, labels, key=key, count=count)
@@ -59,7 +60,7 @@ def propagate(
     variables = [parameters.arrays[n] for n in parameters.trainable]
     nodes = [array.node for array in (*(stage.z for stage in measured.stages), *variables)]
     cost = measured.cost.node
-    found = backpropagate([(cost, Array(full(1, cost.type)))], nodes)
+    found = backpropagate([(cost, Array(full(scale, cost.type)))], nodes)
     gradients = iter(found[len(measured.stages) :])
     by_array = tuple(None if role == STATE else next(gradients) for role in parameters.roles)
     return Propagation(measured, tuple(found[: len(measured.stages)]), by_array)

@@ -78,7 +78,7 @@ def test_where_examples_cancel_nothing_is_claimed() -> None:
 
 def result(scale: float, batch: int | None) -> GradientNoise:
     part = NoisePart(scale, 1.0, 0.01, 1.0)
-    return GradientNoise(part, (part,), 5000, batch)
+    return GradientNoise(part, (part,), 5000, batch, ("layers[0]",))
 
 
 @pytest.mark.parametrize(("batch", "word"), [(9, "noise dominates"), (100, "neither"), (1001, "wasted")])

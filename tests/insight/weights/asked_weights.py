@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.insight.coordinates import Coordinate
+from chainrule.insight.coordinates import Coordinate, parse_coordinate
 from chainrule.nn import Network
 
 Values = np.ndarray[Any, Any]
@@ -72,8 +72,11 @@ def squares(network: Network) -> float:
 
 def some_weights(network: Network) -> list[Coordinate]:
     """A weight and a bias of each layer."""
-    return [
-        weight
-        for n, layer in enumerate(network.layers)
-        for weight in (Coordinate(n, "w", (layer.outputs - 1, 1)), Coordinate(n, "b", (1,)))
-    ]
+    last = [layer.outputs - 1 for layer in network.layers]
+    named = [name for n, unit in enumerate(last) for name in (f"layers[{n}].w[{unit}, 1]", f"layers[{n}].b[1]")]
+    return [parse_coordinate(name, network) for name in named]
+
+
+def layer_of(weight: Coordinate) -> int:
+    """The number of the layer that a weight or bias is in."""
+    return int(weight.path.removeprefix("layers[").partition("]")[0])

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.insight.weights.asked_weights import KINDS, NAMES, made, some_weights
+from tests.insight.weights.asked_weights import KINDS, NAMES, layer_of, made, some_weights
 
 import chainrule as cr
 from chainrule.errors import DataError, OptionError
@@ -62,7 +62,7 @@ def check_a_pass(sizes: list[int], names: list[str], cost: str, dtype: Any) -> N
     found, book = propagate(subject_of(network, data, cost)), cr.backprop(network, cost, *data)
     n = len(data[0])
     assert found.costs.mean() == pytest.approx(book.cost, rel=1e-5)
-    for mine, its in zip(found.layers, book.layers, strict=True):
+    for mine, its in zip(found.stages, book.layers, strict=True):
         for one, other in ((mine.z, its.z), (mine.a, its.a), (mine.delta, n * its.delta), (mine.dw, its.dw)):
             np.testing.assert_allclose(one, other, **near(dtype))
             assert one.dtype == dtype
@@ -150,13 +150,13 @@ def test_the_chain_is_filled_in_backpropagation(sizes: list[int], names: list[st
         chain, example = found.chain, example_in(found.chain, passed)
         assert example == np.abs(found.anatomy.products).argmax()
         assert chain.product == found.anatomy.products[example] == chain.source * chain.error
-        assert [n for n, _, _ in chain.layers] == list(range(len(network.layers) - 1, weight.layer - 1, -1))
+        assert [n for n, _, _ in chain.layers] == list(range(len(network.layers) - 1, layer_of(weight) - 1, -1))
         for n, mine, whole in chain.layers:
-            assert mine == pytest.approx(rms(passed.layers[n].delta[example]))
-            assert whole == pytest.approx(np.sqrt(np.mean(passed.layers[n].delta.astype(float) ** 2)))
+            assert mine == pytest.approx(rms(passed.stages[n].delta[example]))
+            assert whole == pytest.approx(np.sqrt(np.mean(passed.stages[n].delta.astype(float) ** 2)))
         neuron, error = chain.output.neuron, chain.output.error
         for link in chain.links:
-            weights, deltas = network.layers[link.layer + 1].w, passed.layers[link.layer + 1].delta
+            weights, deltas = network.layers[link.layer + 1].w, passed.stages[link.layer + 1].delta
             first = link.terms[0]
             assert (first.neuron, first.error) == (neuron, error)  # the path does not break
             assert abs(first.product) == max(abs(term.product) for term in link.terms)
@@ -167,10 +167,10 @@ def test_the_chain_is_filled_in_backpropagation(sizes: list[int], names: list[st
                 if names[link.layer] != "softmax":
                     assert term.product == pytest.approx(term.weight * term.error * link.steepness, abs=close)
             neuron, error = link.neuron, link.error
-            assert error == passed.layers[link.layer].delta[example, neuron]
-            assert link.rms == pytest.approx(rms(passed.layers[link.layer].delta[:, neuron]))
-        assert (neuron, error) == (weight.neuron, chain.error)
-        assert chain.mixed == ("softmax" in names[weight.layer : -1])
+            assert error == passed.stages[link.layer].delta[example, neuron]
+            assert link.rms == pytest.approx(rms(passed.stages[link.layer].delta[:, neuron]))
+        assert (neuron, error) == (weight.index[0], chain.error)
+        assert chain.mixed == ("softmax" in names[layer_of(weight) : -1])
 
 
 @kinds
@@ -181,8 +181,8 @@ def test_the_terms_of_the_next_layer_add_up_to_the_error(
     passed = propagate(subject_of(network, data, cost))
     for layer in range(len(sizes) - 2):
         terms = terms_of(passed, layer, 1)
-        np.testing.assert_allclose(terms.sum(axis=1), passed.layers[layer].delta[:, 1], **near(dtype))
-        found = explained(network, data, Coordinate(layer, "b", (1,)), cost=cost).chain.links[-1]
+        np.testing.assert_allclose(terms.sum(axis=1), passed.stages[layer].delta[:, 1], **near(dtype))
+        found = explained(network, data, f"layers[{layer}].b[1]", cost=cost).chain.links[-1]
         for term in found.terms:
             assert term.rms == pytest.approx(np.sqrt(np.mean(terms[:, term.neuron].astype(float) ** 2)))
 
@@ -190,7 +190,7 @@ def test_the_terms_of_the_next_layer_add_up_to_the_error(
 @kinds
 def test_the_output_fills_in_the_first_equation(sizes: list[int], names: list[str], cost: str, dtype: Any) -> None:
     network, data = made(sizes, names, dtype)
-    found = explained(network, data, Coordinate(len(sizes) - 2, "b", (0,)), cost=cost).chain
+    found = explained(network, data, f"layers[{len(sizes) - 2}].b[0]", cost=cost).chain
     output, first = found.output, found.table().rows[0]
     assert output.target == (data[1][found.example] == 0)
     assert output.activation == pytest.approx(float(network(data[0].astype(dtype))[found.example, 0]), rel=1e-5)
@@ -222,7 +222,7 @@ def test_a_neuron_over_the_examples(dtype: Any) -> None:
     network, (x, labels) = made([4, 6, 3], ["sigmoid", "softmax"], dtype)
     found = explain(network, (4 * x, labels), neuron="layers[0][2]")
     assert isinstance(found, NeuronExplanation)
-    layer = propagate(subject_of(network, (4 * x, labels))).layers[0]
+    layer = propagate(subject_of(network, (4 * x, labels))).stages[0]
     a = layer.a[:, 2].astype(float)
     assert (found.z_rms, found.a_rms, found.delta_rms) == (
         rms(layer.z[:, 2]),
@@ -272,7 +272,7 @@ def test_neurons_that_are_not_there_are_refused(neuron: Any) -> None:
 def test_a_layer_over_the_examples(sizes: list[int], names: list[str], cost: str, dtype: Any) -> None:
     network, data = made(sizes, names, dtype)
     passed = propagate(subject_of(network, data, cost, l2=0.5))
-    for n, layer in enumerate(passed.layers):
+    for n, layer in enumerate(passed.stages):
         found = explain(network, data, layer=n, cost=cost, l2=0.5)
         assert isinstance(found, LayerExplanation)
         assert (found.z_rms, found.a_rms, found.delta_rms) == (rms(layer.z), rms(layer.a), rms(layer.delta))
@@ -299,7 +299,7 @@ def test_the_largest_derivatives_of_all_weights(sizes: list[int], names: list[st
     found = explain(network, data, largest=5, cost=cost)
     assert isinstance(found, LargestWeights)
     passed = propagate(subject_of(network, data, cost))
-    every = np.concatenate([layer.dw.ravel() for layer in passed.layers]).astype(float)
+    every = np.concatenate([layer.dw.ravel() for layer in passed.stages]).astype(float)
     expected = np.sort(np.abs(every))[::-1][:5]
     np.testing.assert_allclose([abs(line.rate) for line in found.weights], expected, **near(dtype))
     assert found.share == pytest.approx((expected**2).sum() / (every**2).sum(), rel=1e-3)

@@ -11,11 +11,10 @@ from tests.insight.weights.asked_weights import KINDS, NAMES, costs, made, passe
 import chainrule as cr
 from chainrule.errors import OptionError
 from chainrule.insight import compiling
-from chainrule.insight.coordinates import Coordinate
+from chainrule.insight.coordinates import Coordinate, parse_coordinate
 from chainrule.insight.network_and_data import subject_of
-from chainrule.insight.propagation import propagate
-from chainrule.insight.weights import downstream
-from chainrule.insight.weights.downstream import behind, first_behind
+from chainrule.insight.weights import downstream as downstream_module
+from chainrule.insight.weights.downstream import downstream
 from chainrule.insight.weights.perturbation import WhatIf, what_if
 from chainrule.nn import Network
 
@@ -130,7 +129,7 @@ def test_a_reach_ends_before_the_first_change_at_which_it_does_not_hold() -> Non
 
 def test_the_usual_changes_are_41_around_0_and_suit_the_weights() -> None:
     network, data = made([4, 6, 3], ["tanh", "softmax"], np.float32)
-    weight = Coordinate(0, "w", (2, 1))
+    weight = parse_coordinate("layers[0].w[2, 1]", network)
     found = what_if(network, data, weight)
     size = max(abs(weight.value(network)), np.sqrt((network.layers[0].w ** 2).mean()))
     assert len(found.changes) == 41
@@ -151,7 +150,7 @@ def test_changes_that_are_none_are_refused(changes: Any) -> None:
         what_if(*one_neuron(), "layers[0].b[0]", changes)
 
 
-@pytest.mark.parametrize("weight", ["layers[0].w[1, 0]", "w", 3, Coordinate(1, "w", (0, 0)), Coordinate(0, "b", (9,))])
+@pytest.mark.parametrize("weight", ["layers[0].w[1, 0]", "w", 3, "layers[1].w[0, 0]", "layers[0].b[9]"])
 def test_places_that_are_not_there_are_refused(weight: Any) -> None:
     with pytest.raises(OptionError):
         what_if(*one_neuron(), weight)
@@ -169,7 +168,7 @@ def test_targets_that_are_no_classes_have_no_accuracy() -> None:
     found = what_if(network, (x, y), "layers[0].w[0, 0]", [0.1])
     assert found.accuracy is found.accuracy_now is None
     assert found.ends[0].classes == found.ends[0].became_right == ()
-    expected = costs(Coordinate(0, "w", (0, 0)).changed(network, 0.1), "quadratic", (x, y)) - costs(
+    expected = costs(parse_coordinate("layers[0].w[0, 0]", network).changed(network, 0.1), "quadratic", (x, y)) - costs(
         network, "quadratic", (x, y)
     )
     assert found.measured[0] == pytest.approx(expected.mean())
@@ -202,7 +201,7 @@ def same(one: WhatIf, other: WhatIf) -> None:
 def test_the_changes_go_in_parts_if_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
     network, data = made([4, 6, 5, 3], ["tanh", "relu", "softmax"], np.float64)
     whole = what_if(network, data, "layers[0].w[0, 1]")
-    monkeypatch.setattr(downstream, "_AT_ONCE", 30 * 5 * 6)
+    monkeypatch.setattr(downstream_module, "_AT_ONCE", 30 * 5 * 6)
     same(what_if(network, data, "layers[0].w[0, 1]"), whole)
 
 
@@ -214,14 +213,23 @@ def test_native_code_says_the_same(weight: str, monkeypatch: pytest.MonkeyPatch)
     same(what_if(network, data, weight), plain)
 
 
-def test_only_what_is_behind_the_weight_is_run_again() -> None:
+def test_only_what_comes_after_the_weight_is_run_again() -> None:
     network, data = made([4, 6, 5, 3], ["tanh", "softmax", "softmax"], np.float64)
-    passed = propagate(subject_of(network, data))
-    z = [layer.z for layer in passed.layers]
-    assert [first_behind(network, n) for n in range(3)] == [1, 1, 2]  # a softmax mixes its neurons
-    part = behind(passed.subject, Coordinate(0, "w", (2, 1)), passed.layers[0].inputs, z)
-    assert part.network.sizes == [6, 5, 3]
-    np.testing.assert_array_equal(part.direction, network.layers[1].w[:, 2])
-    last = behind(passed.subject, Coordinate(2, "w", (2, 1)), passed.layers[2].inputs, z)
-    assert last.network.sizes == [5, 3]
-    assert last.direction.tolist() == [0, 0, 1]
+    subject = subject_of(network, data)
+    for layer, inputs in ((0, 4), (1, 6), (2, 5)):
+        part = downstream(subject, parse_coordinate(f"layers[{layer}].w[2, 1]", network))
+        program = cr.compile(lambda change, part=part: part.costs(change)[0]).program(0.0)
+        shapes = {node.type.shape for node in program.graph.nodes()}
+        assert (30, network.layers[layer].outputs) in shapes  # its own weighted inputs move
+        assert (30, inputs) not in shapes  # what reaches them is not computed
+
+
+def test_a_weight_of_which_no_unit_can_be_told_is_changed_in_the_whole_network() -> None:
+    network, data = made([4, 6, 3], ["tanh", "softmax"], np.float64)
+    hidden = cr.nn.Function(lambda p, x: cr.nn.softmax(cr.nn.tanh(x @ p["w"].T + p["b"]) @ p["v"].T + p["c"]), {
+        "w": network.layers[0].w, "b": network.layers[0].b, "v": network.layers[1].w, "c": network.layers[1].b,
+    })  # fmt: skip
+    one = what_if(hidden, data, "parameters['w'][2, 1]", CHANGES)
+    other = what_if(network, data, "layers[0].w[2, 1]", CHANGES)
+    np.testing.assert_allclose(one.measured, other.measured, atol=1e-13)
+    np.testing.assert_allclose((one.rate, one.curvature), (other.rate, other.curvature), rtol=1e-9)

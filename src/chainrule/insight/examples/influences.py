@@ -13,18 +13,19 @@ from chainrule.display import Table, number
 from chainrule.errors import DataError, OptionError
 from chainrule.insight.evaluation import judged
 from chainrule.insight.gradients import mean_gradient, penalty_curvature, slopes_along
-from chainrule.insight.network_and_data import Subject, subject_of
-from chainrule.insight.parameter_vector import shaped, vector
+from chainrule.insight.network_and_data import Subject, network_of, subject_of
+from chainrule.insight.parameter_vector import alike, shaped, vector
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.second_order.matrices import KINDS, product
 from chainrule.insight.wording import beyond_rounding
-from chainrule.learning.run import Run
 from chainrule.nn.feedforward import Feedforward
+from chainrule.nn.parameters import Parameters, astype
+from chainrule.trace.tree import tree_map
 
 __all__ = ["Influence", "InfluentialExample", "conjugate_gradients", "influence"]
 
 Values = np.ndarray[Any, Any]
-Checkpoints = Sequence[tuple[Feedforward | Run, float]]
+Checkpoints = Sequence[tuple[Any, float]]  # a network or a run, and its rate
 
 _MEANINGS = {
     "gradient": "the product of the two examples' gradients: how much a small step on the training example, divided by "
@@ -112,7 +113,7 @@ class Influence(Insight):
 
 
 def influence(
-    network_or_run: Feedforward | Run,
+    network_or_run: Any,
     training_data: Any,
     example: tuple[Any, Any],
     *,
@@ -158,7 +159,7 @@ def influence(
     one_of("curvature", curvature, KINDS)
     damping, tolerance = real_number("damping", damping, 0), real_number("tolerance", tolerance, above=0, below=1)
     top = whole_number("top", top, 1)
-    training = subject_of(network_or_run, training_data, cost, l2, layers=False)
+    training = subject_of(network_or_run, training_data, cost, l2)
     asked = _one_example(training, network_or_run, example, cost)
     found = _METHODS[method](_InfluenceQuestion(training, asked, checkpoints, curvature, damping, tolerance))
     return _shown(method, training, asked, found, top)
@@ -260,24 +261,35 @@ def _largest_eigenvalue(multiplied: Callable[[Values], Values], size: int) -> fl
     return float(np.linalg.norm(direction))
 
 
-def _one_example(training: Subject, network_or_run: Feedforward | Run, example: Any, cost: str | None) -> Subject:
+def _one_example(training: Subject, network_or_run: Any, example: Any, cost: str | None) -> Subject:
     if not (isinstance(example, tuple | list) and len(example) == 2):
         raise DataError("the example must be a pair (x, label).", cure="For example (data.x[0], data.labels[0]).")
-    x, label = np.asarray(example[0]).reshape(1, -1), np.asarray(example[1])
-    labels = label.reshape((1,) if label.size == 1 and _classes(label) else (1, -1))
-    asked = subject_of(network_or_run, (x, labels), cost, layers=False)
+    x, label = _with_a_row(training, example[0]), np.asarray(example[1])
+    shape = training.labels.shape[1:] if training.labels.ndim > 1 else (-1,)
+    labels = label.reshape((1,) if label.size == 1 and _classes(label) else (1, *shape))
+    asked = subject_of(network_or_run, (x, labels), cost)
     return replace(asked, class_names=training.class_names)
+
+
+def _with_a_row(training: Subject, x: Any) -> Any:
+    """The example as a batch of one, in the shape of the training examples."""
+    if not isinstance(training.x, np.ndarray):
+        return tree_map(lambda part: np.asarray(part)[None], x)
+    given = np.asarray(x)
+    fits = given.size == training.x[0].size
+    return given.reshape(1, *training.x.shape[1:]) if fits else given.reshape(1, -1)
 
 
 def _classes(label: Values) -> bool:
     return label.dtype.kind in "iu"
 
 
-def _fitting(checkpoint: Any, like: Feedforward) -> Any:
-    network = checkpoint.network if isinstance(checkpoint, Run) else checkpoint
-    if not isinstance(network, Feedforward) or network.sizes != like.sizes:
-        raise OptionError(f"a checkpoint must be a network or a run of the sizes {like.sizes}, with its rate.")
-    return network.astype(like.dtype)
+def _fitting(checkpoint: Any, like: Any) -> Any:
+    network = network_of(checkpoint)
+    if not alike(network, like):
+        said = f"of the sizes {like.sizes}" if isinstance(like, Feedforward) else "like the one that is asked about"
+        raise OptionError(f"a checkpoint must be a network or a run {said}, with its rate.")
+    return astype(network, Parameters.of(like).dtype)
 
 
 def _shown(method: str, training: Subject, asked: Subject, found: _Scores, top: int) -> Influence:
@@ -305,14 +317,14 @@ def _named(subject: Subject, scores: Values, rows: Sequence[int]) -> tuple[Influ
 def _labels(subject: Subject) -> list[str]:
     if subject.labels.ndim == 1:
         return [subject.named(int(label)) for label in subject.labels]
-    return [", ".join(map(number, row)) for row in subject.labels]
+    return [", ".join(map(number, np.ravel(row))) for row in subject.labels]
 
 
 def _answers(subject: Subject) -> list[str]:
     outputs = np.asarray(subject.network(subject.x))
     if subject.labels.ndim == 1:
         return [subject.named(int(n)) for n in outputs.argmax(axis=1)]
-    return [", ".join(map(number, row)) for row in outputs]
+    return [", ".join(map(number, np.ravel(row))) for row in outputs]
 
 
 def _checked(training: Subject, asked: Subject) -> tuple[float, float, float]:
@@ -321,7 +333,7 @@ def _checked(training: Subject, asked: Subject) -> tuple[float, float, float]:
     before = judged(asked.network, asked).cost
     slant = float(step @ slope)
     rate = _STEP * max(before, 1e-3) / abs(slant) if slant else 1.0
-    wide = asked.network.astype(np.float64)
+    wide = asked.wide.network
     after = judged(shaped(wide, np.asarray(vector(wide)) - rate * step), asked).cost
     return rate, -rate * slant, beyond_rounding(after - before, before)
 

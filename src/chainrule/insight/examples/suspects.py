@@ -11,16 +11,12 @@ import numpy as np
 from chainrule import numpy as cnp
 from chainrule.checks import one_of, real_number, whole_number
 from chainrule.display import Table
-from chainrule.insight.blocks import each_of, mean_of
+from chainrule.insight.blocks import each_of
 from chainrule.insight.compiling import native
-from chainrule.insight.gradients import example_gradients, slopes_along
+from chainrule.insight.gradients import example_gradients, slopes_along, weighted_gradient
 from chainrule.insight.network_and_data import Subject, subject_of
-from chainrule.insight.parameter_vector import vector
 from chainrule.insight.presentation import Insight, figure
-from chainrule.learning.run import Run
-from chainrule.nn.costs import targets
-from chainrule.nn.feedforward import Feedforward
-from chainrule.transform import grad
+from chainrule.nn.costs import targets_of
 
 __all__ = ["LabelSuspects", "Suspect", "label_suspects"]
 
@@ -98,7 +94,7 @@ class LabelSuspects(Insight):
 
 
 def label_suspects(
-    network_or_run: Feedforward | Run, data: Any, *, top: float | int = 0.01, by: str = "el2n", cost: str | None = None
+    network_or_run: Any, data: Any, *, top: float | int = 0.01, by: str = "el2n", cost: str | None = None
 ) -> LabelSuspects:
     """The examples whose labels a person should look at first: a fraction `top` of them, or so many.
 
@@ -119,7 +115,7 @@ def label_suspects(
     Source: Paul, Ganguli & Dziugaite, Deep learning on a data diet, 2021.
     """
     one_of("by", by, _MEANINGS)
-    subject = subject_of(network_or_run, data, cost, layers=False)
+    subject = subject_of(network_or_run, data, cost)
     labels = subject.classes
     wanted = _count(top, subject.count)
     el2n, answers = each_of(_distances, subject)
@@ -147,17 +143,11 @@ def _alignment(subject: Subject, labels: Values, lengths: Values) -> Values:
     found = np.zeros(subject.count)
     for label in np.unique(labels):
         mine = np.flatnonzero(labels == label)
-        direction = _class_direction(subject, mine)
+        chosen, weights = _padded(subject, mine)
+        direction = weighted_gradient(chosen, weights)  # of the mean, but for its length
         length = float(np.linalg.norm(direction))
-        along = slopes_along(_padded(subject, mine)[0], direction)[: len(mine)]
+        along = slopes_along(chosen, direction)[: len(mine)]
         found[mine] = along / np.maximum(lengths[mine] * length, np.finfo(np.float32).tiny)
-    return found
-
-
-def _class_direction(subject: Subject, rows: Values) -> Values:
-    """The direction of the mean of the gradients of some examples, of whatever length."""
-    chosen, weights = _padded(subject, rows)
-    found: Values = mean_of(_weighted_gradient, chosen, rows=(weights,))
     return found
 
 
@@ -165,7 +155,7 @@ def _padded(subject: Subject, rows: Values) -> tuple[Subject, Values]:
     """Some examples, and weights of 1 for them; so many more of weight 0 that few programs serve all classes."""
     step = max(1, subject.count // 16)
     missing = -len(rows) % step
-    weights = np.repeat([1.0, 0.0], [len(rows), missing]).astype(subject.network.dtype)
+    weights = np.repeat([1.0, 0.0], [len(rows), missing])
     return subject.taking(np.concatenate([rows, np.repeat(rows[:1], missing)])), weights
 
 
@@ -173,13 +163,6 @@ def _padded(subject: Subject, rows: Values) -> tuple[Subject, Values]:
 def _distances(subject: Subject) -> Any:
     """‖a − y‖ of each example, and the class that the network says."""
     outputs = subject.network(subject.x)
-    apart = cnp.sqrt(cnp.sum((outputs - targets(subject.labels, subject.network)) ** 2, axis=1))
+    y = targets_of(subject.labels, outputs.shape[-1], outputs.dtype)
+    apart = cnp.sqrt(cnp.sum((outputs - y) ** 2, axis=1))
     return apart, subject.answers(outputs)
-
-
-@native
-def _weighted_gradient(subject: Subject, weights: Any) -> Any:
-    def cost(network: Feedforward) -> Any:
-        return cnp.mean(weights * subject.costs(network, subject.x, subject.labels))
-
-    return vector(grad(cost)(subject.network))

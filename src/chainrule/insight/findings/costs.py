@@ -11,6 +11,7 @@ from chainrule.insight.findings.examination import Case
 from chainrule.insight.findings.experiments import Trial, anew, compared, falls, outcome, tried
 from chainrule.insight.findings.finding import Measure, Outcome, Pathology, Sign
 from chainrule.insight.levels import rms
+from chainrule.insight.parameter_vector import is_weight, vector
 
 __all__ = ["PATHOLOGIES"]
 
@@ -21,19 +22,11 @@ _CURVED_AT = 300  # examples for λ
 
 def _undecided(case: Case) -> float:
     """The cost of outputs that say nothing: z = 0 for classes, the mean for real targets."""
-    classes, activation = case.network.sizes[-1], case.network.layers[-1].activation
-    cost = case.asked.objective.cost
-    if cost == "quadratic":
-        return (
-            case.baseline
-            if "targets" in case.has
-            else 0.5 * float(((_middle(activation, classes) - case.targets) ** 2).sum(axis=1).mean())
-        )
-    return classes * np.log(2) if activation == "sigmoid" else float(np.log(classes))
-
-
-def _middle(activation: Any, classes: int) -> float:
-    return {"sigmoid": 0.5, "softmax": 1 / classes}.get(activation, 0.0)
+    if "targets" in case.has and not case.asked.cost_is_of_z:
+        return case.baseline
+    z = np.zeros((1, case.outputs.shape[1]))
+    a = np.asarray(case.asked.outline.activation(z))
+    return float(np.mean(np.asarray(case.asked.objective.cost(z, a, case.targets))))
 
 
 def _initial(case: Case) -> Sign | None:
@@ -62,20 +55,23 @@ def _penalty(case: Case) -> Sign | None:
     held = case.asked.objective.penalty
     if held == 0:
         return None
-    pull = held * float(np.sqrt(sum((n.w.astype(np.float64) ** 2).sum() for n in case.network.layers)))
-    data = float(np.sqrt(sum((d.dw.astype(np.float64) ** 2).sum() for d in case.passed.layers)))
-    ratio = pull / max(data, 1e-300)
-    collapsed = max(rms(d.a - d.a.mean(axis=0)) for d in case.passed.layers[-1:]) < 0.1
-    if case.learned > 0.4 or not (
-        ratio > (0.5 if case.run else 1.0) or (collapsed and rms(case.network.layers[-1].w) < 1e-2)
-    ):
+    weights = is_weight(case.network)
+    pull = held * _length(np.asarray(vector(case.network), np.float64)[weights])
+    ratio = pull / max(_length(case.passed.gradient_vector[weights]), 1e-300)
+    collapsed = rms(case.outputs - case.outputs.mean(axis=0)) < 0.1
+    last = rms(case.passed.numbers(case.stages[-1].weights))
+    if case.learned > 0.4 or not (ratio > (0.5 if case.run else 1.0) or (collapsed and last < 1e-2)):
         return None
     evidence = (
         Measure("‖gradient of the penalty‖ / ‖gradient of the data‖", ratio),
         Measure("share of the cost of knowing nothing that was learnt away", case.learned),
-        Measure("rms weight of the last layer", rms(case.network.layers[-1].w)),
+        Measure("rms weight of the last layer", last),
     )
     return Sign("alarm", 0.9, evidence)
+
+
+def _length(numbers: Values) -> float:
+    return float(np.linalg.norm(numbers))
 
 
 def _confirm_penalty(case: Case, sign: Sign) -> Outcome:
@@ -89,11 +85,10 @@ def _confirm_penalty(case: Case, sign: Sign) -> Outcome:
 
 def _plateau(case: Case) -> Sign | None:
     """A small gradient where much of the cost is left; what kind of point it is, the curvature says."""
-    if case.learned > 0.4 or case.baseline <= 0:
+    if case.learned > 0.4 or not case.baseline > 0:
         return None
-    weights = sum(float((n.w.astype(np.float64) ** 2).sum() + (n.b**2).sum()) for n in case.network.layers)
-    gradient = float(np.sqrt(case.squared_gradient))
-    reach = gradient * max(np.sqrt(weights), 1.0) / case.passed.cost
+    weights = _length(np.asarray(vector(case.network), np.float64))
+    reach = float(np.sqrt(case.squared_gradient)) * max(weights, 1.0) / case.passed.cost
     if reach > 0.1:
         return None
     highest, lowest = _curvatures(case)
@@ -119,7 +114,7 @@ def _curvatures(case: Case) -> tuple[float, float]:
     from chainrule.insight.second_order.hessian import hessian_product
 
     product = hessian_product(case.asked.at_most(_CURVED_AT, case.seed))
-    size = case.network.parameters
+    size = case.parameters.count
     found = lanczos(product, size, settled(1, True, 0.05), min(25, size), seed=case.seed, dtype=np.float64)
     return float(found.values[0]), float(found.values[-1])
 
@@ -145,6 +140,7 @@ PATHOLOGIES = (
         "Compute the cost of a start with the initialiser that fits.",
         _initial,
         _confirm_initial,
+        needs=frozenset({"network", "outputs"}),
     ),
     Pathology(
         "penalty_overwhelms",
@@ -155,6 +151,7 @@ PATHOLOGIES = (
         "Train the same few steps without the penalty, and compare.",
         _penalty,
         _confirm_penalty,
+        needs=frozenset({"network", "outputs"}),
         explains=frozenset({"plateau", "vanishing_gradient", "bad_initialisation", "redundant_units"}),
     ),
     Pathology(

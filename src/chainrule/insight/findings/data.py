@@ -11,8 +11,11 @@ from chainrule.display import number
 from chainrule.insight.findings.examination import Case
 from chainrule.insight.findings.experiments import Trial, anew, compared, outcome, run_of, tried
 from chainrule.insight.findings.finding import Measure, Outcome, Pathology, Sign
+from chainrule.insight.gradients import weighted_gradient
 from chainrule.insight.levels import rms
 from chainrule.insight.wording import percent
+from chainrule.nn.parameters import WEIGHT
+from chainrule.trace.tree import tree_map
 
 __all__ = ["PATHOLOGIES"]
 
@@ -29,7 +32,7 @@ def _spread(scales: Values) -> float:
 
 
 def _unscaled_inputs(case: Case) -> Sign | None:
-    x = case.asked.x.astype(np.float64)
+    x = case.x.astype(np.float64)
     spread, level = _spread(x.std(axis=0)), rms(x)
     offsets = np.abs(x.mean(axis=0)) / np.where(x.std(axis=0) > 0, x.std(axis=0), np.inf)
     offset = float(np.median(offsets[offsets > 0])) if (offsets > 0).any() else 0.0
@@ -47,10 +50,11 @@ def _unscaled_inputs(case: Case) -> Sign | None:
 
 def _slopes_of_columns(case: Case) -> list[Measure]:
     """How unlike the slopes of the inputs' weights are, if they are finite."""
-    if not case.finite:
+    first = case.passed.stages[0] if case.finite and case.stages else None
+    if first is None or first.inputs is None or first.outline.sources != (-1,):
         return []
-    columns = np.sqrt((case.passed.layers[0].dw.astype(np.float64) ** 2).mean(axis=0))
-    return [Measure("rms ∂C/∂w of layer 0, largest over usual column", _spread(columns))]
+    columns = np.sqrt((first.dw.astype(np.float64) ** 2).mean(axis=0))
+    return [Measure(f"rms ∂C/∂w of {case.called(0)}, largest over usual column", _spread(columns))]
 
 
 def _standardised(x: Values) -> Values:
@@ -71,8 +75,8 @@ def _unscaled_targets(case: Case) -> Sign | None:
         Measure("rms of the targets", level),
         Measure("standard deviation, largest over usual target", spread),
     ]
-    if case.finite and y.shape[1] > 1:
-        biases = np.abs(case.passed.layers[-1].db)
+    if case.finite and y.shape[1] > 1 and case.stages and case.passed.stages[-1].db.shape == y.shape[1:]:
+        biases = np.abs(case.passed.stages[-1].db)
         evidence.append(Measure("largest share of an output in Σ |∂C/∂b|", float(biases.max() / biases.sum())))
     bad = level > 30 or level < 1e-3 or spread > 100
     return Sign(case.graded("alarm" if bad else "warning"), 0.95 if bad else 0.8, tuple(evidence))
@@ -83,19 +87,15 @@ def _confirm_targets(case: Case, sign: Sign) -> Outcome:
     labels = _standardised(given.labels)
     raw, scaled = tried(given)[0], tried(Trial.of(case, labels=labels))[0]
     before = raw / max(0.5 * float(given.labels.var(axis=0).sum()), 1e-300)
-    after = scaled / (0.5 * given.labels.shape[1])
+    after = scaled / (0.5 * given.labels[0].size)
     said = f"{number(before)} of the cost of a constant as it is, {number(after)} with standardised targets"
     return outcome(not np.isfinite(before) or after < before, f"after the same few steps the cost is {said}.")
 
 
 def _class_gradients(case: Case, classes: Values) -> Values:
-    """The share of each class in the mean gradient, as rows: Σ δ_x a_xᵀ / n over its examples, never one by one."""
-    rows = []
-    for label in classes:
-        mine = case.asked.classes == label
-        parts = [np.c_[d.delta[mine].T @ d.inputs[mine], d.delta[mine].sum(axis=0)].ravel() for d in case.passed.layers]
-        rows.append(np.concatenate(parts))
-    return np.array(rows, np.float64) / case.asked.count
+    """The share of each class in the mean gradient, as rows: Σ g_x / n over its examples, never one by one."""
+    asked = case.passed.subject
+    return np.stack([weighted_gradient(asked, asked.classes == label) for label in classes])
 
 
 def _imbalance(case: Case) -> Sign | None:
@@ -120,7 +120,7 @@ def _imbalance(case: Case) -> Sign | None:
 
 
 def _right(case: Case) -> Values:
-    return np.asarray(case.passed.layers[-1].a.argmax(axis=1) == case.asked.classes)
+    return np.asarray(case.outputs.argmax(axis=1) == case.asked.classes)
 
 
 def _confirm_imbalance(case: Case, sign: Sign) -> Outcome:
@@ -129,7 +129,8 @@ def _confirm_imbalance(case: Case, sign: Sign) -> Outcome:
     classes, counts = np.unique(labels, return_counts=True)
     random = np.random.default_rng(case.seed)
     rows = np.concatenate([random.choice(np.flatnonzero(labels == c), counts.max()) for c in classes])
-    balanced = tried(Trial.of(case, x=given.x[rows], labels=given.labels[rows]))[1]
+    x = tree_map(lambda part: part[rows], given.x)
+    balanced = tried(Trial.of(case, x=x, labels=given.labels[rows]))[1]
     before = np.mean([_right(case)[case.asked.classes == c].mean() for c in np.unique(case.asked.classes)])
     said = f"{percent(float(before))} of the answers are right as the mean over classes"
     return outcome(
@@ -140,8 +141,8 @@ def _confirm_imbalance(case: Case, sign: Sign) -> Outcome:
 
 def _suspects(case: Case) -> Values:
     """The rows whose label the network contradicts and is sure of it, the strongest pull first."""
-    a, labels = case.passed.layers[-1].a, case.asked.classes
-    scaled = a if case.network.layers[-1].activation != "identity" else a.clip(0, 1)
+    a, labels = case.outputs, case.asked.classes
+    scaled = a.clip(0, 1)
     of_label = scaled[np.arange(len(a)), labels]
     doubtful = np.flatnonzero((of_label < 0.2) & (scaled.max(axis=1) > 0.7))
     return doubtful[np.argsort(-case.example_norms[doubtful])]
@@ -166,7 +167,7 @@ def _labels(case: Case) -> Sign | None:
 
 def _certain_mistakes(case: Case) -> float:
     """Of the wrong answers, the share with an output above 0.85: of hard examples few, of wrong labels many."""
-    outputs = case.passed.layers[-1].a[~_right(case)]
+    outputs = case.outputs[~_right(case)]
     return float((outputs.max(axis=1) > 0.85).mean()) if len(outputs) else 0.0
 
 
@@ -175,7 +176,8 @@ def _confirm_labels(case: Case, sign: Sign) -> Outcome:
     suspects = _suspects(case)
     rest = case.asked.taking(np.setdiff1d(np.arange(case.asked.count), suspects)).at_most(500, case.seed)
     other = run_of(Trial.of(case, network=anew(case), x=rest.x, labels=rest.labels)).network
-    against = float(np.mean(other(case.asked.x[suspects]).argmax(axis=1) != case.asked.classes[suspects]))
+    doubted = case.asked.taking(suspects)
+    against = float(np.mean(np.asarray(other(doubted.x)).argmax(axis=1) != doubted.classes))
     said = f"a network that learned from the others alone contradicts {percent(against)} of these labels"
     return outcome(against > 0.5, f"{said}: look at these rows of the data.")
 
@@ -210,20 +212,16 @@ def _validation_cost(case: Case) -> float:
 
 
 def _validation_cosine(case: Case) -> float:
-    one, two = (_whole(c) for c in (case, _validation_case(case)))
+    one, two = (c.passed.gradient_vector for c in (case, _validation_case(case)))
     return float(one @ two / max(np.linalg.norm(one) * np.linalg.norm(two), 1e-300))
-
-
-def _whole(case: Case) -> Values:
-    return np.concatenate([part.ravel() for d in case.passed.layers for part in (d.dw, d.db)]).astype(np.float64)
 
 
 def _confirm_overfitting(case: Case, sign: Sign) -> Outcome:
     if case.validation is None or not case.finite:
         return outcome(True, "the validation costs of the run show it; no validation examples were given to try more.")
     smaller = 0.8
-    pairs = [(n.w * n.w.dtype.type(smaller), n.b) for n in case.network.layers]
-    shrunk = type(case.network).from_weights(pairs, [n.activation for n in case.network.layers])
+    found = case.parameters
+    shrunk = case.changed({n: found.arrays[n] * found.dtype.type(smaller) for n in found.numbers(WEIGHT)})
     before = _validation_cost(case)
     after = _validation_cost(replace(case, network=shrunk))
     said = (
@@ -295,7 +293,7 @@ PATHOLOGIES = (
         "Train the same few steps with standardised inputs, and compare the costs.",
         _unscaled_inputs,
         _confirm_inputs,
-        needs=frozenset({"numbers"}),
+        needs=frozenset({"numbers", "table"}),
         explains=frozenset({"bad_initialisation", "saturated_units", "vanishing_gradient", "uneven_layers"}),
     ),
     Pathology(

@@ -10,15 +10,16 @@ from chainrule.display import number
 from chainrule.insight.findings.examination import Case
 from chainrule.insight.findings.experiments import Trial, anew, compared, falls, outcome
 from chainrule.insight.findings.finding import Measure, Outcome, Pathology, Sign
+from chainrule.insight.findings.fresh_starts import fitting, fresh, with_activations
 from chainrule.insight.levels import rms
 from chainrule.learning.optimizers import Adam
+from chainrule.nn.activations import Activation, tanh
 
 __all__ = ["PATHOLOGIES"]
 
 Values = np.ndarray[Any, Any]
 _TINY = 1e-300
 _DECAY = 0.5  # decades of δ a layer
-_SATURATING = ("sigmoid", "tanh")
 
 
 def _slope(levels: Values) -> float:
@@ -47,13 +48,20 @@ def _vanishing(case: Case) -> Sign | None:
 
 
 def _confirm_vanishing(case: Case, sign: Sign) -> Outcome:
-    if case.network.layers[0].activation == "sigmoid":
-        from chainrule.nn.network import Network
-
-        sizes, last = case.network.sizes, case.network.layers[-1].activation
-        other = Network(sizes, "tanh", output=last, seed=case.seed, dtype=case.network.dtype)
+    other = _with_tanh(case)
+    if other is not None:
         return compared(case, "with tanh in the hidden layers", Trial.of(case, network=anew(case)), network=other)
     return falls(case, "from a fresh start whose errors keep their size", network=anew(case))
+
+
+def _with_tanh(case: Case) -> Any:
+    """A fresh network with tanh where each layer makes the error smaller, whatever its weights; None if none does."""
+    slopes = [activation.largest_slope or 0.0 for activation in case.activations[:-1]]
+    if not case.activations[0].saturates or max(slopes) >= 1:
+        return None
+    after = [*[tanh] * len(slopes), case.activations[-1]]
+    other = with_activations(case.network, case.activations, after)
+    return None if other is None else fresh(other, case.stages, fitting(tanh), case.seed)
 
 
 def _exploding(case: Case) -> Sign | None:
@@ -86,21 +94,21 @@ def _growth(case: Case) -> float:
 
 def _initialisation(case: Case) -> Sign | None:
     inputs = _first(case, "weighted_input")
-    names = [layer.activation for layer in case.network.layers]
+    first = case.activations[0]
     hidden = inputs[:-1] if len(inputs) > 1 else inputs
     if not np.all(np.isfinite(hidden)) or not np.any(hidden):
         return None
     product = float((hidden[-1] / max(hidden[0], _TINY)) ** 2)
-    off = _too_large(names[0], float(hidden.max()), product) or _too_small(float(hidden.min()), product)
+    off = _too_large(first, float(hidden.max()), product) or _too_small(float(hidden.min()), product)
     if off is None:
         return None
-    fitting = "he" if names[0] == "relu" else "glorot"
     evidence = (
         Measure("largest rms z of a hidden layer at the start", float(hidden.max())),
         Measure("smallest rms z of a hidden layer at the start", float(hidden.min())),
         Measure("variance of z, last over first hidden layer", product),
     )
-    cure = f"Start with initializer={fitting!r}, which fits {names[0]} layers: it keeps a, z and δ at their size."
+    name = fitting(first).name
+    cure = f"Start with initializer={name!r}, which fits {first} layers: it keeps a, z and δ at their size."
     return Sign(case.graded(off), 0.8, evidence, cure=cure)
 
 
@@ -110,10 +118,10 @@ def _first(case: Case, name: str) -> Values:
     return found
 
 
-def _too_large(activation: Any, largest: float, product: float) -> str | None:
-    if activation in _SATURATING and largest > 4:
+def _too_large(activation: Activation, largest: float, product: float) -> str | None:
+    if activation.saturates and largest > 4:
         return "note" if largest < 15 else "warning"
-    if activation not in _SATURATING and (largest > 15 or product > 10):
+    if not activation.saturates and (largest > 15 or product > 10):
         return "warning" if largest > 30 or product > 100 else "note"
     return None
 
@@ -138,22 +146,23 @@ def _twins(rows: Values) -> int:
 
 
 def _symmetric(case: Case) -> Sign | None:
-    counts = [_twins(np.c_[layer.w, layer.b]) if _alike(passed.dw) else 0 for layer, passed in case.layers[:-1]]
+    counts = [_copies(case, n) for n in range(len(case.stages) - 1)]
     if not any(counts):
         return None
     worst = int(np.argmax(counts))
-    neurons = case.network.layers[worst].outputs
+    neurons = case.stages[worst].units
     share = counts[worst] / neurons
     evidence = (
         Measure("neurons that equal another, in weights and in gradient", counts[worst], f"of {neurons}"),
         Measure("distinct rows of ∂C/∂w", neurons - counts[worst]),
     )
-    return Sign("alarm" if share > 0.5 else "warning", 0.97, evidence, f"in layer {worst}")
+    return Sign("alarm" if share > 0.5 else "warning", 0.97, evidence, f"in {case.called(worst)}")
 
 
-def _alike(gradient: Values) -> bool:
-    """Whether two rows of a gradient are equal."""
-    return _twins(gradient) > 0
+def _copies(case: Case, stage: int) -> int:
+    """How many units of a stage equal another, in weights and in gradient."""
+    weights, gradients = case.of_units(stage), case.of_units(stage, case.passed.gradients)
+    return 0 if weights is None or gradients is None or not _twins(gradients) else _twins(weights)
 
 
 def _frozen(case: Case) -> Sign | None:
@@ -163,16 +172,16 @@ def _frozen(case: Case) -> Sign | None:
     where = int(np.argmax(still))
     gradient, update = case.late("gradient"), _updates(case)
     evidence = (
-        Measure(f"rms ∂C/∂w of layer {where}", float(gradient[where])),
-        Measure(f"update : weight of layer {where}", float(update[where])),
+        Measure(f"rms ∂C/∂w of {case.called(where)}", float(gradient[where])),
+        Measure(f"update : weight of {case.called(where)}", float(update[where])),
         Measure("largest rms ∂C/∂w of the others", float(gradient[~still].max())),
     )
-    return Sign("alarm", 0.95, evidence, f": layer {where}")
+    return Sign("alarm", 0.95, evidence, f": {case.called(where)}")
 
 
 def _updates(case: Case) -> Values:
     if "flow" not in case.has:
-        return np.full(len(case.network.layers), np.nan)
+        return np.full(len(case.stages), np.nan)
     found: Values = np.max(case.flow.layers["update_ratio"], axis=0)
     return found
 
@@ -181,21 +190,18 @@ def _still(case: Case) -> Values:
     """The layers that never moved in the run, or whose gradient is exactly 0."""
     still: Values = _updates(case) == 0
     if "network" in case.has:
-        still = still | np.array([not passed.dw.any() and not passed.db.any() for _, passed in case.layers])
+        still = still | np.array([not any(g.any() for g in s.gradients.values()) for s in case.passed.stages])
     return still
 
 
 def _confirm_frozen(case: Case, sign: Sign) -> Outcome:
-    still = int(np.argmax(_still(case)))
-    direction = np.random.default_rng(case.seed).standard_normal(case.network.layers[still].w.shape)
-    layer = case.network.layers[still]
-    shift = 0.01 * max(rms(layer.w), 1e-3) * direction
-    pairs = [(n.w + shift if k == still else n.w, n.b) for k, n in enumerate(case.network.layers)]
-    moved = type(case.network).from_weights(
-        [(w.astype(case.network.dtype), b) for w, b in pairs], [n.activation for n in case.network.layers]
-    )
-    change = case.at_network(moved).passed.cost - case.passed.cost
-    said = f"moving the weights of layer {still} at random by 1 % changes the cost by {number(change)}"
+    still, random, arrays = int(np.argmax(_still(case))), np.random.default_rng(case.seed), case.parameters.arrays
+    moved = {}
+    for n in case.stages[still].weights:
+        shift = 0.01 * max(rms(arrays[n]), 1e-3) * random.standard_normal(arrays[n].shape)
+        moved[n] = (arrays[n] + shift).astype(arrays[n].dtype)
+    change = case.at_network(case.changed(moved)).passed.cost - case.passed.cost
+    said = f"moving the weights of {case.called(still)} at random by 1 % changes the cost by {number(change)}"
     verdict = "the layer matters, and is not learnt" if change else "nothing depends on the layer"
     return outcome(True, f"{said}: {verdict}.")
 
@@ -211,9 +217,9 @@ def _uneven(case: Case) -> Sign | None:
     slow = int(np.argmin(np.where(ratios > 0, ratios, np.inf)))
     evidence = (
         Measure("update : weight, fastest over slowest layer", spread),
-        Measure(f"update : weight of layer {slow}, the slowest", float(ratios[slow])),
+        Measure(f"update : weight of {case.called(slow)}, the slowest", float(ratios[slow])),
     )
-    return Sign(case.graded("warning"), 0.8, evidence, f": layer {slow} is the slow one")
+    return Sign(case.graded("warning"), 0.8, evidence, f": {case.called(slow)} is the slow one")
 
 
 _FRESH = "Train the same few steps from a start whose initialiser fits, and compare how far the cost falls."
@@ -284,6 +290,6 @@ PATHOLOGIES = (
         "Train the same few steps with Adam, and compare the costs.",
         _uneven,
         lambda case, sign: compared(case, "with Adam", optimizer=Adam(0.01)),
-        needs=frozenset({"flow"}),
+        needs=frozenset({"flow", "levels"}),
     ),
 )

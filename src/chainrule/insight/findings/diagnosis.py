@@ -23,7 +23,6 @@ from chainrule.insight.wording import counted
 from chainrule.learning.optimizers import Optimizer
 from chainrule.learning.run import Run
 from chainrule.learning.verdict import HARDLY
-from chainrule.nn.network import Network
 from chainrule.trace.tree import tree_map
 
 __all__ = ["Diagnosis", "Finding", "Measure", "Outcome", "diagnose", "diagnose_function", "glance"]
@@ -124,7 +123,7 @@ def _borne_out(finding: Finding) -> str:
 
 
 def diagnose(
-    network_or_run: Network | Run,
+    network_or_run: Any,
     data: Any,
     *,
     cost: str | None = None,
@@ -145,6 +144,7 @@ def diagnose(
     Raises OptionError for a cost that does not suit the network or an option that is none, DataError for data that do
     not fit it.
 
+    >>> from chainrule.nn import Network
     >>> network = Network.from_weights([(np.ones((3, 2)), np.zeros(3)), (np.ones((2, 3)), np.zeros(2))])
     >>> diagnose(network, ([[0.0, 1.0], [1.0, 0.0]], [0, 1])).worst.title
     'Neurons are copies of each other in layer 0'
@@ -180,6 +180,7 @@ def _checked(subject: Subject, data: Any, seed: int) -> Subject:
 def glance(run: Run) -> Finding | None:
     """The worst finding that is more than a note, from what the run recorded alone; nothing is computed anew.
 
+    >>> from chainrule.nn import Network
     >>> run = Run(Network([2, 3, 2]), [])
     >>> glance(run) is None
     True

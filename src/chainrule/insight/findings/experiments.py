@@ -10,11 +10,13 @@ import numpy as np
 from chainrule.display import number
 from chainrule.insight.findings.examination import Case
 from chainrule.insight.findings.finding import Outcome
+from chainrule.insight.findings.fresh_starts import fitting, fresh
 from chainrule.learning.evaluate import evaluate
 from chainrule.learning.loop import learn
 from chainrule.learning.optimizers import SGD, Optimizer
 from chainrule.learning.run import Run
-from chainrule.nn.network import Network
+from chainrule.nn.initializers import Initializer, glorot
+from chainrule.nn.parameters import Parameters
 
 __all__ = ["Trial", "anew", "compared", "falls", "outcome", "run_of", "tried"]
 
@@ -27,10 +29,10 @@ _BETTER = 0.95  # of the cost as it is
 class Trial:
     """What is learnt in one arm of an experiment; everything can differ from the case."""
 
-    network: Network
-    x: Values
+    network: Any
+    x: Any
     labels: Values
-    cost: str
+    cost: Any
     optimizer: Optimizer
     batch: int
     l2: float
@@ -56,7 +58,7 @@ class Trial:
 
 def run_of(trial: Trial) -> Run:
     """What a few steps of learning give."""
-    epochs = max(1, round(_STEPS * trial.batch / len(trial.x)))
+    epochs = max(1, round(_STEPS * trial.batch / len(trial.labels)))
     return learn(
         trial.network,
         (trial.x, trial.labels),
@@ -67,7 +69,7 @@ def run_of(trial: Trial) -> Run:
         l2=trial.l2,
         seed=trial.seed,
         order=_sorted(trial, min(epochs, 20)) if trial.sorted else None,
-        dtype=trial.network.dtype,
+        dtype=Parameters.of(trial.network).dtype,
         evaluate_training=True,
         watch=False,
         progress=False,
@@ -76,7 +78,7 @@ def run_of(trial: Trial) -> Run:
 
 def _sorted(trial: Trial, epochs: int) -> Values:
     """The order of the rows, by class or first target, in each epoch."""
-    keys = trial.labels if trial.labels.ndim == 1 else trial.labels[:, 0]
+    keys = trial.labels.reshape(len(trial.labels), -1)[:, 0]
     return np.tile(np.argsort(keys, kind="stable"), epochs)
 
 
@@ -116,13 +118,10 @@ def _ends(trial: Trial) -> tuple[float, float]:
     return before, tried(trial)[0]
 
 
-def anew(case: Case, initializer: str | None = None) -> Network:
+def anew(case: Case, initializer: Initializer | None = None) -> Any:
     """A fresh network of the same kind, with the initialiser that fits its activation."""
-    names = [layer.activation for layer in case.network.layers]
-    chosen = initializer or ("he" if names[0] == "relu" else "glorot")
-    return Network(
-        case.network.sizes, names[0], output=names[-1], initializer=chosen, seed=case.seed, dtype=case.network.dtype
-    )
+    chosen = initializer or (fitting(case.activations[0]) if case.stages else glorot)
+    return fresh(case.network, case.stages, chosen, case.seed)
 
 
 def outcome(confirmed: bool, sentence: str) -> Outcome:

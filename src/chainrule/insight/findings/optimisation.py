@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +10,8 @@ from chainrule.display import number
 from chainrule.insight.findings.examination import Case
 from chainrule.insight.findings.experiments import Trial, anew, falls, outcome, tried
 from chainrule.insight.findings.finding import Measure, Outcome, Pathology, Sign
-from chainrule.insight.parameter_vector import vector
-from chainrule.learning.optimizers import SGD, Optimizer
-from chainrule.trace.tree import flatten
-from chainrule.transform import grad
+from chainrule.insight.gradients import mean_gradient
+from chainrule.learning.optimizers import SGD, Optimizer, schedules
 
 __all__ = ["PATHOLOGIES"]
 
@@ -52,7 +49,7 @@ def _too_high(case: Case) -> Sign | None:
 
 def _seen(case: Case) -> Values:
     """The steps that ∂C/∂w says go downhill, by more than is lost in rounding the cost."""
-    totals, rounding = case.flow.totals, _ROUNDING * float(np.finfo(case.network.dtype).eps)
+    totals, rounding = case.flow.totals, _ROUNDING * float(np.finfo(case.parameters.dtype).eps)
     downhill = totals["predicted"] < -rounding * np.abs(totals["cost"])
     found: Values = downhill & np.isfinite(totals["measured"])
     return found
@@ -72,8 +69,13 @@ def _largest_jump(case: Case) -> float:
 
 
 def _slower(case: Case, factor: float) -> Optimizer:
-    known: Any = case.optimizer if hasattr(case.optimizer, "rate") else SGD(0.1)
-    slower: Optimizer = replace(known, rate=known.rate * factor)
+    given = case.optimizer
+    known = SGD(0.1) if given is None or given.rate_at(0) is None else given
+
+    def rate(step: int) -> float:
+        return factor * (known.rate_at(step) or 0.0)
+
+    slower: Optimizer = known.with_rate(rate if schedules(known) else rate(0))
     return slower
 
 
@@ -87,7 +89,7 @@ def _other_rate(case: Case, factor: float) -> Outcome:
 
 def _too_low(case: Case) -> Sign | None:
     totals, ratios = case.flow.totals, case.early("update_ratio")
-    still = getattr(case.optimizer, "rate", None) == 0
+    still = case.optimizer is not None and case.optimizer.rate_at(0) == 0
     if not (still or (totals["predicted"] < 0).any()) or not np.isfinite(ratios).all() or case.learned > 0.6:
         return None
     straight = _kept(case)
@@ -102,7 +104,8 @@ def _too_low(case: Case) -> Sign | None:
         Measure("share by which the cost fell", fallen),
     ]
     if "network" in case.has and isinstance(case.optimizer, SGD) and not still:
-        evidence.append(Measure("rate · λ_max (2 is too high)", (case.optimizer.rate_at(0) or 0.0) * _sharpest(case)))
+        rate = case.optimizer.rate_at(0) or 0.0
+        evidence.append(Measure("rate · λ_max (2 is too high)", rate * _sharpest(case)))
     cure = "The rate is 0, so that no step moves anything: give one above 0." if still else ""
     return Sign("warning", 0.85 if largest < 1e-4 else 0.65, tuple(evidence), cure=cure)
 
@@ -163,8 +166,9 @@ def _confirm_noisy(case: Case, sign: Sign) -> Outcome:
     """The mean cosine between the gradients of pairs of batches."""
     random, batch = np.random.default_rng(case.seed), min(case.flow.batch, case.asked.count)
     rows = [random.choice(case.asked.count, batch, replace=False) for _ in range(2 * _PAIRS)]
-    slopes = [vector(grad(case.asked.cost)(case.network, case.asked.x[r], case.asked.labels[r])) for r in rows]
-    slopes = [np.asarray(s, np.float64) / max(float(np.linalg.norm(s)), 1e-300) for s in slopes]
+    asked = case.passed.subject
+    slopes = [mean_gradient(asked.taking(r)) for r in rows]
+    slopes = [s / max(float(np.linalg.norm(s)), 1e-300) for s in slopes]
     cosine = float(np.mean([one @ two for one, two in zip(slopes[::2], slopes[1::2], strict=True)]))
     said = f"the gradients of {_PAIRS} pairs of batches of {batch} have a mean cosine of {number(cosine)}"
     return outcome(cosine < 0.5, f"{said} (1: no noise, 0: noise alone).")
@@ -198,13 +202,13 @@ def _not_finite(case: Case) -> Sign | None:
     if "numbers" in case.has and not case.finite:
         layer, row, what = _first_broken(case)
         row = None if row is None else case.asked.row(row)
-        where = f": {what} of layer {layer}" + ("" if row is None else f", example {row}")
-        evidence += [Measure("layer", layer), *([] if row is None else [Measure("example", row)])]
-    elif not all(np.isfinite(leaf).all() for leaf in flatten(case.network)[0]):
-        layer = next(
-            n for n, x in enumerate(case.network.layers) if not (np.isfinite(x.w).all() and np.isfinite(x.b).all())
-        )
-        where, evidence = f": weights of layer {layer}", [*evidence, Measure("layer", layer)]
+        at = [] if layer is None else [Measure("layer", layer)]
+        where = f": {what}" + ("" if layer is None else f" of {case.called(layer)}")
+        where += "" if row is None else f", example {row}"
+        evidence += [*at, *([] if row is None else [Measure("example", row)])]
+    elif not all(np.isfinite(array).all() for array in case.parameters.arrays):
+        where, measures = _broken_weights(case)
+        evidence += measures
     if not evidence and not any(not np.isfinite(r.training_cost) for r in case.history):
         return None
     return Sign("alarm", 0.99, tuple(evidence) or (Measure("epochs with a finite cost", _finite_epochs(case)),), where)
@@ -221,18 +225,34 @@ def _broken_step(case: Case) -> int | None:
     return int(case.flow.steps[broken[0]]) if len(broken) else None
 
 
-def _first_broken(case: Case) -> tuple[int, int | None, str]:
-    """The first layer and example where w, b, z, a stop being finite, going forward; else δ, going backward."""
-    for n, (layer, passed) in enumerate(case.layers):
-        if not (np.isfinite(layer.w).all() and np.isfinite(layer.b).all()):
+def _broken_weights(case: Case) -> tuple[str, list[Measure]]:
+    """Where weights are not finite: the first stage, or the first array if no stage is known."""
+    broken = {n for n, array in enumerate(case.parameters.arrays) if not np.isfinite(array).all()}
+    for n, stage in enumerate(case.stages):
+        if broken & {*stage.weights, *stage.biases}:
+            return f": weights of {case.called(n)}", [Measure("layer", n)]
+    return f": {case.parameters.paths[min(broken)]}", [Measure("arrays of weights that are not finite", len(broken))]
+
+
+def _first_broken(case: Case) -> tuple[int | None, int | None, str]:
+    """The first stage and example where weights, z, a stop being finite, going forward; else δ, going backward."""
+    for n, passed in enumerate(case.passed.stages):
+        mine = (*passed.outline.weights, *passed.outline.biases)
+        if not all(np.isfinite(case.parameters.arrays[k]).all() for k in mine):
             return n, None, "weights"
         for name, values in (("z", passed.z), ("a", passed.a)):
             if not np.isfinite(values).all():
-                return n, int(np.argmax(~np.isfinite(values).all(axis=1))), name
-    for n, (_, passed) in reversed(list(enumerate(case.layers))):
+                return n, _first_row(values), name
+    for n, passed in reversed(list(enumerate(case.passed.stages))):
         if not np.isfinite(passed.delta).all():
-            return n, int(np.argmax(~np.isfinite(passed.delta).all(axis=1))), "δ"
-    return len(case.layers) - 1, None, "gradient"
+            return n, _first_row(passed.delta), "δ"
+    last = len(case.passed.stages) - 1
+    return (last if case.stages else None), None, "gradient"
+
+
+def _first_row(values: Values) -> int:
+    """The first example with a number that is not finite."""
+    return int(np.argmax(~np.isfinite(values.reshape(len(values), -1)).all(axis=1)))
 
 
 def _confirm_not_finite(case: Case, sign: Sign) -> Outcome:

@@ -10,53 +10,61 @@ from chainrule.display import number
 from chainrule.insight.findings.examination import Case
 from chainrule.insight.findings.experiments import compared, outcome
 from chainrule.insight.findings.finding import Measure, Outcome, Pathology, Sign
+from chainrule.insight.findings.fresh_starts import with_activations
 from chainrule.insight.levels import dead, rms, steepness
-from chainrule.nn.network import Network
+from chainrule.insight.propagation import PassedStage
+from chainrule.nn.activations import Activation, identity
+from chainrule.nn.costs import quadratic, usual_cost
 
 __all__ = ["PATHOLOGIES"]
 
 Values = np.ndarray[Any, Any]
-_RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, np.inf), "softmax": (0.0, 1.0)}
 
 
 def _dead_share(case: Case) -> Values:
     """Of each layer, the share of units with σ'(z) = 0 on every example."""
-    return np.array([dead(n.activation, d.z).mean() for n, d in case.layers])
+    return np.array([dead(s.activation, s.z, s.a).mean() for s in case.passed.stages])
 
 
 def _dead(case: Case) -> Sign | None:
     shares = _dead_share(case)
-    worst = int(np.argmax(shares))
-    if shares[worst] == 0:
+    if not shares.any():
         return None
-    neurons = case.network.layers[worst].outputs
+    worst = int(np.argmax(shares))
+    neurons = case.stages[worst].units
     severity = "alarm" if shares[worst] >= 0.4 else "warning" if shares[worst] >= 0.25 else "note"
     evidence = (
         Measure(
-            f"units of layer {worst} with σ'(z) = 0 on all examples looked at",
+            f"units of {case.called(worst)} with σ'(z) = 0 on all examples looked at",
             round(shares[worst] * neurons),
             f"of {neurons}",
         ),
         Measure("examples", case.asked.count),
     )
     whole = shares[worst] == 1
-    return Sign(severity if whole else case.graded(severity), 0.97, evidence, f"in layer {worst}")
+    return Sign(severity if whole else case.graded(severity), 0.97, evidence, f"in {case.called(worst)}")
 
 
 def _confirm_dead(case: Case, sign: Sign) -> Outcome:
     worst = int(np.argmax(_dead_share(case)))
-    passed = case.passed.layers[worst]
-    off = dead(case.network.layers[worst].activation, passed.z)
+    passed = case.passed.stages[worst]
+    off, slopes = dead(passed.activation, passed.z, passed.a), case.of_units(worst, case.passed.gradients)
+    moved = passed.delta[..., off] if slopes is None else slopes[off]
     return outcome(
-        not passed.dw[off].any(),
+        not moved.any(),
         f"∂C/∂w of the {int(off.sum())} dead units is exactly 0 on {case.asked.count} examples: no step moves them.",
     )
 
 
 def _flatness(case: Case) -> Values:
     """Of each hidden layer, the median over its units of mean σ'(z) / max σ'; 1 where nothing saturates."""
-    found = [float(np.median(steepness(n.activation, d.z, d.a).mean(axis=0))) for n, d in case.layers[:-1]]
+    found = [_flatness_of(stage) for stage in case.passed.stages[:-1]]
     return np.array(found or [1.0])
+
+
+def _flatness_of(stage: PassedStage) -> float:
+    of_units = steepness(stage.activation, stage.z, stage.a).reshape(-1, stage.units).mean(axis=0)
+    return float(np.median(of_units))
 
 
 def _saturated(case: Case) -> Sign | None:
@@ -66,32 +74,33 @@ def _saturated(case: Case) -> Sign | None:
         return None
     severity = "alarm" if slopes[worst] < 0.01 else "warning" if slopes[worst] < 0.05 else "note"
     evidence = (
-        Measure(f"median over the units of layer {worst} of mean σ'(z) / max σ'", float(slopes[worst])),
-        Measure(f"rms z of layer {worst}", rms(case.passed.layers[worst].z)),
+        Measure(f"median over the units of {case.called(worst)} of mean σ'(z) / max σ'", float(slopes[worst])),
+        Measure(f"rms z of {case.called(worst)}", rms(case.passed.stages[worst].z)),
     )
-    return Sign(case.graded(severity), 0.9, evidence, f"in layer {worst}")
+    return Sign(case.graded(severity), 0.9, evidence, f"in {case.called(worst)}")
 
 
 def _confirm_saturated(case: Case, sign: Sign) -> Outcome:
     """Whether the layer's gradient is larger where its weights are smaller."""
-    layer = int(np.argmin(_flatness(case)))
-    parts = [((n.w / 10, n.b / 10) if k == layer else (n.w, n.b)) for k, n in enumerate(case.network.layers)]
-    smaller = case.at_network(Network.from_weights(parts, [n.activation for n in case.network.layers]))
-    slopes = [rms(c.passed.layers[layer].dw) for c in (case, smaller)]
-    said = f"with weights and biases a tenth of theirs, rms ∂C/∂w of layer {layer} is {number(slopes[1])}"
+    layer, arrays = int(np.argmin(_flatness(case))), case.parameters.arrays
+    mine = (*case.stages[layer].weights, *case.stages[layer].biases)
+    smaller = case.at_network(case.changed({n: arrays[n] / 10 for n in mine}))
+    slopes = [rms(c.passed.stages[layer].dw) for c in (case, smaller)]
+    said = f"with weights and biases a tenth of theirs, rms ∂C/∂w of {case.called(layer)} is {number(slopes[1])}"
     return outcome(slopes[1] > 2 * slopes[0], f"{said} instead of {number(slopes[0])}.")
 
 
 def _stuck_outputs(case: Case) -> tuple[float, float]:
     """The share of examples with an output on the wrong side, and the mean of σ'(z^L) / max σ' there."""
-    last = case.passed.layers[-1]
+    last = case.passed.stages[-1]
     wrong = np.abs(last.a - case.targets) > 0.5
-    slopes = steepness(case.network.layers[-1].activation, last.z, last.a)
+    slopes = steepness(last.activation, last.z, last.a)
     return float(wrong.any(axis=1).mean()), float(slopes[wrong].mean()) if wrong.any() else 1.0
 
 
 def _slow_quadratic(case: Case) -> Sign | None:
-    if case.asked.objective.cost != "quadratic" or case.network.layers[-1].activation != "sigmoid":
+    last = case.activations[-1]
+    if case.asked.objective.cost != quadratic or not last.saturates or not last.cost:
         return None
     share, slope = _stuck_outputs(case)
     if share < 0.2 or slope > 0.2:
@@ -104,46 +113,68 @@ def _slow_quadratic(case: Case) -> Sign | None:
 
 
 def _confirm_quadratic(case: Case, sign: Sign) -> Outcome:
-    return compared(case, "with the cross-entropy", cost="cross_entropy")
+    return compared(case, "with the cross-entropy", cost=usual_cost(case.activations[-1]))
 
 
 def _out_of_reach(case: Case) -> Sign | None:
-    activation = case.network.layers[-1].activation
-    if activation == "softmax" and case.network.sizes[-1] == 1:
-        largest = Measure("largest |∂C/∂z| of the output layer", float(np.abs(case.passed.layers[-1].delta).max()))
-        return Sign("alarm", 0.99, (largest,), ": softmax of a single output is always 1", "Use output='sigmoid'.")
-    if activation not in _RANGES:
-        return None
-    least, most = _RANGES[activation]
-    y = case.targets
-    beyond = np.maximum(y - most, least - y)
-    share = float(np.mean(beyond > 1e-6))
-    if activation == "softmax" and case.asked.objective.cost == "quadratic":
-        share = max(share, float(np.mean(np.abs(y.sum(axis=1) - 1) > 1e-3)))
+    last = case.activations[-1]
+    if _is_always_one(case):
+        largest = Measure("largest |∂C/∂z| of the output layer", float(np.abs(case.passed.stages[-1].delta).max()))
+        return Sign("alarm", 0.99, (largest,), f": {last} of a single output is always 1", "Use output='sigmoid'.")
+    share, y = _beyond(case, last), case.targets
     if share == 0:
         return None
     evidence = (
-        Measure(f"share of the targets that {activation} outputs cannot reach", share),
+        Measure(f"share of the targets that {last} outputs cannot reach", share),
         Measure("smallest target", float(y.min())),
         Measure("largest target", float(y.max())),
     )
     return Sign("alarm" if share > 0.05 else "warning", 0.97, evidence)
 
 
+def _is_always_one(case: Case) -> bool:
+    """Whether the output is one that its activation makes 1, whatever its z: as softmax does."""
+    return not case.activations[-1].elementwise and case.outputs.shape[1] == 1 and bool(np.all(case.outputs == 1))
+
+
+def _beyond(case: Case, last: Activation) -> float:
+    """The share of the targets that the outputs cannot reach; of outputs that add up to 1, also by their sums."""
+    y, lowest, highest = case.targets, last.lowest or 0.0, last.highest or 0.0
+    share = float(np.mean(np.maximum(y - highest, lowest - y) > 1e-6))
+    add_up = not last.elementwise and np.allclose(case.outputs.sum(axis=1), 1, atol=1e-3)
+    if add_up and not case.asked.cost_is_of_z:
+        share = max(share, float(np.mean(np.abs(y.sum(axis=1) - 1) > 1e-3)))
+    return share
+
+
 def _confirm_reach(case: Case, sign: Sign) -> Outcome:
-    names = [layer.activation for layer in case.network.layers]
-    if case.network.sizes[-1] == 1 and names[-1] == "softmax":
+    if _is_always_one(case):
         return outcome(True, "every ∂C/∂z of the output layer is exactly 0.")
-    pairs = [(n.w, n.b) for n in case.network.layers]
-    other = Network.from_weights(pairs, [*names[:-1], "identity"])
-    return compared(case, "with identity outputs", network=other, cost="quadratic")
+    other = with_activations(case.network, case.activations, [*case.activations[:-1], identity])
+    if other is None:
+        return outcome(True, "the range of the outputs shows it; other outputs cannot be put in their place here.")
+    return compared(case, "with identity outputs", network=other, cost=quadratic)
 
 
 def _doubles(case: Case, most: int = 20) -> list[tuple[int, int, int, float]]:
-    """(layer, unit, its double, ΔC) for hidden units whose activations are collinear; ΔC when the unit is merged."""
-    hidden = enumerate(case.passed.layers[:-1])
-    pairs = [(n, unit, double) for n, passed in hidden for unit, double in _collinear(passed.a)]
+    """(stage, unit, its double, ΔC) for hidden units whose activations are collinear; ΔC when the unit is merged."""
+    hidden = [n for n in range(len(case.stages) - 1) if _successor(case, n) is not None]
+    pairs = [(n, unit, double) for n in hidden for unit, double in _collinear(_activity(case, n))]
     return [(*pair, _merged(case, *pair)) for pair in pairs[:most]]
+
+
+def _activity(case: Case, stage: int) -> Values:
+    """The activations of a stage, a column for each unit."""
+    passed = case.passed.stages[stage]
+    return np.asarray(passed.a.reshape(-1, passed.units))
+
+
+def _successor(case: Case, stage: int) -> tuple[int, int] | None:
+    """The numbers of the weights and biases through which alone what a stage says goes on; None without such."""
+    following = case.passed.follower(stage)
+    if following is None or len(case.stages[following].biases) != 1:
+        return None
+    return case.stages[following].weights[0], case.stages[following].biases[0]
 
 
 def _collinear(a: Values) -> list[tuple[int, int]]:
@@ -158,37 +189,45 @@ def _collinear(a: Values) -> list[tuple[int, int]]:
     return [(int(varying[j]), int(varying[np.argmax(alike[j])])) for j in np.flatnonzero(alike.any(axis=1))]
 
 
-def _merged(case: Case, layer: int, unit: int, double: int) -> float:
+def _merged(case: Case, stage: int, unit: int, double: int) -> float:
     """The measured change of the cost when a unit goes and its double takes over."""
-    a = case.passed.layers[layer].a.astype(np.float64)
+    a, successor = _activity(case, stage).astype(np.float64), _successor(case, stage)
+    assert successor is not None
     slope = float(np.cov(a[:, unit], a[:, double])[0, 1] / a[:, double].var(ddof=1))
     offset = float(a[:, unit].mean() - slope * a[:, double].mean())
-    pairs = [(n.w.copy(), n.b.copy()) for n in case.network.layers]
-    w, b = pairs[layer + 1]
+    w, b = (case.parameters.arrays[n].copy() for n in successor)
     b += w[:, unit] * b.dtype.type(offset)
     w[:, double] += w[:, unit] * w.dtype.type(slope)
     w[:, unit] = 0
-    merged = Network.from_weights(pairs, [n.activation for n in case.network.layers])
+    merged = case.changed(dict(zip(successor, (w, b), strict=True)))
     return case.at_network(merged).passed.cost - case.passed.cost
 
 
 def _redundant(case: Case) -> Sign | None:
-    pairs = [(n, len(_collinear(passed.a)), passed.a.shape[1]) for n, (_, passed) in enumerate(case.layers[:-1])]
+    hidden = range(len(case.stages) - 1)
+    pairs = [(n, len(_collinear(_activity(case, n))), case.stages[n].units) for n in hidden]
     layer, count, neurons = max(pairs, key=lambda p: p[1] / p[2], default=(0, 0, 1))
     if not count:
         return None
     evidence = (
-        Measure(f"units of layer {layer} whose activations are collinear with another's", count, f"of {neurons}"),
+        Measure(
+            f"units of {case.called(layer)} whose activations are collinear with another's", count, f"of {neurons}"
+        ),
         Measure("predicted change of the cost if they are merged into it", 0.0),
     )
-    return Sign("note", 0.9, evidence, f"in layer {layer}")
+    return Sign("note", 0.9, evidence, f"in {case.called(layer)}")
 
 
 def _confirm_redundant(case: Case, sign: Sign) -> Outcome:
-    layer, unit, double, change = min(_doubles(case), key=lambda d: abs(d[3]))
-    said = f"merging unit {unit} of layer {layer} into unit {double} changes the cost by {number(change)}"
+    doubles = _doubles(case)
+    if not doubles:
+        return outcome(True, "their activations show it; what they say goes on in ways in which none can be merged.")
+    layer, unit, double, change = min(doubles, key=lambda d: abs(d[3]))
+    said = f"merging unit {unit} of {case.called(layer)} into unit {double} changes the cost by {number(change)}"
     return outcome(abs(change) < 0.01 * case.passed.cost + 1e-6, f"{said} (predicted: 0).")
 
+
+_OUTPUTS = frozenset({"network", "outputs"})
 
 PATHOLOGIES = (
     Pathology(
@@ -222,6 +261,7 @@ PATHOLOGIES = (
         "Train the same few steps with the cross-entropy, and compare the shares of right answers.",
         _slow_quadratic,
         _confirm_quadratic,
+        needs=_OUTPUTS,
         explains=frozenset({"wrong_initial_cost", "plateau"}),
     ),
     Pathology(
@@ -233,6 +273,7 @@ PATHOLOGIES = (
         "Train the same few steps with identity outputs, and compare the costs.",
         _out_of_reach,
         _confirm_reach,
+        needs=_OUTPUTS,
         explains=frozenset({"unscaled_targets", "plateau", "wrong_initial_cost", "frozen_layer", "saturated_units"}),
     ),
     Pathology(

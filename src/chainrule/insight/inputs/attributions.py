@@ -15,10 +15,13 @@ from chainrule.checks import one_of, real_number, whole_number
 from chainrule.display import Brief, Table, number
 from chainrule.errors import DataError, OptionError
 from chainrule.insight.compiling import native
-from chainrule.insight.network_and_data import Subject, subject_of
+from chainrule.insight.network_and_data import Subject, network_of, subject_of
 from chainrule.insight.presentation import Insight, figure
-from chainrule.learning.run import Run
-from chainrule.nn.feedforward import Feedforward
+from chainrule.nn.outline import outline
+from chainrule.nn.parameters import Parameters
+from chainrule.nn.stages import forward, with_variables
+from chainrule.trace.promotion import as_array
+from chainrule.trace.tree import flatten
 from chainrule.transform import grad, scan
 
 __all__ = ["Attribution", "SlopeCheck", "attribution"]
@@ -141,7 +144,7 @@ class Attribution(Insight):
 
 
 def attribution(
-    network_or_run: Feedforward | Run,
+    network_or_run: Any,
     example: Any,
     *,
     method: str = "integrated_gradients",
@@ -187,12 +190,12 @@ def attribution(
     one_of("rule", rule, ("midpoint", "gauss_legendre"))
     steps = whole_number("steps", steps, 2 if method == "smooth_grad" else 1)  # for the standard error
     noise, seed = real_number("noise", noise, 0), whole_number("seed", seed, 0)
-    network = network_or_run.network if isinstance(network_or_run, Run) else network_or_run
+    network = network_of(network_or_run)
     x, shape = _rows(network, example, shape)
     start = _baseline(baseline, x)
     chosen = _targets(network, x, target, of)
     judged_by = cost or (None if of == "cost" else "quadratic")
-    subject = subject_of(network_or_run, (x, chosen), judged_by, layers=False)
+    subject = subject_of(network_or_run, (x, chosen), judged_by)
     asked = _AttributionQuestion(subject, of, start, steps, rule, noise, seed)
     values, error = _METHODS[method](asked)
     explained, before = (_explained(subject, of, point) for point in (x, start))
@@ -200,16 +203,16 @@ def attribution(
     return Attribution(
         method=method,
         of=of,
-        values=values,
-        x=x,
-        baseline=start,
+        values=_in_rows(values),
+        x=_in_rows(x),
+        baseline=_in_rows(start),
         targets=chosen,
         target_names=_names(chosen, class_names),
         explained=explained,
         at_baseline=before,
-        gap=values.sum(axis=1, dtype=np.float64) - (explained - before) if adds_up else None,
+        gap=_in_rows(values).sum(axis=1, dtype=np.float64) - (explained - before) if adds_up else None,
         check=None if adds_up else _shifted(subject, of),
-        standard_error=error,
+        standard_error=None if error is None else _in_rows(error),
         steps=steps if method in ("integrated_gradients", "smooth_grad") else None,
         rule=rule.replace("_", "-") if method == "integrated_gradients" else None,
         shape=shape,
@@ -249,7 +252,7 @@ def _by_integrated_gradients(asked: _AttributionQuestion) -> _Found:
 def _by_smooth_grad(asked: _AttributionQuestion) -> _Found:
     keys = random.split(random.key(asked.seed), asked.steps)
     x = asked.subject.x
-    sizes = (asked.noise * np.ptp(x, axis=1, keepdims=True)).astype(x.dtype)
+    sizes = (asked.noise * np.ptp(x, axis=tuple(range(1, x.ndim)), keepdims=True)).astype(x.dtype)
     counts = np.arange(1, asked.steps + 1).astype(x.dtype)
     mean, squares = _smoothed(asked.subject, asked.of, sizes, keys, counts)
     return mean, np.sqrt(squares / (asked.steps - 1) / asked.steps)
@@ -275,8 +278,8 @@ def _each_explained(subject: Subject, of: str, x: Any) -> Any:
     """F of each example."""
     if of == "cost":
         return subject.costs(subject.network, x, subject.labels)
-    z, a = subject.network.output(x)
-    rows = a if of == "output" else z
+    found = forward(with_variables(subject.network), as_array(x))
+    rows = found.a if of == "output" else found.z
     return cnp.take_along_axis(rows, cnp.expand_dims(subject.labels, 1), axis=1)[:, 0]
 
 
@@ -318,8 +321,7 @@ def _smoothed(subject: Subject, of: str, sizes: Any, keys: Any, counts: Any) -> 
 
 def _explained(subject: Subject, of: str, x: Values) -> Values:
     """F of each example, in float64."""
-    wide = Subject(subject.network.astype(np.float64), subject.objective, subject.examples)
-    found: Values = _values(wide, of, x.astype(np.float64))
+    found: Values = _values(subject.wide, of, x.astype(np.float64))
     return found.astype(np.float64)
 
 
@@ -332,51 +334,73 @@ def _shifted(subject: Subject, of: str) -> SlopeCheck:
     """A small shift of the input of each example along which F is steepest."""
     slopes, x = _slopes(subject, of).astype(np.float64), subject.x.astype(np.float64)
     shift = _SHIFT * (float(np.ptp(x)) or 1.0)
-    every, most = np.arange(len(x)), np.abs(slopes).argmax(axis=1)
+    every, most = np.arange(len(x)), np.abs(_in_rows(slopes)).argmax(axis=1)
     moved = x.copy()
-    moved[every, most] += shift
+    _in_rows(moved)[every, most] += shift
     measured = _explained(subject, of, moved) - _explained(subject, of, x)
-    return SlopeCheck(most, shift, shift * slopes[every, most], measured)
+    return SlopeCheck(most, shift, shift * _in_rows(slopes)[every, most], measured)
 
 
-def _rows(network: Feedforward, example: Any, shape: tuple[int, int] | None) -> tuple[Values, tuple[int, int] | None]:
-    """The examples, one a row, and the height and width of each if they are images."""
-    given, inputs = np.asarray(example, network.dtype), network.inputs
+def _in_rows(values: Values) -> Values:
+    """All numbers of an example in one row."""
+    return values.reshape(len(values), -1)
+
+
+def _rows(network: Any, example: Any, shape: tuple[int, int] | None) -> tuple[Values, tuple[int, int] | None]:
+    """The examples, one a row, and the height and width of each if they are images.
+
+    A network that does not say how many `inputs` it has is given examples of the shape that they have.
+    """
+    if isinstance(example, dict | tuple) and any(np.ndim(part) > 0 for part in flatten(example)[0]):
+        raise DataError("attribution is about examples that are one array, not several.")
+    given, inputs = np.asarray(example, Parameters.of(network).dtype), getattr(network, "inputs", None)
+    if inputs is None:
+        given = given[None] if given.ndim == 1 else given
+        inputs = int(np.prod(given.shape[1:]))
+        known = (given.shape[1], given.shape[2]) if given.ndim == 3 else None
+        return given, _picture(shape or known, inputs)
     if given.ndim == 0 or given.size == 0 or given.size % inputs:
         raise DataError(f"the network takes {inputs} inputs, but the examples have the shape {given.shape}.")
     if given.shape[-2:] != (given.size // inputs, inputs) and math.prod(given.shape[-2:]) == inputs and given.ndim > 1:
         shape = shape or (given.shape[-2], given.shape[-1])
+    return given.reshape(-1, inputs), _picture(shape, inputs)
+
+
+def _picture(shape: tuple[int, int] | None, inputs: int) -> tuple[int, int] | None:
+    """Height and width of examples with so many inputs; what is told, or those of a square that is large enough."""
     side = math.isqrt(inputs)
     if shape is None and side * side == inputs and inputs >= _LEAST_PICTURE:
         shape = (side, side)
     if shape is not None and math.prod(shape) != inputs:
         raise DataError(f"{inputs} inputs are no image of shape {shape}.")
-    return given.reshape(-1, inputs), shape
+    return shape
 
 
 def _baseline(baseline: Any, x: Values) -> Values:
     """The baseline of each example."""
-    given = np.asarray(0.0 if baseline is None else baseline, x.dtype)
-    rows = given if given.ndim == 0 else given.reshape(-1, x.shape[1]) if given.size % x.shape[1] == 0 else None
+    given, inputs = np.asarray(0.0 if baseline is None else baseline, x.dtype), int(np.prod(x.shape[1:]))
+    rows = given if given.ndim == 0 else given.reshape(-1, inputs) if given.size % inputs == 0 else None
     if rows is None or (rows.ndim == 2 and len(rows) not in (1, len(x))):
         raise DataError(f"a baseline of shape {given.shape} does not fit examples of shape {x.shape}.")
-    return np.array(np.broadcast_to(rows, x.shape))
+    return np.array(np.broadcast_to(rows, (len(x), inputs))).reshape(x.shape)
 
 
-def _targets(network: Feedforward, x: Values, target: Any, of: str) -> Values:
+def _targets(network: Any, x: Values, target: Any, of: str) -> Values:
     """The class of each example whose output is explained, or its label."""
     if target is None and of == "cost":
         raise OptionError("the cost needs the label of each example.", cure="Give target=…, the label or labels.")
+    if of == "cost" and np.ndim(target) > 1:
+        return np.asarray(target)
     if target is None:
         said: Values = np.asarray(network(x)).argmax(axis=1)
         return said
-    classes = np.asarray(target)
-    if classes.ndim == 2 and of == "cost":
-        return classes
+    classes, outputs = np.asarray(target), outline(network, x).shape
+    if len(outputs) != 1:
+        raise OptionError(f"attribution explains one of the outputs in a row, not of outputs of shape {outputs}.")
     if classes.dtype.kind not in "iu" or classes.ndim > 1 or classes.size not in (1, len(x)):
         raise DataError(f"target must be a class, or one for each of {len(x)} examples, not {target!r}.")
-    if not 0 <= classes.min() <= classes.max() < network.outputs:
-        raise DataError(f"target {target!r} is not one of the {network.outputs} outputs, counted from 0.")
+    if not 0 <= classes.min() <= classes.max() < outputs[0]:
+        raise DataError(f"target {target!r} is not one of the {outputs[0]} outputs, counted from 0.")
     return np.array(np.broadcast_to(classes, len(x)), np.int64)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,16 +16,16 @@ from chainrule.insight.gradients import mean_gradient
 from chainrule.insight.network_and_data import Subject, subject_of
 from chainrule.insight.parameter_vector import is_weight, shaped, vector
 from chainrule.insight.presentation import Insight, figure
+from chainrule.insight.propagation import Propagation, propagate
 from chainrule.insight.pruning.removal import Options, removal
 from chainrule.insight.second_order.matrices import product
 from chainrule.insight.wording import beyond_rounding
-from chainrule.learning.run import Run
-from chainrule.nn.network import Network
 
 __all__ = ["Pruning", "PruningStep", "prune"]
 
 Values = np.ndarray[Any, Any]
 
+_FEW = 10  # examples, on which is looked which layer takes what another gives
 _NEAR = 0.2  # of what is measured: how far off a prediction that holds may be
 _FLOOR = 0.01  # of the cost at the start: smaller changes are near anyway
 
@@ -66,14 +66,15 @@ class Pruning(Insight):
     """A pruned network, and the steps that led to it; `steps[0]` is the network before.
 
     `dead` names the neurons of each hidden layer to which, or from which, no weight is left; `unused_inputs` are the
-    inputs from which none is.
+    inputs from which none is. None stands for what cannot be told, where a layer has no weight of its own for each
+    neuron and each input.
     """
 
     method: str
-    network: Network
+    network: Any
     steps: tuple[PruningStep, ...]
-    dead: tuple[tuple[int, ...], ...]
-    unused_inputs: tuple[int, ...]
+    dead: tuple[tuple[int, ...] | None, ...]
+    unused_inputs: tuple[int, ...] | None
 
     @property
     def title(self) -> str:
@@ -151,15 +152,24 @@ class Pruning(Insight):
         )
 
     def _neurons(self) -> str:
-        dead = sum(map(len, self.dead))
-        return (
+        known = [neurons for neurons in self.dead if neurons is not None]
+        dead = sum(map(len, known))
+        said = (
             f"{dead} of the hidden neurons {'has' if dead == 1 else 'have'} no weight left in front of or behind them "
-            f"and could be taken out; {len(self.unused_inputs)} inputs are no longer looked at."
+            "and could be taken out"
         )
+        if len(known) < len(self.dead):
+            said += ", of those that have a weight of their own for each input"
+        return f"{said}; {self._inputs()}."
+
+    def _inputs(self) -> str:
+        if self.unused_inputs is None:
+            return "which inputs are no longer looked at cannot be told, as weights are shared among them"
+        return f"{len(self.unused_inputs)} inputs are no longer looked at"
 
 
 def prune(
-    network_or_run: Network | Run,
+    network_or_run: Any,
     data: Any,
     *,
     fraction: float = 0.9,
@@ -182,6 +192,7 @@ def prune(
 
     Raises OptionError for a fraction that is not above 0 and at most 1, and what `saliency` raises.
 
+    >>> from chainrule.nn import Network
     >>> network = Network.from_weights([([[2.0, -1.0]], [0.0])], "identity")
     >>> found = prune(network, (np.eye(2), [[2.0], [-1.0]]), fraction=0.5, steps=1)
     >>> found.network.layers[0].w, found.steps[-1].measured
@@ -197,12 +208,13 @@ def prune(
     path = _Path(subject, checked)
     counts = np.unique(np.round(np.linspace(0, fraction, steps + 1) * path.weights.size).astype(int))[1:]
     found = [path.step(path.network, 0, None), *(path.step(*moved) for moved in _pruned(subject, options, counts))]
-    return Pruning(method, path.network, tuple(found), _dead(path.network), _unused_inputs(path.network))
+    dead, unused = _dead(_asking(subject, path.network)), _unused_inputs(_asking(subject, path.network))
+    return Pruning(method, path.network, tuple(found), dead, unused)
 
 
-def _pruned(subject: Subject, options: Options, counts: Values) -> Iterator[tuple[Network, int, float | None]]:
+def _pruned(subject: Subject, options: Options, counts: Values) -> Iterator[tuple[Any, int, float | None]]:
     """The network after each step, how many weights are gone, and what the method predicts of the step."""
-    network, removed = subject.network, np.zeros(subject.network.parameters, bool)
+    network, removed = subject.network, np.zeros(subject.parameters.count, bool)
     weights = is_weight(network)
     for count in counts:
         theory = removal(_asking(subject, network), options, ~removed)
@@ -211,12 +223,12 @@ def _pruned(subject: Subject, options: Options, counts: Values) -> Iterator[tupl
         chosen = np.sort(order[: count - removed.sum()])
         removed[chosen] = True
         moved = np.where(removed, 0.0, theory.values + theory.change(chosen))
-        network = shaped(network, moved.astype(network.dtype))
+        network = shaped(network, moved.astype(subject.parameters.dtype))
         yield network, int(count), theory.predicted(chosen)
 
 
-def _asking(subject: Subject, network: Network) -> Subject:
-    return Subject(network, subject.objective, subject.examples, subject.class_names)
+def _asking(subject: Subject, network: Any) -> Subject:
+    return replace(subject, network=network)
 
 
 class _Path:
@@ -229,7 +241,7 @@ class _Path:
         self.slope = mean_gradient(subject)
         self.costs: list[float] = []
 
-    def step(self, network: Network, removed: int, predicted: float | None) -> PruningStep:
+    def step(self, network: Any, removed: int, predicted: float | None) -> PruningStep:
         """Judge the next network on the path."""
         self.network = network
         now = judged(network, self.subject)
@@ -249,7 +261,7 @@ class _Path:
             validation_accuracy=None if held_out is None else held_out.accuracy,
         )
 
-    def _predicted(self, network: Network) -> float:
+    def _predicted(self, network: Any) -> float:
         """`g·Δ + ½ Δ·HΔ` at the unpruned network, for the way Δ from there."""
         way = np.asarray(vector(network), np.float64) - self.start
         if not way.any():
@@ -257,13 +269,28 @@ class _Path:
         return float(self.slope @ way + 0.5 * way @ product(self.subject, "hessian", way))
 
 
-def _dead(network: Network) -> tuple[tuple[int, ...], ...]:
-    pairs = zip(network.layers, network.layers[1:], strict=False)
-    return tuple(_positions(~one.w.any(axis=1) | ~two.w.any(axis=0)) for one, two in pairs)
+def _dead(subject: Subject) -> tuple[tuple[int, ...] | None, ...]:
+    """The units of each stage but the last to which, or from which, no weight is left; None where it cannot be told."""
+    passed = propagate(subject.at_most(_FEW))
+    return tuple(_dead_units(passed, n) for n in range(len(passed.stages) - 1))
 
 
-def _unused_inputs(network: Network) -> tuple[int, ...]:
-    return _positions(~network.layers[0].w.any(axis=0))
+def _dead_units(passed: Propagation, stage: int) -> tuple[int, ...] | None:
+    following = passed.follower(stage)
+    if following is None or passed.stages[stage].inputs is None:
+        return None
+    to, away = (passed.numbers(passed.stages[n].outline.weights) for n in (stage, following))
+    return _positions(np.asarray(~to.any(axis=1) | ~away.any(axis=0)))
+
+
+def _unused_inputs(subject: Subject) -> tuple[int, ...] | None:
+    """The inputs from which no weight is left; None where weights are not those of one input."""
+    first = [stage for stage in subject.stages if -1 in stage.sources]
+    if not first or not all(stage.is_dense and stage.sources == (-1,) for stage in first):
+        return None
+    arrays = subject.parameters.arrays
+    used = [np.asarray(np.any(arrays[n], axis=0)) for stage in first for n in stage.weights]
+    return _positions(~np.any(used, axis=0)) if len({len(part) for part in used}) == 1 else None
 
 
 def _positions(truths: Values) -> tuple[int, ...]:

@@ -18,8 +18,7 @@ from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.pruning.removal import Options, Removal, removal
 from chainrule.insight.second_order.matrices import KINDS
 from chainrule.insight.wording import beyond_rounding
-from chainrule.learning.run import Run
-from chainrule.nn.network import Network
+from chainrule.nn.parameters import WEIGHT, Parameters
 
 __all__ = ["Saliency", "ScoredWeight", "saliency"]
 
@@ -49,7 +48,7 @@ class ScoredWeight:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Saliency(Insight):
-    """The saliency of every weight: `scores` are arrays of the shapes of the layers' weights; biases have none.
+    """The saliency of every weight: `scores` has an array for each array of weights, at `paths`; biases have none.
 
     `highest` and `lowest` are the weights at both ends, each with the check of its prediction.
     """
@@ -57,6 +56,7 @@ class Saliency(Insight):
     method: str
     meaning: str
     scores: tuple[Values, ...]
+    paths: tuple[str, ...]
     highest: tuple[ScoredWeight, ...]
     lowest: tuple[ScoredWeight, ...]
 
@@ -73,7 +73,7 @@ class Saliency(Insight):
 
     def score(self, weight: Coordinate) -> float:
         """The saliency of a weight."""
-        return float(self.scores[weight.layer][weight.index])
+        return float(self.scores[self.paths.index(weight.path)][weight.index])
 
     def sentences(self) -> Sequence[str]:
         """What is measured, the weights at both ends, and how the saliencies are spread."""
@@ -95,17 +95,17 @@ class Saliency(Insight):
         return Table(("weight", "value", "saliency", "ΔC predicted", "ΔC measured"), tuple(rows))
 
     def plot(self, axes: Any = None) -> Any:
-        """How the saliencies of each layer are distributed, from the least to the most important weight."""
+        """How the saliencies of each array are distributed, from the least to the most important weight."""
         axes = figure(axes)
-        for layer, scores in enumerate(self.scores):
-            axes.plot(np.linspace(0, 1, scores.size), np.sort(np.abs(scores).ravel()), label=f"layers[{layer}]")
-        axes.set(xlabel="fraction of the layer's weights", ylabel="saliency", yscale="log", title=self.title)
+        for path, scores in zip(self.paths, self.scores, strict=True):
+            axes.plot(np.linspace(0, 1, scores.size), np.sort(np.abs(scores).ravel()), label=path)
+        axes.set(xlabel="fraction of the array's weights", ylabel="saliency", yscale="log", title=self.title)
         axes.legend()
         return axes
 
 
 def saliency(
-    network_or_run: Network | Run,
+    network_or_run: Any,
     data: Any,
     *,
     method: str = "magnitude",
@@ -130,6 +130,7 @@ def saliency(
 
     Raises OptionError for an unknown method or a network that is too large for it, DataError for data that do not fit.
 
+    >>> from chainrule.nn import Network
     >>> network = Network.from_weights([([[2.0, -1.0]], [0.0])], "identity")
     >>> found = saliency(network, (np.eye(2), [[2.0], [-1.0]]), method="optimal_brain_damage", top=1)
     >>> found.scores[0]
@@ -144,21 +145,22 @@ def saliency(
     top = whole_number("top", top, 1)
     options = Options(method, curvature, damping, each)
     subject = subject_of(network_or_run, data, cost)
-    theory = removal(subject, options, np.ones(subject.network.parameters, bool))
+    theory = removal(subject, options, np.ones(subject.parameters.count, bool))
     weights = np.flatnonzero(is_weight(subject.network))
     order = weights[np.argsort(theory.scores[weights], kind="stable")]
     scores = shaped(subject.network, theory.scores)
     before = judged(subject.network, subject).cost
     ends = (order[::-1][:top], order[:top])
     highest, lowest = ([_checked(subject, theory, before, position) for position in part] for part in ends)
-    layers = tuple(np.array(layer.w) for layer in scores.layers)
-    return Saliency(method, _meaning(subject, options), layers, tuple(highest), tuple(lowest))
+    found = Parameters.of(scores)
+    arrays, paths = tuple(map(np.array, found.weights)), tuple(found.paths[n] for n in found.numbers(WEIGHT))
+    return Saliency(method, _meaning(subject, options), arrays, paths, tuple(highest), tuple(lowest))
 
 
 def _meaning(subject: Subject, options: Options) -> str:
     if not options.method.startswith("optimal"):
         return _EACH if options.each and options.method == "taylor" else _MEANINGS[options.method]
-    source = f"; the second derivatives are those of {KINDS[options.kind(subject.network.parameters)]}"
+    source = f"; the second derivatives are those of {KINDS[options.kind(subject.parameters.count)]}"
     damped = f", with {options.damping:g} of the mean of its diagonal added to the diagonal"
     return _MEANINGS[options.method] + source + (damped if options.method == "optimal_brain_surgeon" else "")
 

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from chainrule.display import number
-from chainrule.insight.coordinates import Coordinate
+from chainrule.insight.coordinates import Coordinate, coordinate
 from chainrule.insight.levels import rms
 from chainrule.insight.report_page.figures import Figures, is_small
 from chainrule.insight.report_page.markup import Markup, element, joined
 from chainrule.insight.report_page.pictures import one_sign_picture
-from chainrule.insight.wording import counted, derivative, layer_name, source_name
-from chainrule.nn.network import Dense, Network
+from chainrule.insight.wording import counted, derivative, layer_name, source_name, stage_name
+from chainrule.nn.parameters import Parameters
 
 __all__ = ["network_drawing"]
 
@@ -33,26 +33,31 @@ _FULL = 99  # the percentile of magnitudes that is shown in full colour
 
 def network_drawing(figures: Figures) -> Markup:
     """The drawing that suits the size of the network."""
-    return _with_edges(figures) if is_small(figures.run) else _with_blocks(figures)
+    if not figures.layers:
+        return element("p", "What its layers are cannot be told from the run alone: give the report examples.")
+    return _with_edges(figures) if is_small(figures) else _with_blocks(figures)
 
 
-def _networks(figures: Figures) -> dict[str, Network]:
-    found = {"weight": figures.run.network}
-    return found if figures.pulls is None else {**found, "gradient": figures.pulls.gradient}
+def _views(figures: Figures) -> list[str]:
+    return ["weight"] if figures.pulls is None else ["weight", "gradient"]
 
 
 # small networks
 
 
 def _with_edges(figures: Figures) -> Markup:
-    sizes = figures.run.network.sizes
+    sizes = _sizes(figures)
     width, height = _ACROSS * (len(sizes) - 1) + 2 * _EDGE, _down(sizes) * (max(sizes) - 1) + 2 * _EDGE
-    views = [_edges(view, network, figures) for view, network in _networks(figures).items()]
+    views = [_edges(view, figures) for view in _views(figures)]
     drawing = element(
         "svg", _inputs(sizes), *views, viewBox=f"0 0 {width:g} {height:g}", width=width, height=height, role="group",
         aria_label="The network, inputs at the left", class_="edges", data_columns=1,
     )  # fmt: skip
     return element("div", drawing, class_="scroll", tabindex=-1)
+
+
+def _sizes(figures: Figures) -> list[int]:
+    return [figures.layers[0].inputs or 0, *(layer.outline.units for layer in figures.layers)]
 
 
 def _at(sizes: list[int], column: int, neuron: int) -> tuple[float, float]:
@@ -70,21 +75,24 @@ def _inputs(sizes: list[int]) -> Markup:
     return joined(*(element("circle", cx=x, cy=y, r=_RADIUS - 2, class_="input") for x, y in centres))
 
 
-def _edges(view: str, network: Network, figures: Figures) -> Markup:
-    sizes, marks = network.sizes, []
-    for n, layer in enumerate(network.layers):
-        w, b = _shares(layer)
-        for j, k in np.ndindex(layer.w.shape):
+def _edges(view: str, figures: Figures) -> Markup:
+    sizes, marks, network = _sizes(figures), [], figures.run.network
+    for n, layer in enumerate(figures.layers):
+        (weights,), (biases,) = layer.outline.weights, layer.outline.biases
+        w, b = _shares(layer.numbers(view), layer.b if view == "weight" else layer.db)
+        for j, k in np.ndindex(w.shape):
             ends = (*_at(sizes, n, k), *_at(sizes, n + 1, j))
-            marks.append(_edge(Coordinate(n, "w", (j, k)), ends, float(w[j, k]), figures))
-        for j in range(layer.outputs):
-            marks.append(_neuron(Coordinate(n, "b", (j,)), _at(sizes, n + 1, j), float(b[j]), figures))
+            marks.append(_edge(_said(coordinate(network, weights, (j, k)), n, figures), ends, float(w[j, k])))
+        for j in range(len(b)):
+            marks.append(
+                _neuron(_said(coordinate(network, biases, (j,)), n, figures), _at(sizes, n + 1, j), float(b[j]))
+            )
     return element("g", *marks, class_=f"of-{view}")
 
 
-def _shares(layer: Dense) -> tuple[Values, Values]:
+def _shares(w: Any, b: Any) -> tuple[Values, Values]:
     """Weights and biases as parts of the largest magnitude of the layer; 0 for what is no finite number."""
-    w, b = np.nan_to_num(layer.w, posinf=0, neginf=0), np.nan_to_num(layer.b, posinf=0, neginf=0)
+    w, b = np.nan_to_num(w, posinf=0, neginf=0), np.nan_to_num(b, posinf=0, neginf=0)
     largest = max(np.abs(w).max(), np.abs(b).max()) or 1.0
     return w / largest, b / largest
 
@@ -93,25 +101,26 @@ def _sign(value: float) -> str:
     return "negative" if value < 0 else "positive"
 
 
-def _edge(weight: Coordinate, ends: tuple[float, float, float, float], share: float, figures: Figures) -> Markup:
+def _edge(said: str, ends: tuple[float, float, float, float], share: float) -> Markup:
     x1, y1, x2, y2 = ends
     return element(
         "line", x1=x1 + _RADIUS, y1=y1, x2=x2 - _RADIUS, y2=y2, stroke_width=0.5 + _THICKEST * abs(share), role="img",
-        tabindex=-1, aria_label=_said(weight, figures), class_=f"mark edge {_sign(share)}",
+        tabindex=-1, aria_label=said, class_=f"mark edge {_sign(share)}",
     )  # fmt: skip
 
 
-def _neuron(weight: Coordinate, at: tuple[float, float], share: float, figures: Figures) -> Markup:
+def _neuron(said: str, at: tuple[float, float], share: float) -> Markup:
     return element(
-        "circle", cx=at[0], cy=at[1], r=_RADIUS, role="img", tabindex=-1, aria_label=_said(weight, figures),
+        "circle", cx=at[0], cy=at[1], r=_RADIUS, role="img", tabindex=-1, aria_label=said,
         class_=f"mark neuron {_sign(share)}", fill_opacity=abs(share),
     )  # fmt: skip
 
 
-def _said(weight: Coordinate, figures: Figures) -> str:
+def _said(weight: Coordinate, home: int, figures: Figures) -> str:
     what = f"{weight.kind} = {number(weight.value(figures.run.network))}"
-    to = f"to neuron {weight.neuron} from {source_name(weight)}"
-    where = to if weight.kind == "w" else f"bias of neuron {weight.neuron}"
+    source = source_name(weight, home, figures.layers[home].outline.sources, figures.names)
+    to = f"to neuron {weight.index[0]} from {source}"
+    where = to if weight.kind == "w" else f"bias of neuron {weight.index[0]}"
     slope = "" if figures.pulls is None else f", {derivative(weight)} = {number(weight.value(figures.pulls.gradient))}"
     return f"{weight} ({where}): {what}{slope}"
 
@@ -149,39 +158,43 @@ class _Block:
 
 
 def _with_blocks(figures: Figures) -> Markup:
-    network = figures.run.network
-    blocks = [_block(figures, n) for n in range(len(network.layers))]
-    inputs = element("li", element("h3", "inputs"), element("p", f"{network.sizes[0]:,}"), class_="block inputs")
+    blocks = [_block(figures, n) for n in range(len(figures.layers))]
+    given = getattr(figures.run.network, "inputs", None) or figures.layers[0].inputs
+    told = "examples" if given is None else f"{given:,}"
+    inputs = element("li", element("h3", "inputs"), element("p", told), class_="block inputs")
     return element("div", element("ol", inputs, *blocks, class_="blocks"), class_="scroll", tabindex=-1)
 
 
-def _layout(figures: Figures, number: int) -> _Block:
+def _layout(figures: Figures, number: int, w: Values) -> _Block:
     """Tiles like the examples where the first layer looks at pictures; else a row of weights for each neuron."""
-    network = figures.run.network
-    layer = network.layers[number]
-    enough = network.parameters <= _PIXELS
-    most = layer.outputs if enough else max(1, _PIXELS // len(network.layers) // layer.inputs)
-    shown = min(layer.outputs, most)
-    if number == 0 and figures.picture is not None and np.prod(figures.picture) == layer.inputs:
+    neurons, inputs = w.shape
+    enough = Parameters.of(figures.run.network).count <= _PIXELS
+    most = neurons if enough else max(1, _PIXELS // len(figures.layers) // inputs)
+    shown = min(neurons, most)
+    if number == 0 and figures.picture is not None and np.prod(figures.picture) == inputs:
         return _Block(shown, max(1, isqrt(shown - 1) + 1), figures.picture, 2)
-    return _Block(shown, 1, (1, layer.inputs), 0)
+    return _Block(shown, 1, (1, inputs), 0)
 
 
 def _block(figures: Figures, n: int) -> Markup:
-    network = figures.run.network
-    layer, layout = network.layers[n], _layout(figures, n)
+    layer, name = figures.layers[n], layer_name(n, figures.names)
+    told = f"{counted(layer.outline.units, 'neuron')}, {layer.outline.activation}"
+    if layer.w is None:
+        facts = element("p", f"{told}, which have no weights of their own to be drawn")
+        return element("li", element("h3", name), facts, class_="block")
+    layout = _layout(figures, n, layer.w)
     height, width = layout.size
-    views = [_view(view, other.layers[n], layout) for view, other in _networks(figures).items()]
+    drawn = [(view, numbers) for view in _views(figures) if (numbers := layer.numbers(view)) is not None]
+    views = [_view(view, numbers, layout) for view, numbers in drawn]
     marks = [_tile(figures, n, neuron, layout) for neuron in range(layout.shown)]
     drawing = element(
         "svg", *views, *marks, viewBox=f"0 0 {width} {height}", preserveAspectRatio="none", role="group",
-        aria_label=f"Weights of {layer_name(n, len(network.layers))}", data_columns=layout.columns,
+        aria_label=f"Weights of {name}", data_columns=layout.columns,
         class_="block-picture", **_shown_size(layout),
     )  # fmt: skip
-    few = "" if layout.shown == layer.outputs else f", the first {layout.shown:,} shown"
-    facts = element("p", f"{counted(layer.outputs, 'neuron')}, {layer.activation}{few}")
-    scales = [_full_colour(view, other.layers[n]) for view, other in _networks(figures).items()]
-    return element("li", element("h3", layer_name(n, len(network.layers))), facts, drawing, *scales, class_="block")
+    few = "" if layout.shown == layer.outline.units else f", the first {layout.shown:,} shown"
+    scales = [_full_colour(view, numbers) for view, numbers in drawn]
+    return element("li", element("h3", name), element("p", f"{told}{few}"), drawing, *scales, class_="block")
 
 
 def _shown_size(layout: _Block) -> dict[str, int]:
@@ -198,13 +211,13 @@ def _full(w: Values) -> float:
     return float(np.percentile(known, _FULL)) if known.size else 0.0
 
 
-def _full_colour(view: str, layer: Dense) -> Markup:
+def _full_colour(view: str, numbers: Values) -> Markup:
     what = "w" if view == "weight" else "∂C/∂w"
-    return element("p", f"full colour from ±{number(_full(layer.w))} on ({what})", class_=f"fine of-{view}")
+    return element("p", f"full colour from ±{number(_full(numbers))} on ({what})", class_=f"fine of-{view}")
 
 
-def _view(view: str, layer: Dense, layout: _Block) -> Markup:
-    pixels, full = layout.pixels(layer.w), _full(layer.w)
+def _view(view: str, numbers: Values, layout: _Block) -> Markup:
+    pixels, full = layout.pixels(numbers), _full(numbers)
     height, width = layout.size
     parts = [
         element("image", href=one_sign_picture(pixels, sign, full), width=width, height=height, class_=name,
@@ -224,8 +237,10 @@ def _tile(figures: Figures, n: int, neuron: int, layout: _Block) -> Markup:
 
 
 def _neuron_said(figures: Figures, n: int, neuron: int) -> str:
-    layer = figures.run.network.layers[n]
-    w, b = layer.w[neuron], float(layer.b[neuron])
+    layer = figures.layers[n]
+    assert layer.w is not None
+    w = layer.w[neuron]
     weights = f"weights from {number(w.min())} to {number(w.max())}, rms {number(rms(w))}"
-    slope = "" if figures.pulls is None else f", rms ∂C/∂w {number(rms(figures.pulls.gradient.layers[n].w[neuron]))}"
-    return f"layer {n}, neuron {neuron}: {weights}; bias {number(b)}{slope}"
+    bias = "" if layer.b is None else f"; bias {number(float(layer.b[neuron]))}"
+    slope = "" if layer.dw is None else f", rms ∂C/∂w {number(rms(layer.dw[neuron]))}"
+    return f"{stage_name(n, figures.names)}, neuron {neuron}: {weights}{bias}{slope}"

@@ -10,7 +10,6 @@ import numpy as np
 from chainrule.insight.gradients import example_gradients, penalty_gradient
 from chainrule.insight.network_and_data import Subject
 from chainrule.insight.parameter_vector import shaped
-from chainrule.nn.network import Network
 
 __all__ = ["Pulls", "pulls_of"]
 
@@ -22,7 +21,7 @@ class Pulls:
     """The gradient of the total cost, as a network of its numbers; and for each example ‖∂C_x/∂(w, b)‖."""
 
     subject: Subject
-    gradient: Network
+    gradient: Any
     norms: Values
 
     def hardest(self, count: int) -> Values:
@@ -35,12 +34,14 @@ class Pulls:
 
     def answer(self, row: int) -> str:
         """What the network gives for it."""
-        (outputs,) = np.asarray(self.subject.network(self.subject.x[row : row + 1]))
+        if not callable(self.subject.network):
+            return "–"
+        (outputs,) = np.asarray(self.subject.network(self.subject.taking([row]).x))
         of_classes = self.subject.labels.ndim == 1 and len(outputs) > 1
         return self._said(outputs.argmax() if of_classes else outputs)
 
     def _said(self, value: Any) -> str:
-        return self.subject.named(int(value)) if np.ndim(value) == 0 else ", ".join(f"{v:.4g}" for v in value)
+        return self.subject.named(int(value)) if np.ndim(value) == 0 else ", ".join(f"{v:.4g}" for v in np.ravel(value))
 
 
 def pulls_of(subject: Subject) -> Pulls:

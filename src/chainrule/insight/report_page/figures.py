@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from math import sqrt
 from typing import Any
@@ -11,11 +12,14 @@ import numpy as np
 from chainrule.data.dataset import DataSet
 from chainrule.display import plain
 from chainrule.insight.findings.diagnosis import Diagnosis, diagnose
+from chainrule.insight.findings.examination import Case
 from chainrule.insight.network_and_data import subject_of
 from chainrule.insight.report_page.example_gradients import Pulls, pulls_of
+from chainrule.insight.report_page.layers import DrawnLayer, drawn_layers, is_chain
 from chainrule.learning.flow import LAYER_QUANTITIES, STEP_QUANTITIES, Flow
 from chainrule.learning.run import Record, Run
-from chainrule.nn.network import Network
+from chainrule.nn.outline import StageOutline
+from chainrule.nn.parameters import Parameters
 
 __all__ = ["EXAMPLES", "Figures", "NoiseWindow", "figures_of", "is_small", "picture_shape"]
 
@@ -52,6 +56,14 @@ class Figures:
     pulls: Pulls | None
     picture: tuple[int, int] | None
     diagnosis: Diagnosis | None
+    layers: tuple[DrawnLayer, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the layers; of those that only the record knows, their numbers."""
+        known = [layer.outline.name for layer in self.layers]
+        recorded = 0 if self.flow is None else self.flow.layers["error"].shape[1]
+        return known if len(known) >= recorded else [f"layers[{n}]" for n in range(recorded)]
 
     @property
     def history(self) -> list[Record]:
@@ -86,7 +98,7 @@ class Figures:
 
     def to_dict(self) -> dict[str, Any]:
         """All numbers on the page as plain lists, numbers and strings."""
-        network = self.run.network
+        parameters, told = Parameters.of(self.run.network), [layer.outline for layer in self.layers]
         return {
             "format": 1,
             "verdict": self.run.verdict,
@@ -94,10 +106,10 @@ class Figures:
             "epochs": len(self.run.history),
             "history": [plain(asdict(record)) for record in self.history],
             "network": {
-                "sizes": network.sizes,
-                "activations": [layer.activation.name for layer in network.layers],
-                "parameters": network.parameters,
-                "dtype": str(network.dtype),
+                "sizes": _sizes(self.run, told),
+                "activations": [layer.activation.name for layer in told],
+                "parameters": parameters.count,
+                "dtype": str(parameters.dtype),
                 **_weights(self),
             },
             "flow": None if self.flow is None else {**_records(self.flow, self.recorded), **self._shares()},
@@ -107,18 +119,31 @@ class Figures:
         }
 
 
-def figures_of(run: Run, data: Any = None) -> Figures:
+def figures_of(run: Run, data: Any = None, *, cost: Any = None) -> Figures:
     """All that is shown of a run, and of examples if they are given; DataError if those do not fit."""
     flow = run.flow if run.flow is not None and len(run.flow) else None
-    pulls = None if data is None else pulls_of(subject_of(run, data, finite=False))
-    shown = None if flow is None else chosen(flow, _evenly(len(flow), _most(run)))
+    subject = None if data is None else subject_of(run, data, cost, finite=False)
+    pulls = None if subject is None else pulls_of(subject)
+    stages = Case(run.network, subject, run).stages
+    layers = drawn_layers(run.network, None if pulls is None else pulls.gradient, stages)
+    shown = None if flow is None else chosen(flow, _evenly(len(flow), _most(flow)))
     noise = () if flow is None or flow.batch < 2 else _noise(flow)
-    diagnosis = None if data is None else diagnose(run, data)
-    return Figures(run, shown, 0 if flow is None else len(flow), noise, pulls, picture_shape(run, data), diagnosis)
+    diagnosis = None if data is None else diagnose(run, data, cost=cost)
+    count, picture = 0 if flow is None else len(flow), picture_shape(run, data, layers)
+    return Figures(run, shown, count, noise, pulls, picture, diagnosis, layers)
 
 
-def _most(run: Run) -> int:
-    return min(_RECORDS, max(_CELLS // len(run.network.layers), 20))
+def _sizes(run: Run, stages: Sequence[StageOutline]) -> list[int] | None:
+    """How many inputs there are, and units of each layer, where a network has such sizes."""
+    sizes = getattr(run.network, "sizes", None)
+    if sizes is None:
+        return list(run.configuration.sizes) if run.configuration.sizes else [stage.units for stage in stages] or None
+    return list(sizes)
+
+
+def _most(flow: Flow) -> int:
+    layers = int(flow.layers["error"].shape[1])
+    return min(_RECORDS, max(_CELLS // max(layers, 1), 20))
 
 
 def chosen(flow: Flow, records: Any) -> Flow:
@@ -132,19 +157,23 @@ def chosen(flow: Flow, records: Any) -> Flow:
     )
 
 
-def is_small(run: Run) -> bool:
+def is_small(figures: Figures) -> bool:
     """Whether the network can be drawn with every one of its edges."""
-    network: Network = run.network
-    return max(network.sizes) <= _NEURONS and sum(layer.w.size for layer in network.layers) <= _EDGES
+    if not is_chain(figures.layers):
+        return False
+    weights = [layer.w for layer in figures.layers if layer.w is not None]
+    sizes = [n for w in weights for n in w.shape]
+    return max(sizes) <= _NEURONS and sum(w.size for w in weights) <= _EDGES
 
 
-def picture_shape(run: Run, data: Any) -> tuple[int, int] | None:
+def picture_shape(run: Run, data: Any, layers: Sequence[DrawnLayer]) -> tuple[int, int] | None:
     """Height and width, if an example is a picture: where the data say so, or the inputs make a square of 4 or more."""
-    shape: tuple[int, ...] = data.shape[1:] if isinstance(data, DataSet) else ()
+    shape: tuple[int, ...] = tuple(data.shape[1:]) if isinstance(data, DataSet) and data.shape else ()
     if len(shape) > 1:
         return (int(shape[0]), int(shape[1])) if len(shape) == 2 else None
-    side = round(sqrt(run.network.sizes[0]))
-    return (side, side) if side >= 4 and side * side == run.network.sizes[0] else None
+    inputs = getattr(run.network, "inputs", None) or (layers[0].inputs if layers else None)
+    side = round(sqrt(inputs or 0))
+    return (side, side) if side >= 4 and side * side == inputs else None
 
 
 def _evenly(count: int, most: int) -> Values:
@@ -166,11 +195,12 @@ def _window(flow: Flow) -> NoiseWindow:
 
 def _weights(figures: Figures) -> dict[str, Any]:
     """Every weight and derivative of a network that is drawn with its edges."""
-    if not is_small(figures.run):
+    if not is_small(figures):
         return {}
-    networks = {"weights": figures.run.network}
-    networks |= {} if figures.pulls is None else {"gradient": figures.pulls.gradient}
-    return {name: [plain({"w": n.w, "b": n.b}) for n in network.layers] for name, network in networks.items()}
+    found = {"weights": [plain({"w": layer.w, "b": layer.b}) for layer in figures.layers]}
+    if figures.pulls is not None:
+        found["gradient"] = [plain({"w": layer.dw, "b": layer.db}) for layer in figures.layers]
+    return found
 
 
 def _records(flow: Flow, recorded: int) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from chainrule.insight.report_page.charts import Axis, Series, chart, guide, leg
 from chainrule.insight.report_page.figures import Figures
 from chainrule.insight.report_page.markup import Markup, element
 from chainrule.insight.report_page.readable import readable
-from chainrule.insight.wording import counted, percent
+from chainrule.insight.wording import counted, percent, stage_name
 
 __all__ = ["cost_figures", "noise_figures"]
 
@@ -155,7 +155,7 @@ def _noise_scale(figures: Figures) -> Markup:
 
 
 def _signal_to_noise(figures: Figures) -> Markup:
-    layers = range(len(figures.run.network.layers))
+    layers = range(len(figures.noise[0].signal_to_noise) if figures.noise else 0)
     series = [_of_layer(figures, n) for n in layers]
     values = [y for one in series for y in one.ys]
     up, across = logarithmic("signal / noise", [*values, 1.0]), linear("step", _ends(figures), zero=True)
@@ -168,9 +168,10 @@ def _signal_to_noise(figures: Figures) -> Markup:
 
 
 def _of_layer(figures: Figures, n: int) -> Series:
+    name = stage_name(n, figures.names)
     values = [window.signal_to_noise[n] for window in figures.noise]
-    told = [f"layer {n}, {_when(w.first, w.last)}: {number(v)}" for w, v in zip(figures.noise, values, strict=True)]
-    return Series(f"layer {n}", _middles(figures), [v if v > 0 else nan for v in values], told, n)
+    told = [f"{name}, {_when(w.first, w.last)}: {number(v)}" for w, v in zip(figures.noise, values, strict=True)]
+    return Series(name, _middles(figures), [v if v > 0 else nan for v in values], told, n)
 
 
 def _ends(figures: Figures) -> list[float]:

@@ -15,7 +15,7 @@ from chainrule.insight.report_page.figures import Figures, figures_of
 from chainrule.insight.report_page.markup import Markup, element
 from chainrule.insight.report_page.sections import SECTIONS, run_facts
 from chainrule.learning.run import Run
-from chainrule.nn.network import Network
+from chainrule.learning.summary import title_of
 from chainrule.storage import check_file, write_file
 
 __all__ = ["page", "report"]
@@ -26,7 +26,7 @@ _HINT = (
 )
 
 
-def report(run: Run, data: Any = None, path: str | os.PathLike[str] = "report.html") -> Path:
+def report(run: Run, data: Any = None, path: str | os.PathLike[str] = "report.html", *, cost: Any = None) -> Path:
     """Write a run as one HTML page: the verdict, the network, its layers and costs over time, noise, examples.
 
     The page opens without a network and loads nothing. With `data`, a DataSet or a pair `(x, labels)`, it also shows
@@ -34,8 +34,10 @@ def report(run: Run, data: Any = None, path: str | os.PathLike[str] = "report.ht
     Every figure is exact, the noise scale an unbiased estimate's quotient; what is drawn is in the page as JSON too, in
     the element `report-data`. Returns the path; `-` is standard output.
 
-    Raises OptionError if `run` is no Run or its network has no layers, DataError for data that do not fit it,
-    StorageError if the file cannot be written.
+    `cost` is that of a run which was learnt with one of your own.
+
+    Raises OptionError if `run` is no Run, DataError for data that do not fit it, StorageError if the file cannot be
+    written.
 
     >>> import tempfile
     >>> from chainrule.nn.network import Network
@@ -46,18 +48,16 @@ def report(run: Run, data: Any = None, path: str | os.PathLike[str] = "report.ht
     """
     if not isinstance(run, Run):
         raise OptionError(f"a report is about a Run, not {type(run).__name__}.", cure="Give what cr.learn returns.")
-    if not isinstance(run.network, Network):
-        raise OptionError(f"a report is about a Network of layers, not {type(run.network).__name__}.")
     target = Path(path)
     check_file(target)
-    write_file(target, page(figures_of(run, data)))
+    write_file(target, page(figures_of(run, data, cost=cost)))
     return target
 
 
 def page(figures: Figures) -> str:
     """The page, as text."""
     style, script = _resource("page.css"), _resource("page.js")
-    title = f"{'-'.join(map(str, figures.run.network.sizes))}, a report"
+    title = f"{title_of(figures.run.network)}, a report"
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -92,7 +92,7 @@ def _hatching() -> Markup:
 def _header(figures: Figures) -> Markup:
     theme = element("button", "Dark", type="button", id="theme", class_="theme", hidden=True)
     top = element("div", element("p", "chainrule report", class_="kicker"), theme, class_="top")
-    name = element("h1", "-".join(map(str, figures.run.network.sizes)))
+    name = element("h1", title_of(figures.run.network))
     stopped = element("p", "Learning was stopped early.", class_="stopped") if figures.run.interrupted else None
     verdict = element("p", figures.run.verdict, class_="verdict")
     return element("header", top, name, verdict, stopped, run_facts(figures), element("p", _HINT, class_="hint"))

@@ -18,8 +18,9 @@ from chainrule.insight.report_page.markup import Markup, element, joined
 from chainrule.insight.report_page.pictures import grey_picture
 from chainrule.insight.report_page.readable import readable
 from chainrule.insight.report_page.strips import Strips, strips
-from chainrule.insight.wording import asked_examples, percent
+from chainrule.insight.wording import asked_examples, percent, stage_name
 from chainrule.learning.flow import Flow
+from chainrule.nn.parameters import Parameters
 
 __all__ = ["SECTIONS", "run_facts"]
 
@@ -31,8 +32,8 @@ def run_facts(figures: Figures) -> Markup:
     """The network, the data and how it learned, as far as the run says."""
     run, known = figures.run, figures.run.configuration
     rows = {
-        "Activations": " → ".join(layer.activation.name for layer in run.network.layers),
-        "Weights and biases": run.network.parameters,
+        "Activations": " → ".join(layer.outline.activation.name for layer in figures.layers) or None,
+        "Weights and biases": Parameters.of(run.network).count,
         "Data": known.data or None,
         "Training examples": known.training_examples,
         "Cost": known.cost and known.cost.replace("_", "-"),
@@ -41,7 +42,7 @@ def run_facts(figures: Figures) -> Markup:
         "Epochs": len(run.history),
         "Penalty λ": known.l2 or None,
         "Seed": known.seed,
-        "Numbers": run.network.dtype,
+        "Numbers": Parameters.of(run.network).dtype,
     }
     return element("dl", *(_fact(name, value) for name, value in rows.items() if value is not None), class_="facts")
 
@@ -79,20 +80,20 @@ def _network(figures: Figures) -> Markup:
     known = {"w": "weight", "∂C/∂w": "gradient"} if figures.pulls is not None else {}
     choices = [_choice("Colours show", "view", known)] if known else []
     signs = _choice("Signs", "sign", {"both": "both", "positive": "positive", "negative": "negative"})
-    key = element("p", *_key(is_small(figures.run)), class_="legend")
+    key = element("p", *_key(is_small(figures)), class_="legend")
     controls = element("div", *choices, signs, key, class_="controls")
-    title = "Every weight" if is_small(figures.run) else "The weights of each layer"
+    title = "Every weight" if is_small(figures) else "The weights of each layer"
     return readable(title, _how_to_read(figures), controls, network_drawing(figures), wide=True)
 
 
 def _how_to_read(figures: Figures) -> str:
-    if is_small(figures.run):
+    if is_small(figures):
         how = (
             "Each line is a weight, each circle a neuron with its bias: thick or full where the number is large for "
             "its layer. Above zero it is blue and solid, below zero orange and dashed."
         )
     else:
-        tiles = figures.picture is not None and np.prod(figures.picture) == figures.run.network.sizes[0]
+        tiles = figures.picture is not None and np.prod(figures.picture) == figures.layers[0].inputs
         first = "In the first layer each tile is a neuron, with a pixel for every input. " if tiles else ""
         how = (
             f"{first}In a block, each row is a neuron and each column one of its inputs: blue above zero, orange below."
@@ -140,12 +141,12 @@ _COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
 
 
 def _layers(figures: Figures) -> Markup:
-    network, flow = figures.run.network, figures.flow
+    flow = figures.flow
     shown = _COLUMNS if flow is not None else {}
     head = element(
         "tr", *(element("th", name, scope="col") for name in ("layer", "inputs", "neurons", "activation", *shown))
     )
-    rows = [_row(figures, n) for n in range(len(network.layers))]
+    rows = [_row(figures, n) for n in range(len(figures.layers))]
     table = element("table", element("thead", head), element("tbody", *rows))
     when = _NOT_RECORDED if flow is None else (
         f"As they were at step {flow.steps[-1]:,}, the last that was recorded, over its batch of {flow.batch:,}. "
@@ -158,10 +159,16 @@ def _layers(figures: Figures) -> Markup:
 
 
 def _row(figures: Figures, n: int) -> Markup:
-    layer, flow = figures.run.network.layers[n], figures.flow
+    layer, flow = figures.layers[n], figures.flow
     last = [] if flow is None else [said(float(flow.layers[name][-1, n])) for name, said in _COLUMNS.values()]
-    cells = [f"{layer.inputs:,}", f"{layer.outputs:,}", layer.activation, *last]
-    return element("tr", element("th", n, scope="row"), *(element("td", cell) for cell in cells))
+    inputs = "–" if layer.inputs is None else f"{layer.inputs:,}"
+    cells = [inputs, f"{layer.outline.units:,}", layer.outline.activation.name, *last]
+    name = figures.names[n]
+    return element(
+        "tr",
+        element("th", n if name == f"layers[{n}]" else name, scope="row"),
+        *(element("td", cell) for cell in cells),
+    )
 
 
 # over time
@@ -216,7 +223,7 @@ def _over_time(figures: Figures) -> Markup:
     flow = figures.flow
     if flow is None:
         return element("p", _NOT_RECORDED)
-    drawn = [_strips_of(flow, name) for name in _OVER_TIME if np.any(flow.layers[name])]
+    drawn = [_strips_of(figures, flow, name) for name in _OVER_TIME if np.any(flow.layers[name])]
     return joined(_told_records(figures, flow), element("div", *drawn, class_="figures"), _asleep(figures))
 
 
@@ -239,10 +246,9 @@ def _told_records(figures: Figures, flow: Flow) -> Markup:
     )
 
 
-def _strips_of(flow: Flow, name: str) -> Markup:
+def _strips_of(figures: Figures, flow: Flow, name: str) -> Markup:
     shown = _OVER_TIME[name]
-    layers = flow.layers[name].shape[1]
-    rows = [f"layer {n}" for n in range(layers)]
+    rows = [stage_name(n, figures.names) for n in range(flow.layers[name].shape[1])]
     drawn = Strips(shown.title, shown.what, flow.layers[name], rows, flow.steps, shown.said, shown.powers)
     return readable(shown.title, shown.how, strips(drawn))
 

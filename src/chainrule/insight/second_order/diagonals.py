@@ -10,18 +10,19 @@ import numpy as np
 from chainrule import numpy as cnp
 from chainrule.checks import one_of, whole_number
 from chainrule.display import Table, number
+from chainrule.errors import OptionError
 from chainrule.insight.blocks import mean_of
 from chainrule.insight.compiling import native
 from chainrule.insight.gradients import penalty_curvature
 from chainrule.insight.network_and_data import Subject, subject_of
-from chainrule.insight.parameter_vector import coordinate_at, shaped, vector
+from chainrule.insight.parameter_vector import arrays_of, coordinate_at, of_vector, shaped, vector, with_arrays
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.second_order.eigenvalues import signs
 from chainrule.insight.second_order.hessian import hessian_product
 from chainrule.insight.second_order.matrices import gauss_newton_diagonal, matrix
 from chainrule.insight.wording import counted
-from chainrule.learning.run import Run
-from chainrule.nn.network import Network
+from chainrule.nn.costs import COSTS
+from chainrule.nn.parameters import WEIGHT, Parameters
 from chainrule.transform import grad, per_example
 
 __all__ = ["CurvatureDiagonal", "curvature_diagonal"]
@@ -39,14 +40,14 @@ _NAMES = {
 
 @dataclass(frozen=True, repr=False)
 class CurvatureDiagonal(Insight):
-    """One number for each weight and bias: `values` and `standard_errors` are Networks of them, in float64.
+    """One number for each weight and bias: `values` and `standard_errors` are networks of them, in float64.
 
     `standard_errors` is None where the numbers are exact.
     """
 
     kind: str
-    values: Network
-    standard_errors: Network | None
+    values: Any
+    standard_errors: Any
     probes: int
     examples: int
 
@@ -76,26 +77,28 @@ class CurvatureDiagonal(Insight):
         return f"Each is an estimate from {self.probes} probes, with its own standard error, about {typical}."
 
     def table(self) -> Table:
-        """A row for the weights, and one for the biases, of each layer."""
-        rows = [
-            (f"layers[{n}].{kind}", float(part.mean()), float(part.max()), float(part.sum()))
-            for n, layer in enumerate(self.values.layers)
-            for kind, part in (("w", layer.w), ("b", layer.b))
-        ]
+        """A row for each array of weights or biases."""
+        rows = [(path, float(part.mean()), float(part.max()), float(part.sum())) for path, _, part in self._arrays()]
         return Table(("of", "mean", "largest", "sum"), tuple(rows))
+
+    def _arrays(self) -> list[tuple[str, str, Values]]:
+        """The path, the role and the numbers of each array of weights or biases."""
+        found = Parameters.of(self.values)
+        return [(found.paths[n], found.roles[n], np.asarray(found.arrays[n])) for n in found.trainable]
 
     def plot(self, axes: Any = None) -> Any:
         """How many weights have which curvature, layer by layer."""
         axes = figure(axes)
-        for n, layer in enumerate(self.values.layers):
-            axes.hist(np.log10(np.maximum(np.abs(layer.w), 1e-12)).ravel(), bins=50, alpha=0.5, label=f"layer {n}")
+        for path, role, part in self._arrays():
+            if role == WEIGHT:
+                axes.hist(np.log10(np.maximum(np.abs(part), 1e-12)).ravel(), bins=50, alpha=0.5, label=path)
         axes.set(title=self.title, xlabel="log₁₀ of the size of the entry", ylabel="weights")
         axes.legend()
         return axes
 
 
 def curvature_diagonal(
-    network: Network | Run,
+    network: Any,
     data: Any,
     *,
     kind: str = "gauss_newton",
@@ -120,6 +123,7 @@ def curvature_diagonal(
 
     Raises OptionError for another kind; what `subject_of` raises.
 
+    >>> from chainrule.nn import Network
     >>> network = Network.from_weights([([[1.0]], [0.0])], "identity")
     >>> curvature_diagonal(network, ([[2.0], [4.0]], [[0.0], [0.0]]), cost="quadratic").values.layers[0].w
     array([[10.]])
@@ -130,7 +134,7 @@ def curvature_diagonal(
     one_of("kind", kind, _NAMES)
     probes, seed = whole_number("probes", probes, 2), whole_number("seed", seed, 0)
     subject = subject_of(network, data, cost, l2).at_most(examples, seed)
-    small = subject.network.parameters <= _EXACT
+    small = subject.parameters.count <= _EXACT
     if kind == "hessian" and not small:
         values, errors = _estimated(subject, probes, seed)
         wide = shaped(subject.network, errors)
@@ -142,17 +146,26 @@ def _exactly(subject: Subject, kind: str) -> Values:
     if kind == "empirical_fisher":
         return np.asarray(mean_of(_second_moment, subject), np.float64)
     if kind == "fisher":
+        _as_likelihood(subject.objective.cost)
         return gauss_newton_diagonal(subject)
     of_data = np.diag(matrix(subject, "hessian")) if kind == "hessian" else gauss_newton_diagonal(subject)
     return np.asarray(of_data + penalty_curvature(subject), np.float64)
 
 
+def _as_likelihood(cost: Any) -> None:
+    if cost not in COSTS.values():
+        raise OptionError(
+            f"the Fisher matrix is that of a likelihood, and whether {cost} is the logarithm of one is not known.",
+            cure="Use kind='gauss_newton' or kind='empirical_fisher'.",
+        )
+
+
 def _estimated(subject: Subject, probes: int, seed: int) -> tuple[Values, Values]:
     """The mean of v ⊙ Hv, and its standard error."""
-    random, by_hessian, size = np.random.default_rng(seed), hessian_product(subject), subject.network.parameters
+    random, by_hessian, size = np.random.default_rng(seed), hessian_product(subject), subject.parameters.count
     total, squares = np.zeros(size), np.zeros(size)
     for _ in range(probes):
-        v = signs(random, size, subject.network.dtype)
+        v = signs(random, size, subject.parameters.dtype)
         sample = v * by_hessian(v)
         total += sample
         squares += sample * sample
@@ -163,5 +176,8 @@ def _estimated(subject: Subject, probes: int, seed: int) -> tuple[Values, Values
 
 @native
 def _second_moment(subject: Subject) -> Any:
-    each = per_example(grad(subject.cost))(subject.network, subject.x, subject.labels)
-    return cnp.concatenate([cnp.mean(g * g, axis=0).reshape(-1) for layer in each.layers for g in (layer.w, layer.b)])
+    def cost(arrays: Any, x: Any, labels: Any) -> Any:
+        return subject.cost(with_arrays(subject.network, arrays), x, labels)
+
+    each = per_example(grad(cost))(arrays_of(subject.network), subject.x, subject.labels)
+    return of_vector([cnp.mean(g * g, axis=0) for g in each])

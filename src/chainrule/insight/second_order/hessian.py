@@ -19,8 +19,6 @@ from chainrule.insight.second_order.matrices import matrix, product
 from chainrule.insight.second_order.stability import Stability, chosen_optimizer, preconditioner, stability
 from chainrule.insight.wording import counted
 from chainrule.learning.optimizers import Optimizer
-from chainrule.learning.run import Run
-from chainrule.nn.feedforward import Feedforward
 
 __all__ = ["Curvature", "HessianMatrix", "curvature", "hessian_matrix", "hessian_product", "sharpest"]
 
@@ -106,7 +104,7 @@ class Curvature(Insight):
 
 
 def curvature(
-    network: Feedforward | Run,
+    network: Any,
     data: Any,
     *,
     top: int = 5,
@@ -150,9 +148,9 @@ def curvature(
         raise OptionError("one probe has no standard error.", cure="Take at least 2, or 0 for no trace.")
     optimizer = chosen_optimizer(network, rate)
     scales = preconditioner(optimizer, state) if optimizer is not None else None
-    subject = subject_of(network, data, cost, l2, layers=False).at_most(examples, seed)
+    subject = subject_of(network, data, cost, l2).at_most(examples, seed)
     by_hessian = hessian_product(subject)
-    top = min(top, subject.network.parameters)
+    top = min(top, subject.parameters.count)
     found = _spectrum(subject, by_hessian, settled(top, lowest, tolerance), lanczos_steps, seed)
     total, error = trace_estimate(by_hessian, found, probes, seed=seed) if probes else (None, None)
     return Curvature(
@@ -164,7 +162,7 @@ def curvature(
         trace_error=error,
         probes=probes,
         products=found.products,
-        parameters=subject.network.parameters,
+        parameters=subject.parameters.count,
         examples=subject.count,
         stability=None if optimizer is None else _judged(subject, optimizer, scales, found, tolerance, lanczos_steps),
     )
@@ -196,7 +194,7 @@ def sharpest(subject: Subject, count: int = 1, tolerance: float = 0.01, most: in
 
 def _spectrum(subject: Subject, by_hessian: Product, enough: Any, most: int, seed: int) -> Ritz:
     # vectors as narrow as the products are: more digits would only cost time
-    size, dtype = subject.network.parameters, subject.network.dtype
+    size, dtype = subject.parameters.count, subject.parameters.dtype
     return lanczos(by_hessian, size, enough, most, seed=seed, dtype=dtype)
 
 
@@ -246,7 +244,7 @@ class HessianMatrix(Insight):
 
 
 def hessian_matrix(
-    network: Feedforward | Run,
+    network: Any,
     data: Any,
     *,
     cost: str | None = None,
@@ -266,8 +264,8 @@ def hessian_matrix(
     array([[10.,  3.],
            [ 3.,  1.]])
     """
-    subject = subject_of(network, data, cost, l2, layers=False).at_most(examples, seed)
-    size = subject.network.parameters
+    subject = subject_of(network, data, cost, l2).at_most(examples, seed)
+    size = subject.parameters.count
     if size > _LARGEST_MATRIX:
         raise OptionError(
             f"a Hessian for {size:,} weights and biases has {size * size:,} numbers: {_LARGEST_MATRIX:,} are the most.",

@@ -8,21 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import numpy as cnp
 from chainrule.checks import one_of, real_number, whole_number
 from chainrule.display import Table, number
 from chainrule.errors import ShapeError
 from chainrule.insight.blocks import mean_of
 from chainrule.insight.compiling import native
 from chainrule.insight.gradients import total_gradient
-from chainrule.insight.network_and_data import Subject, subject_of
-from chainrule.insight.parameter_vector import is_weight, shaped, vector
+from chainrule.insight.network_and_data import Subject, network_of, subject_of
+from chainrule.insight.parameter_vector import alike, arrays_of, is_weight, positions, shaped, vector, with_arrays
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.second_order.hessian import hessian_product, sharpest
 from chainrule.insight.wording import counted
-from chainrule.learning.run import Run
-from chainrule.nn.costs import cost_function, targets
-from chainrule.nn.network import Dense, Network
+from chainrule.nn.feedforward import Feedforward
 from chainrule.transform import vmap
 
 __all__ = ["Landscape", "loss_landscape"]
@@ -131,13 +128,13 @@ class Landscape(Insight):
 
 
 def loss_landscape(
-    network: Network | Run,
+    network: Any,
     data: Any,
     *,
     directions: int = 1,
     kind: str = "random",
     normalized: str | None = None,
-    between: Network | Run | None = None,
+    between: Any = None,
     points: int = 41,
     span: float = 1.0,
     seed: int = 0,
@@ -158,6 +155,7 @@ def loss_landscape(
     Raises OptionError for an option outside its range, ShapeError for another network of other sizes; what
     `subject_of` raises.
 
+    >>> from chainrule.nn import Network
     >>> network = Network.from_weights([([[1.0]], [0.0])], "identity")
     >>> other = Network.from_weights([([[3.0]], [0.0])], "identity")
     >>> found = loss_landscape(network, ([[1.0]], [[3.0]]), between=other, points=3)
@@ -186,11 +184,12 @@ def loss_landscape(
 # directions
 
 
-def _way_to(other: Network | Run, subject: Subject) -> Values:
-    aim = other.network if isinstance(other, Run) else other
-    if not isinstance(aim, Network) or aim.sizes != subject.network.sizes:
-        raise ShapeError(f"between needs a network of the sizes {subject.network.sizes}, not {aim!r}.")
-    return np.asarray(vector(aim), np.float64) - np.asarray(vector(subject.network), np.float64)
+def _way_to(other: Any, subject: Subject) -> Values:
+    aim, here = network_of(other), subject.network
+    if not alike(aim, here):
+        said = f"a network of the sizes {here.sizes}" if isinstance(here, Feedforward) else f"another {here!r}"
+        raise ShapeError(f"between needs {said}, not {aim!r}.")
+    return np.asarray(vector(aim), np.float64) - np.asarray(vector(here), np.float64)
 
 
 def _directions(subject: Subject, gradient: Values, kind: str, count: int, scale: str, seed: int) -> list[Values]:
@@ -198,7 +197,7 @@ def _directions(subject: Subject, gradient: Values, kind: str, count: int, scale
     found = _raw(subject, gradient, kind, count, np.random.default_rng(seed))
     if len(found) == 2:
         found[1] = found[1] - (found[0] @ found[1]) / max(found[0] @ found[0], np.finfo(float).tiny) * found[0]
-    return [_scaled(direction, subject.network, scale) for direction in found]
+    return [_scaled(direction, subject, scale) for direction in found]
 
 
 def _raw(subject: Subject, gradient: Values, kind: str, count: int, random: np.random.Generator) -> list[Values]:
@@ -209,20 +208,36 @@ def _raw(subject: Subject, gradient: Values, kind: str, count: int, random: np.r
     return [-gradient, *drawn[1:]] if kind == "gradient" else drawn
 
 
-def _scaled(direction: Values, network: Network, scale: str) -> Values:
+def _scaled(direction: Values, subject: Subject, scale: str) -> Values:
     if scale == "filter":
-        pairs = zip(shaped(network, direction).layers, network.layers, strict=True)
-        return np.concatenate([part.ravel() for d, layer in pairs for part in _like_filters(d, layer)])
+        return _like_filters(direction, subject)
     length = max(float(np.linalg.norm(direction)), float(np.finfo(float).tiny))
     return direction / length if scale == "unit" else direction
 
 
-def _like_filters(direction: Dense, layer: Dense) -> tuple[Values, Values]:
-    """The direction with as long a change of each neuron's weights and bias as they are themselves."""
-    filters = (np.column_stack([part.w, part.b]).astype(np.float64) for part in (layer, direction))
-    long, given = (np.linalg.norm(rows, axis=1) for rows in filters)
-    ratio = long / np.maximum(given, np.finfo(float).tiny)
-    return direction.w * ratio[:, None], direction.b * ratio
+def _like_filters(direction: Values, subject: Subject) -> Values:
+    """The direction with as long a change of each unit's weights and bias as they are themselves."""
+    scaled, own = direction.copy(), np.asarray(vector(subject.network), np.float64)
+    for rows in _filters(subject):
+        long, given = (np.linalg.norm(part[rows], axis=1, keepdims=True) for part in (own, direction))
+        scaled[rows] = direction[rows] * long / np.maximum(given, np.finfo(float).tiny)
+    return scaled
+
+
+def _filters(subject: Subject) -> list[Values]:
+    """Where in the vector the weights and biases of units are, a row for each: those that share the units of a stage.
+
+    What no stage has to itself is a filter as a whole.
+    """
+    parameters, found, left = subject.parameters, [], set(subject.parameters.trainable)
+    for stage in subject.stages:
+        mine = [n for n in (*stage.weights, *stage.biases) if n in left]
+        of_units = [n for n in mine if np.shape(parameters.arrays[n])[:1] == (stage.units,)]
+        if of_units:
+            parts = [positions(subject.network, [n]).reshape(stage.units, -1) for n in of_units]
+            found.append(np.concatenate(parts, axis=1))
+            left -= set(of_units)
+    return [*found, *(positions(subject.network, [n])[None] for n in sorted(left))]
 
 
 # measuring
@@ -256,46 +271,31 @@ def _measured(
 
 def _costs_at(subject: Subject, ways: Sequence[Values], points: Values) -> Values:
     """The mean cost, penalty included, at each of the points."""
-    directions = tuple(shaped(subject.network, way.astype(subject.network.dtype)) for way in ways)
+    dtype = subject.parameters.dtype
+    directions = tuple(arrays_of(shaped(subject.network, way.astype(dtype))) for way in ways)
     size = _together(subject, len(points))
-    padded = np.concatenate([points, np.zeros((-len(points) % size, len(ways)))]).astype(subject.network.dtype)
+    padded = np.concatenate([points, np.zeros((-len(points) % size, len(ways)))]).astype(dtype)
     parts = [mean_of(_costs, subject, directions, padded[n : n + size]) for n in range(0, len(padded), size)]
     return np.concatenate(parts)[: len(points)].astype(np.float64) + _penalties(subject, ways, points)
 
 
 def _together(subject: Subject, points: int) -> int:
     """How many points to measure at once: as many as memory bears, in parts of one size."""
-    layers = subject.network.layers
-    each: int = sum(layer.w.size for layer in layers[1:]) + min(subject.count, 2000) * sum(
-        layer.outputs for layer in layers
-    )
+    of_examples = sum(int(np.prod(stage.shape)) for stage in subject.stages)
+    each = subject.parameters.count + min(subject.count, 2000) * of_examples
     parts = -(-points // max(1, _AT_ONCE // each))
     return -(-points // parts)
 
 
 @native
 def _costs(subject: Subject, directions: Any, points: Any) -> Any:
-    """The mean cost, without penalty, at `network + Σ tᵢ dᵢ` for each row t of the points.
-
-    The first layer's weighted input is linear in t, so that its products with the examples are made once for all.
-    """
-    first, *rest = subject.network.layers
-    start = first.weighted_input(subject.x)
-    changes = [direction.layers[0].weighted_input(subject.x) for direction in directions]
-    y = targets(subject.labels, subject.network)
-    formula = cost_function(subject.objective.cost, subject.network.layers[-1].activation)
+    """The mean cost, without penalty, at `network + Σ tᵢ dᵢ` for each row t of the points."""
+    start = arrays_of(subject.network)
 
     def at(t: Any) -> Any:
-        z = start + sum(t[i] * change for i, change in enumerate(changes))
-        a = first.activated(z)
-        for n, layer in enumerate(rest, 1):
-            w, b = (
-                getattr(layer, name) + sum(t[i] * getattr(d.layers[n], name) for i, d in enumerate(directions))
-                for name in ("w", "b")
-            )
-            z = a @ w.T + b
-            a = layer.activated(z)
-        return cnp.mean(formula(z, a, y))
+        columns = zip(start, *directions, strict=True)
+        moved = [w + sum(t[i] * change for i, change in enumerate(changes)) for w, *changes in columns]
+        return subject.cost(with_arrays(subject.network, moved), subject.x, subject.labels)
 
     return vmap(at)(points)
 

@@ -13,13 +13,16 @@ import numpy as np
 
 from chainrule import numpy as cnp
 from chainrule.checks import one_of
+from chainrule.errors import OptionError
 from chainrule.insight.blocks import each_of, mean_of
-from chainrule.insight.compiling import native
+from chainrule.insight.compiling import OfSubject, native
 from chainrule.insight.network_and_data import Subject
-from chainrule.insight.parameter_vector import shaped, vector
-from chainrule.nn.costs import cost_function, targets
-from chainrule.nn.feedforward import Feedforward
-from chainrule.trace.tree import flatten
+from chainrule.insight.parameter_vector import arrays_of, of_vector, shaped, with_arrays
+from chainrule.nn.costs import targets_of
+from chainrule.nn.objective import is_function
+from chainrule.nn.stages import forward, with_variables
+from chainrule.trace.promotion import as_array
+from chainrule.trace.tree import tree_map
 from chainrule.transform import ggn_vp, grad, hessian, hvp, per_example, vmap
 
 __all__ = ["KINDS", "gauss_newton_diagonal", "matrix", "product"]
@@ -35,56 +38,83 @@ _NEGLIGIBLE = 1e-12
 
 def product(subject: Subject, kind: str, direction: Values) -> Values:
     """The curvature's product with a direction, a vector as `parameter_vector` makes them: the mean over examples."""
-    directions = direction[None].astype(subject.network.dtype)
-    found: Values = mean_of(_PRODUCTS[one_of("curvature", kind, KINDS)], subject, directions)[0]
+    directions = direction[None].astype(subject.parameters.dtype)
+    found: Values = mean_of(_multiplied(subject, kind), subject, directions)[0]
     return found
 
 
 def matrix(subject: Subject, kind: str) -> Values:
     """The whole matrix in float64, of shape (parameters, parameters): for small networks."""
-    size = subject.network.parameters
-    identity = np.eye(size, dtype=subject.network.dtype)
+    size, multiplied = subject.parameters.count, _multiplied(subject, kind)
+    identity = np.eye(size, dtype=subject.parameters.dtype)
     starts = range(0, size, _DIRECTIONS)
-    multiplied = _PRODUCTS[one_of("curvature", kind, KINDS)]
     rows = [mean_of(multiplied, subject, identity[n : n + _DIRECTIONS]) for n in starts]
     found: Values = np.concatenate(rows)
     return (found + found.T) / 2
 
 
+def _multiplied(subject: Subject, kind: str) -> OfSubject:
+    found = _PRODUCTS[one_of("curvature", kind, KINDS)]
+    if kind == "gauss_newton":
+        known_in_outputs(subject)
+    return found
+
+
+def known_in_outputs(subject: Subject) -> None:
+    """Refuse a cost of which nobody knows how it hangs on the network's outputs; OptionError."""
+    if is_function(subject.objective.cost):
+        raise OptionError(
+            "the Gauss-Newton matrix asks how the cost curves in the outputs, which a function of the network hides.",
+            cure="Use curvature='hessian', or make the cost one of z, a and y: cr.nn.Cost(name, function).",
+        )
+
+
 def gauss_newton_diagonal(subject: Subject) -> Values:
     """The exact diagonal of G as a vector: with S = Σ_c s_c s_cᵀ, the mean over examples of Σ_c (Jᵀs_c)²."""
+    known_in_outputs(subject)
     roots = each_of(_roots, subject)
     columns = (np.ascontiguousarray(roots[:, :, c]) for c in range(roots.shape[2]))
     parts = [mean_of(_squares, subject, rows=(c,)) for c in columns if np.abs(c).max() > _NEGLIGIBLE]
-    return np.sum(parts, axis=0) if parts else np.zeros(subject.network.parameters)
+    return np.sum(parts, axis=0) if parts else np.zeros(subject.parameters.count)
 
 
-def _curved_in(subject: Subject, network: Feedforward, x: Any) -> Any:
-    """What the cost is convex in."""
-    z, a = network.output(x)
-    return a if subject.objective.cost == "quadratic" else z
+def _curved_in(subject: Subject, network: Any, x: Any) -> Any:
+    """What the cost is convex in, of shape (n, numbers): the weighted inputs of outputs that it belongs to, else a."""
+    found = forward(with_variables(network), tree_map(as_array, x))
+    chosen = found.z if subject.cost_is_of_z else found.a
+    return cnp.reshape(chosen, (chosen.shape[0], -1))
 
 
 def _cost_of(subject: Subject, found: Any, labels: Any) -> Any:
     """The mean cost as a function of what it is convex in, which is all that it reads of z and a."""
-    formula = cost_function(subject.objective.cost, subject.network.output_activation)
-    return cnp.mean(formula(found, found, targets(labels, subject.network)))
+    values = cnp.reshape(found, labels.shape) if labels.ndim > 1 else found
+    y = targets_of(labels, found.shape[-1], found.dtype)
+    return cnp.mean(subject.objective.cost(values, values, y))
 
 
 @native
 def _hessian_products(subject: Subject, directions: Any) -> Any:
+    weights = arrays_of(subject.network)
+
+    def cost(arrays: Any) -> Any:
+        return subject.cost(with_arrays(subject.network, arrays), subject.x, subject.labels)
+
     def one(direction: Any) -> Any:
-        change = shaped(subject.network, direction)
-        return vector(hvp(subject.cost)(subject.network, change, subject.x, subject.labels))
+        return of_vector(hvp(cost)(weights, arrays_of(shaped(subject.network, direction))))
 
     return vmap(one)(directions)
 
 
 @native
 def _gauss_newton_products(subject: Subject, directions: Any) -> Any:
+    weights = arrays_of(subject.network)
+
+    def curved(arrays: Any, x: Any) -> Any:
+        return _curved_in(subject, with_arrays(subject.network, arrays), x)
+
     def one(direction: Any) -> Any:
-        whole = ggn_vp(lambda w, x: _curved_in(subject, w, x), lambda z, labels: _cost_of(subject, z, labels))
-        return vector(whole(subject.network, shaped(subject.network, direction), subject.x, subject.labels))
+        whole = ggn_vp(curved, lambda z, labels: _cost_of(subject, z, labels))
+        return of_vector(whole(weights, arrays_of(shaped(subject.network, direction)), subject.x, subject.labels))
 
     return vmap(one)(directions)
 
@@ -93,9 +123,9 @@ _PRODUCTS = {"hessian": _hessian_products, "gauss_newton": _gauss_newton_product
 
 
 def _roots(subject: Subject) -> Values:
-    """S of each example as `root rootᵀ`, of shape (examples, outputs, outputs): the s_c are the columns."""
+    """S of each example as `root rootᵀ`, of shape (examples, numbers, numbers): the s_c are the columns."""
     values, vectors = np.linalg.eigh(_curvature_of_outputs(subject))
-    return np.asarray(vectors * np.sqrt(np.maximum(values, 0))[:, None, :], subject.network.dtype)
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0))[:, None, :], subject.parameters.dtype)
 
 
 @native
@@ -108,8 +138,8 @@ def _curvature_of_outputs(subject: Subject) -> Any:
 
 @native
 def _squares(subject: Subject, column: Any) -> Any:
-    def along(network: Feedforward, x: Any, column: Any) -> Any:
-        return cnp.sum(_curved_in(subject, network, x) * column)
+    def along(arrays: Any, x: Any, column: Any) -> Any:
+        return cnp.sum(_curved_in(subject, with_arrays(subject.network, arrays), x) * column)
 
-    each = per_example(grad(along))(subject.network, subject.x, column)
-    return cnp.concatenate([cnp.mean(g * g, axis=0).reshape(-1) for g in flatten(each)[0]])
+    each = per_example(grad(along))(arrays_of(subject.network), subject.x, column)
+    return of_vector([cnp.mean(g * g, axis=0) for g in each])

@@ -17,9 +17,10 @@ import numpy as np
 
 from chainrule.display import number
 from chainrule.errors import OptionError
-from chainrule.insight.parameter_vector import vector
-from chainrule.learning.optimizers import SGD, Adam, Momentum, Optimizer, optimizer_from
+from chainrule.insight.parameter_vector import of_vector
+from chainrule.learning.optimizers import SGD, Adam, Optimizer
 from chainrule.learning.run import Run
+from chainrule.trace.tree import flatten
 
 __all__ = ["Stability", "chosen_optimizer", "preconditioner", "stability"]
 
@@ -43,27 +44,15 @@ class Stability:
 
 def stability(optimizer: Optimizer, curvature: float, scaled: bool = False) -> Stability:
     """What the curvature λ_max means to an optimiser; `scaled` if it is that in the scales of Adam's state."""
-    name, bound = repr(optimizer), _bound(optimizer)
-    if bound is None or (isinstance(optimizer, Adam) and not scaled):
+    name, bound, rate = repr(optimizer), optimizer.bound, optimizer.rate_at(0)
+    if bound is None or rate is None or (isinstance(optimizer, Adam) and not scaled):
         return Stability(name, None, None, _untold(optimizer))
-    rate = float(optimizer.rate)  # type: ignore[attr-defined]
     if curvature <= 0:
         return Stability(name, 0.0, None, f"No direction curves up, so that no rate is too high for {name} here.")
     ratio = rate * curvature / bound
     numbers = f"rate × curvature is {number(rate * curvature)} (bound: {number(bound)})"
     most = f"the largest stable rate here is {number(bound / curvature)}"
     return Stability(name, ratio, bound / curvature, f"{name}: {numbers}, {_verdict(ratio)}; {most}.")
-
-
-def _bound(optimizer: Optimizer) -> float | None:
-    """What rate·curvature must stay below."""
-    if isinstance(optimizer, SGD):
-        return 2.0
-    if isinstance(optimizer, Momentum):
-        return optimizer.bound
-    if isinstance(optimizer, Adam):
-        return 2 * (1 + optimizer.beta1) / (1 - optimizer.beta1)
-    return None
 
 
 def _verdict(ratio: float) -> str:
@@ -92,7 +81,7 @@ def preconditioner(optimizer: Optimizer, state: Any) -> Values | None:
     steps = float(state["t"])
     if steps < 1:
         raise OptionError("Adam's state knows nothing yet: it has made no steps.")
-    moments = np.asarray(vector(state["v"]), np.float64) / (1 - optimizer.beta2**steps)
+    moments = np.asarray(of_vector(flatten(state["v"])[0]), np.float64) / (1 - optimizer.beta2**steps)
     found: Values = 1 / np.sqrt(np.sqrt(moments) + optimizer.epsilon)
     return found
 
@@ -103,4 +92,4 @@ def chosen_optimizer(asked: Any, rate: Any) -> Optimizer | None:
         return rate
     if rate is not None:
         return SGD(rate)
-    return optimizer_from(asked.configuration.optimizer or "") if isinstance(asked, Run) else None
+    return asked.optimizer if isinstance(asked, Run) else None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from math import sqrt
 from typing import Any
 
@@ -17,12 +16,12 @@ import numpy as np
 from chainrule.checks import whole_number
 from chainrule.display import Table, number
 from chainrule.errors import DataError
-from chainrule.insight.gradients import ExampleGradients, example_gradients, penalty_gradient
+from chainrule.insight.gradients import example_gradients, penalty_gradient
 from chainrule.insight.network_and_data import Subject, subject_of
+from chainrule.insight.parameter_vector import positions
 from chainrule.insight.presentation import Insight, figure
-from chainrule.insight.wording import counted, layer_name
+from chainrule.insight.wording import counted, layer_name, stage_name
 from chainrule.learning.run import Run
-from chainrule.nn.network import Network
 
 __all__ = ["GradientNoise", "NoisePart", "gradient_noise"]
 
@@ -68,6 +67,7 @@ class GradientNoise(Insight):
     layers: tuple[NoisePart, ...]
     examples: int
     batch: int | None
+    names: tuple[str, ...]
 
     @property
     def noise_scale(self) -> float | None:
@@ -109,7 +109,7 @@ class GradientNoise(Insight):
 
     def table(self) -> Table:
         """The whole, and each layer."""
-        names = ["all", *(layer_name(n, len(self.layers)) for n in range(len(self.layers)))]
+        names = ["all", *(layer_name(n, self.names) for n in range(len(self.layers)))]
         parts = zip(names, [self.whole, *self.layers], strict=True)
         rows = [(name, p.variance, p.squared_gradient, p.signal_to_noise, p.noise_scale) for name, p in parts]
         return Table(
@@ -121,7 +121,7 @@ class GradientNoise(Insight):
         axes = figure(axes)
         batches = np.geomspace(1, max(self.examples, 2))
         for n, part in enumerate(self.layers):
-            axes.loglog(batches, np.sqrt(batches) * part.signal_to_noise, label=f"layer {n}")
+            axes.loglog(batches, np.sqrt(batches) * part.signal_to_noise, label=stage_name(n, self.names))
         axes.axhline(1, color="black", linewidth=0.5)
         axes.set(title=self.title, xlabel="examples in a batch", ylabel="signal / noise")
         axes.legend()
@@ -129,7 +129,7 @@ class GradientNoise(Insight):
 
 
 def gradient_noise(
-    network: Network | Run,
+    network: Any,
     data: Any,
     *,
     batch: int | None = None,
@@ -142,12 +142,13 @@ def gradient_noise(
 
     From the gradients g_x of N examples, all or as many as `examples` says, drawn by `seed`, unbiased:
     `tr Σ = N/(N−1) (mean_x ‖g_x‖² − ‖mean_x g_x‖²)` and `‖G‖² = ‖mean_x g_x‖² − tr Σ/N`, for each layer and for all;
-    G holds the penalty. The ratio tr Σ/‖G‖² is taken last. No example's gradient is ever formed. `batch`, or that of a
-    run, is judged.
+    G holds the penalty. The ratio tr Σ/‖G‖² is taken last. Of dense layers no example's gradient is formed. `batch`,
+    or that of a run, is judged.
 
     Raises OptionError for a batch below 1; DataError for fewer than 2 examples, or gradients that are no finite
     numbers; what `subject_of` raises.
 
+    >>> from chainrule.nn import Network
     >>> network = Network.from_weights([([[1.0]], [0.0])], "identity")
     >>> found = gradient_noise(network, ([[1.0], [1.0]], [[0.0], [-2.0]]), cost="quadratic")
     >>> found.whole.variance, found.whole.squared_gradient  # gradients (1, 1) and (3, 3)
@@ -162,7 +163,8 @@ def gradient_noise(
         raise DataError("noise is what differs between examples: at least 2 are needed.")
     found = _measured(subject, seed)
     used = batch if batch is not None else _batch_of(network)
-    return GradientNoise(found[0], tuple(found[1:]), subject.count, used)
+    names = tuple(stage.name for stage in subject.stages)
+    return GradientNoise(found[0], tuple(found[1:]), subject.count, used, names)
 
 
 def _batch_of(asked: Any) -> int | None:
@@ -171,7 +173,7 @@ def _batch_of(asked: Any) -> int | None:
 
 @dataclass(frozen=True, eq=False)
 class _Moments:
-    """Of some examples: how many, mean ‖g_x‖² of each layer, and the mean of g_x."""
+    """Of some examples: how many, mean ‖g_x‖² of the whole and of each layer, and the mean of g_x."""
 
     count: int
     squares: Values
@@ -200,8 +202,8 @@ def _measured(subject: Subject, seed: int) -> list[NoisePart]:
     known, held = _together(groups), penalty_gradient(subject)
     if not np.isfinite(known.squares).all():
         raise DataError("the gradients are no finite numbers here: the weights or the examples are too large.")
-    ends = np.cumsum([0, *(layer.w.size + layer.b.size for layer in subject.network.layers)])
-    parts = [slice(*pair) for pair in pairwise(ends)]
+    parts = [positions(subject.network, (*stage.weights, *stage.biases)) for stage in subject.stages]
+    parts.insert(0, np.arange(known.mean.size))
     variance, signal = _estimates(known, held, parts)
     again = [_estimates(known.without(group), held, parts) for group in groups] if known.count > 2 else []
     return [
@@ -211,29 +213,24 @@ def _measured(subject: Subject, seed: int) -> list[NoisePart]:
             _left_out_error([s[n] for _, s in again]),
             _left_out_error([v[n] / s[n] if s[n] > 0 else np.inf for v, s in again]),
         )
-        for n in range(len(parts) + 1)
+        for n in range(len(parts))
     ]
 
 
 def _moments(subject: Subject) -> _Moments:
     found = example_gradients(subject)
-    return _Moments(subject.count, _of_layers(found), found.mean)
+    of_stages = np.asarray(found.of_stages.mean(axis=0))
+    return _Moments(subject.count, np.append(found.squares.mean(), of_stages), found.mean)
 
 
-def _of_layers(found: ExampleGradients) -> Values:
-    """The mean over the examples of ‖g_x‖² in each layer, whose weights and biases are two leaves."""
-    means: Values = found.squares.mean(axis=0).reshape(-1, 2).sum(axis=1)
-    return means
-
-
-def _estimates(known: _Moments, held: Values, parts: Sequence[slice]) -> tuple[Values, Values]:
+def _estimates(known: _Moments, held: Values, parts: Sequence[Values]) -> tuple[Values, Values]:
     """tr Σ and ‖G‖² of the whole and of each layer."""
     of_data = np.array([known.mean[part] @ known.mean[part] for part in parts])
     gradient = known.mean + held
     lengths = np.array([gradient[part] @ gradient[part] for part in parts])
     variance = known.count / max(known.count - 1, 1) * np.maximum(known.squares - of_data, 0)
     signal = lengths - variance / known.count
-    return np.append(variance.sum(), variance), np.append(signal.sum(), signal)
+    return variance, signal
 
 
 def _left_out_error(values: Sequence[float]) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +17,6 @@ from chainrule.insight.second_order.stability import chosen_optimizer, stability
 from chainrule.learning.optimizers import SGD, Optimizer
 from chainrule.learning.programs import ROW, number_rows, program, run, training_plan
 from chainrule.learning.run import Run
-from chainrule.nn.feedforward import Feedforward
 from chainrule.nn.parameters import trainable
 from chainrule.trace.tree import flatten
 
@@ -107,28 +105,8 @@ class RateSearch(Insight):
         return axes
 
 
-@dataclass(frozen=True)
-class _Rising(Optimizer):
-    """An optimiser whose rate is part of its state and grows by a factor in each step."""
-
-    optimizer: Optimizer
-    lowest: float
-    factor: float
-    dtype: Any
-
-    def start(self, parameters: Any) -> Any:
-        return np.array(self.lowest, self.dtype), self.optimizer.start(parameters)
-
-    def update(self, parameters: Any, gradient: Any, state: Any) -> tuple[Any, Any]:
-        rate, moments = state
-        now = copy.copy(self.optimizer)
-        object.__setattr__(now, "rate", rate)  # which its checks would refuse: it is no number yet
-        moved, after = now.update(parameters, gradient, moments)
-        return moved, (rate * self.factor, after)
-
-
 def find_rate(
-    network: Feedforward | Run,
+    network: Any,
     data: Any,
     *,
     optimizer: Optimizer | type[Optimizer] | None = None,
@@ -161,7 +139,7 @@ def find_rate(
 
     Source: Smith, Cyclical learning rates for training neural networks, 2017.
     """
-    subject = subject_of(network, data, cost, l2, layers=False)
+    subject = subject_of(network, data, cost, l2)
     used = _optimizer(network, optimizer)
     size = _batch(network, batch, subject.count)
     lowest = real_number("lowest", lowest, above=0)
@@ -178,7 +156,7 @@ def _optimizer(asked: Any, given: Any) -> Optimizer:
     chosen = given if given is not None else chosen_optimizer(asked, None) or SGD
     kind: Any = chosen if isinstance(chosen, type) and issubclass(chosen, Optimizer) else None
     made = chosen if kind is None else kind(rate=1.0)
-    if not isinstance(made, Optimizer) or not hasattr(made, "rate"):
+    if not isinstance(made, Optimizer) or made.rate_at(0) is None:
         raise OptionError(f"optimizer must be one with a rate, not {given!r}.", cure="For example cr.optim.SGD.")
     return made
 
@@ -190,14 +168,14 @@ def _batch(asked: Any, batch: Any, examples: int) -> int:
 
 def _trained(subject: Subject, optimizer: Optimizer, batch: int, rates: Values, seed: int) -> Values:
     """The cost before the first step, and after each, on the batch that comes next."""
-    rising = optimizer.with_rate(lambda step: float(rates[min(step, len(rates) - 1)]))
-    state = (subject.network, rising.start(trainable(subject.network)))
-    examples = (subject.x, subject.labels)
+    lowest, factor = float(rates[0]), float(rates[1] / rates[0])
+    rising = optimizer.with_rate(lambda step: lowest * factor**step)
+    state, examples = (subject.network, rising.start(trainable(subject.network))), (subject.x, subject.labels)
     made = program(training_plan(state, subject.objective, rising, examples, batch))
     leaves = [np.array(leaf, order="C") for leaf in flatten(state)[0]]  # the native loop overwrites them
-    order = _batches(subject.count, batch, len(rates) + 1, seed)
-    numbers = number_rows(rising, range(len(order)), penalty=float(subject.objective.penalty), count=batch)
-    return run(made, leaves, subject.examples.tables, order, numbers)[0].astype(np.float64)
+    rows = _batches(subject.count, batch, len(rates) + 1, seed)
+    numbers = number_rows(rising, range(len(rows)), penalty=subject.objective.penalty, count=batch)
+    return run(made, leaves, subject.examples.tables, rows, numbers)[0].astype(np.float64)
 
 
 def _batches(examples: int, batch: int, count: int, seed: int) -> Values:

@@ -27,8 +27,8 @@ class Pull:
     row: int
     label: str
     answer: str | None
-    source: float
-    error: float
+    source: float | None
+    error: float | None
     product: float
 
 
@@ -42,7 +42,7 @@ class Anatomy(Insight):
     """
 
     weight: Coordinate
-    source: str
+    source: str | None
     products: Values
     mean: float
     spread: float
@@ -70,10 +70,14 @@ class Anatomy(Insight):
 
     def sentences(self) -> list[str]:
         """The formula, the spread, who wants what."""
-        error = f"the error δ of neuron {self.weight.neuron}"
-        formula = f"{self.source} × {error} (BP4)" if self.weight.kind == "w" else f"{error} (BP3)"
         mean = f"{number(self.mean)} ± {number(self.error)} (standard error)"
-        return [f"It is the mean over the examples of {formula}: {mean}.", *self._noise(), self._wishes()]
+        return [f"It is the mean over the examples of {self._formula()}: {mean}.", *self._noise(), self._wishes()]
+
+    def _formula(self) -> str:
+        if self.source is None:
+            return f"{derivative(self.weight)} of each, as its layer has no weight of its own for each unit and input"
+        error = f"the error δ of neuron {self.weight.index[0]}"
+        return f"{self.source} × {error} (BP4)" if self.weight.kind == "w" else f"{error} (BP3)"
 
     def _noise(self) -> list[str]:
         ratio = self.signal_to_noise
@@ -112,17 +116,17 @@ class Anatomy(Insight):
 
 def anatomy_of(passed: Propagation, weight: Coordinate) -> Anatomy:
     """What the derivative with respect to a weight is made of on these examples."""
-    sources, errors = (np.asarray(part, np.float64) for part in (passed.source(weight), passed.error(weight)))
-    products, count = sources * errors + 0.0, len(sources)  # no -0
+    products, (sources, errors) = passed.slopes(weight), (passed.source(weight), passed.error(weight))
+    count = len(products)
     spread = float(products.std(ddof=1)) if count > 1 else 0.0
-    order = np.argsort(products, kind="stable")
+    order, home = np.argsort(products, kind="stable"), passed.dense_home(weight)
 
     def pulls(chosen: Values) -> tuple[Pull, ...]:
-        return tuple(_pull(passed, int(n), sources, errors) for n in chosen[:_STRONGEST] if products[n])
+        return tuple(_pull(passed, int(n), sources, errors, products) for n in chosen[:_STRONGEST] if products[n])
 
     return Anatomy(
         weight=weight,
-        source=source_name(weight),
+        source=None if home is None else source_name(weight, home, passed.stages[home].outline.sources, passed.names),
         products=products,
         mean=float(products.mean()),
         spread=spread,
@@ -134,7 +138,8 @@ def anatomy_of(passed: Propagation, weight: Coordinate) -> Anatomy:
     )
 
 
-def _pull(passed: Propagation, example: int, sources: Values, errors: Values) -> Pull:
-    subject, source, error = passed.subject, float(sources[example]), float(errors[example])
-    answer = subject.named(int(passed.answers[example])) if subject.examples.classes else None
-    return Pull(subject.row(example), passed.label(example), answer, source, error, source * error)
+def _pull(passed: Propagation, example: int, sources: Values | None, errors: Values | None, products: Values) -> Pull:
+    subject = passed.subject
+    source, error = (None if part is None else float(part[example]) for part in (sources, errors))
+    answer = subject.named(int(passed.answers[example])) if subject.has_classes else None
+    return Pull(subject.row(example), passed.label(example), answer, source, error, float(products[example]))

@@ -1,28 +1,32 @@
-"""The part of a network behind one weight, run again for many changes of the weight at once.
+"""What comes after one weight, run again for many changes of the weight at once.
 
-A change Δ of `w[j, k]` moves the weighted input of neuron j by `Δ·a_k`, hence the weighted inputs of the next layer by
-`(σ(z_j + Δ·a_k) − σ(z_j)) · w[:, j]`: an update of rank one. Only from there on are layers run; in float64, so that
-small changes of the cost are not lost in rounding.
+A change Δ of `w[j, k]` moves the weighted input of unit j by `Δ·a_k`. Only from there on is the network run, in
+float64, so that small changes of the cost are not lost in rounding. Where a weight has no unit and no input of its own,
+the whole network is run with the weight changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from chainrule import numpy as cnp
-from chainrule.insight.compiling import executed
+from chainrule.graph.rewrite import substituted
+from chainrule.insight.compiling import executed, native
 from chainrule.insight.coordinates import Coordinate
 from chainrule.insight.network_and_data import Subject
-from chainrule.nn.activations import ACTIVATIONS
-from chainrule.nn.costs import cost_function, targets
-from chainrule.nn.network import Network
+from chainrule.insight.propagation import Propagation, dense_home
+from chainrule.nn.objective import Measured
+from chainrule.nn.parameters import WEIGHT
+from chainrule.trace.array import Array
+from chainrule.trace.plain import transforming
+from chainrule.trace.promotion import as_array
+from chainrule.trace.tree import tree_map
 from chainrule.transform import jvp, vmap
 
-__all__ = ["Behind", "Moved", "Now", "behind", "first_behind"]
+__all__ = ["Downstream", "Moved", "Now", "downstream", "downstream_of"]
 
 Values = np.ndarray[Any, Any]
 _AT_ONCE = 2**24  # numbers of one array
@@ -47,34 +51,45 @@ class Moved:
 
 
 @dataclass(frozen=True, eq=False)
-class Behind:
-    """What the cost of each example is made of, as a function of the change of one weight.
+class Downstream:
+    """What the cost of each example is made of, as a function of the change of one weight; all in float64.
 
-    `z` of shape (n, neurons) belongs to the first layer of `network`, and moves along `direction` by
-    `σ(column + Δ·source) − σ(column)`; `source`, a_k, and `column` have the shape (n,), `activation` names σ.
+    `stage` is the number of the stage that the weight acts in, `z` of shape (n, units) belongs to it, and unit j moves
+    by Δ·`source`, a_k of shape (n,). Where no stage can be told, it is None, and so are the others.
     """
 
-    source: Values
-    column: Values
-    activation: Any
-    z: Values
-    direction: Values
-    network: Network
-    labels: Values
-    cost: str
+    subject: Subject
+    weight: Coordinate = field(metadata={"static": True})
+    stage: int | None = field(metadata={"static": True})
+    z: Any
+    source: Any
 
     def costs(self, change: Any) -> tuple[Any, Any]:
-        """C_x of each example, and the outputs, once the weight is changed."""
-        sigma = ACTIVATIONS[self.activation]
-        moved = sigma(self.column + change * self.source) - sigma(self.column)
-        first, *others = self.network.layers
-        z = self.z + cnp.expand_dims(moved, 1) * self.direction
-        a = first.activated(z)
-        for layer in others:
-            z = layer.weighted_input(a)
-            a = layer.activated(z)
-        formula = cost_function(self.cost, self.network.layers[-1].activation)
-        return formula(z, a, targets(self.labels, self.network)), a
+        """C_x of each example, and the class that the outputs say, once the weight is changed."""
+        subject = self.subject
+        if self.stage is None:
+            changed = self.weight.changed(subject.network, change)
+            costs = subject.costs(changed, subject.x, subject.labels)
+            return costs, self._answers(changed(subject.x) if callable(changed) else None, costs)
+        x, labels = tree_map(as_array, (subject.x, subject.labels))
+        with transforming():
+            passed = subject.passed(subject.network, x, labels)
+        return self._run_again(passed, as_array(self._moved(change)))
+
+    def _moved(self, change: Any) -> Any:
+        unit = np.eye(self.z.shape[1])[self.weight.index[0]]
+        return self.z + cnp.expand_dims(change * self.source, 1) * unit
+
+    def _run_again(self, passed: Measured, z: Array) -> tuple[Any, Any]:
+        """What the pass gives with other weighted inputs of the stage: nothing before them is computed."""
+        assert self.stage is not None
+        wanted = [passed.costs, *([] if passed.outputs is None else [passed.outputs])]
+        given = {passed.stages[self.stage].z.node: z.node}
+        costs, *outputs = map(Array, substituted([result.node for result in wanted], given))
+        return costs, self._answers(outputs[0] if outputs else None, costs)
+
+    def _answers(self, outputs: Any, costs: Any) -> Any:
+        return cnp.zeros(costs.shape, np.int64) if outputs is None else self.subject.answers(outputs)
 
     def now(self) -> Now:
         """The costs of the examples as the weight is, and their first two derivatives with respect to it."""
@@ -82,7 +97,7 @@ class Behind:
 
     def moved(self, changes: Values) -> Moved:
         """The costs of the examples for each change of the weight, as many changes at once as memory bears."""
-        widest = max(self.network.sizes[1:]) * len(self.z)
+        widest = max(stage.units for stage in self.subject.stages) * self.subject.count
         size = min(len(changes), max(1, _AT_ONCE // widest))
         padded = np.append(changes, np.zeros(-len(changes) % size))
         parts = [executed(_moved, size * self._work, self, some) for some in padded.reshape(-1, size)]
@@ -91,45 +106,58 @@ class Behind:
 
     @property
     def _work(self) -> int:
-        return len(self.z) * self.network.parameters
+        return self.subject.count * self.subject.parameters.count
 
 
-def first_behind(network: Network, layer: int) -> int:
-    """The first layer that is run again when a weight of `layer` changes: the next one, where an update of its weighted
-    input does; not behind a softmax, which mixes its neurons, and there is none behind the last."""
-    only_one_moves = network.layers[layer].activation != "softmax"
-    return layer + 1 if only_one_moves and layer + 1 < len(network.layers) else layer
+def downstream(subject: Subject, weight: Coordinate) -> Downstream:
+    """What comes after a weight, from a pass forward."""
+    stage = _stage(subject, weight)
+    return _made(subject, weight, stage, *(_forward(subject)[stage] if stage is not None else (None, None)))
 
 
-def behind(subject: Subject, weight: Coordinate, inputs: Values, z: Sequence[Values]) -> Behind:
-    """The part behind a weight; `inputs` are those of its layer, `z` the weighted inputs of the first layers."""
-    network, start = subject.network, first_behind(subject.network, weight.layer)
-    source = np.ones(subject.count) if weight.source is None else _wide(inputs[:, weight.source])
-    later = Network._of(network.layers[start:]).astype(np.float64)
-    if start == weight.layer:
-        column, activation = np.zeros(subject.count), "identity"
-        direction = np.eye(network.layers[start].outputs)[weight.neuron]
-    else:
-        column, activation = _wide(z[weight.layer][:, weight.neuron]), network.layers[weight.layer].activation
-        direction = np.ascontiguousarray(later.layers[0].w[:, weight.neuron])
-    labels = subject.labels if subject.labels.ndim == 1 else _wide(subject.labels)
-    return Behind(source, column, activation, _wide(z[start]), direction, later, labels, subject.objective.cost)
+def downstream_of(passed: Propagation, weight: Coordinate) -> Downstream:
+    """What comes after a weight, from a pass that was made."""
+    stage = _stage(passed.subject, weight)
+    known = (None, None) if stage is None else (passed.stages[stage].z, passed.stages[stage].inputs)
+    return _made(passed.subject, weight, stage, *known)
+
+
+def _stage(subject: Subject, weight: Coordinate) -> int | None:
+    """The stage from which the network can be run again: of a cost that is a mean alone there is none."""
+    home = dense_home(subject.stages, weight)
+    return home if home is not None and subject.tells_each else None
+
+
+def _made(subject: Subject, weight: Coordinate, stage: int | None, z: Any, inputs: Any) -> Downstream:
+    wide = subject.unpenalised.wide
+    if stage is None:
+        return Downstream(wide, weight, None, None, None)
+    source = inputs[:, weight.index[1]] if weight.role == WEIGHT else np.ones(len(inputs))
+    return Downstream(wide, weight, stage, _wide(z), _wide(source))
 
 
 def _wide(array: Values) -> Values:
     return np.ascontiguousarray(array, np.float64)
 
 
-def _now(part: Behind) -> Any:
+@native
+def _forward(subject: Subject) -> Any:
+    """z of each stage, and what its weights multiply."""
+    x, labels = tree_map(as_array, (subject.x, subject.labels))
+    with transforming():
+        stages = subject.passed(subject.network, x, labels).stages
+    return [(stage.z, None if stage.dense is None else stage.dense.x) for stage in stages]
+
+
+def _now(part: Downstream) -> Any:
     zero, one = np.zeros(()), np.ones(())
 
     def slopes(change: Any) -> Any:
         return jvp(lambda change: part.costs(change)[0], (change,), (one,))
 
     (costs, first), (_, second) = jvp(slopes, (zero,), (one,))
-    return costs, first, second, cnp.argmax(part.costs(zero)[1], axis=1)
+    return costs, first, second, part.costs(zero)[1]
 
 
-def _moved(part: Behind, changes: Any) -> Any:
-    costs, outputs = vmap(part.costs)(changes)
-    return costs, cnp.argmax(outputs, axis=2)
+def _moved(part: Downstream, changes: Any) -> Any:
+    return vmap(part.costs)(changes)

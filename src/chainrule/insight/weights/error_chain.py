@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +13,10 @@ from chainrule.insight.coordinates import Coordinate
 from chainrule.insight.levels import rms
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.propagation import Propagation
-from chainrule.insight.wording import source_name
-from chainrule.nn.costs import cost_function
-from chainrule.nn.network import Dense
+from chainrule.insight.wording import source_name, stage_name
+from chainrule.nn.activations import Activation
+from chainrule.nn.costs import targets_of
+from chainrule.nn.objective import is_function
 from chainrule.transform import grad, jvp
 
 __all__ = ["ErrorChain", "ErrorLink", "ErrorTerm", "OutputLink", "chain_of", "terms_of"]
@@ -62,6 +64,7 @@ class ErrorLink:
     """BP2 for one neuron: `δ_j = Σ_i w_ij δ_i · σ'(z_j)`; the largest terms, and the error, which is the sum of all."""
 
     layer: int
+    following: int
     neuron: int
     steepness: float
     terms: tuple[ErrorTerm, ...]
@@ -76,10 +79,13 @@ class ErrorChain(Insight):
 
     `links` begin behind the output; `source`, `error` and `product` are a_k, δ_j and ∂C_x/∂w. `layers` holds, for each
     layer from the output to the weight's, the rms of δ over its neurons: on this example, and over all examples. δ is
-    the error of a single example, ∂C_x/∂z. `mixed` says that a softmax lies on the way.
+    the error of a single example, ∂C_x/∂z. `mixed` says that a softmax lies on the way. `name` is that of the weight's
+    unit, `names` are those of the stages.
     """
 
     weight: Coordinate
+    name: str
+    source_name: str
     example: int
     label: str
     output: OutputLink
@@ -88,6 +94,7 @@ class ErrorChain(Insight):
     error: float
     product: float
     layers: tuple[tuple[int, float, float], ...]
+    names: tuple[str, ...]
     mixed: bool
 
     @property
@@ -98,7 +105,8 @@ class ErrorChain(Insight):
 
     def sentences(self) -> list[str]:
         """How the error changes on its way; what a softmax does to the equations."""
-        sizes = ", ".join(f"{number(mine)} in layer {n} (all: {number(whole)})" for n, mine, whole in self.layers)
+        told = [(stage_name(n, self.names), number(mine), number(whole)) for n, mine, whole in self.layers]
+        sizes = ", ".join(f"{mine} in {name} (all: {whole})" for name, mine, whole in told)
         said = [f"The error δ = ∂C/∂z has the rms {sizes}, from the output back."]
         if self.mixed:
             said.append("A softmax mixes its neurons: there the term is δ_i ∂z_i/∂z_j, and no single product.")
@@ -106,17 +114,16 @@ class ErrorChain(Insight):
 
     def table(self) -> Table:
         """The equations with numbers, from the cost to the weight."""
-        name = f"layers[{self.weight.layer}][{self.weight.neuron}]"
-        rows = [self._first(), *(row for link in self.links for row in _rows(link))]
-        rows.append(("BP3", f"∂C/∂b of {name} = δ", "", self.error, None))
+        rows = [self._first(), *(row for link in self.links for row in _rows(link, self.names))]
+        rows.append(("BP3", f"∂C/∂b of {self.name} = δ", "", self.error, None))
         if self.weight.kind == "w":
-            meant = f"∂C/∂w = a_k · δ_j, a_k of {source_name(self.weight)}"
+            meant = f"∂C/∂w = a_k · δ_j, a_k of {self.source_name}"
             rows.append(("BP4", meant, f"{number(self.source)} · {number(self.error)}", self.product, None))
         return Table(("", "equation", "with numbers", "value", "rms over examples"), tuple(rows))
 
     def _first(self) -> tuple[Any, ...]:
         link = self.output
-        name = f"δ of layers[{link.layer}][{link.neuron}], an output"
+        name = f"δ of {self.names[link.layer]}[{link.neuron}], an output"
         if link.slope is not None:
             meant, numbers = f"{name} = ∂C/∂a · σ'(z)", f"{number(link.slope)} · {number(link.steepness)}"
         elif link.is_difference:
@@ -128,7 +135,7 @@ class ErrorChain(Insight):
     def plot(self, axes: Any = None) -> Any:
         """The rms of the error in each layer, on this example and over all."""
         axes = figure(axes)
-        names = [f"layer {n}" for n, _, _ in self.layers]
+        names = [stage_name(n, self.names) for n, _, _ in self.layers]
         axes.plot(names, [mine for _, mine, _ in self.layers], "o-", label=f"example {self.example}")
         axes.plot(names, [whole for _, _, whole in self.layers], "s--", label="all examples")
         axes.set(ylabel="rms of δ = ∂C_x/∂z", title=f"from the cost back to {self.weight}")
@@ -136,105 +143,129 @@ class ErrorChain(Insight):
         return axes
 
 
-def _rows(link: ErrorLink) -> list[tuple[Any, ...]]:
+def _rows(link: ErrorLink, names: Sequence[str]) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
     for term in link.terms:
         numbers = f"{number(term.weight)} · {number(term.error)} · {number(link.steepness)}"
-        meant = f"w_ij δ_i σ'(z_j) from layers[{link.layer + 1}][{term.neuron}]"
+        meant = f"w_ij δ_i σ'(z_j) from {names[link.following]}[{term.neuron}]"
         rows.append(("", meant, numbers, term.product, term.rms))
     if link.others:
         rows.append(("", "from all others of that layer", "", link.others, None))
-    rows.append(("BP2", f"δ of layers[{link.layer}][{link.neuron}] = their sum", "", link.error, link.rms))
+    rows.append(("BP2", f"δ of {names[link.layer]}[{link.neuron}] = their sum", "", link.error, link.rms))
     return rows
 
 
-def chain_of(passed: Propagation, weight: Coordinate, example: int) -> ErrorChain:
-    """The chain to a weight on the example of that number in the pass, along the largest terms."""
-    links, neuron, layers = [], weight.neuron, passed.subject.network.layers
-    for layer in range(weight.layer, len(layers) - 1):
-        links.append(_link(passed, layer, neuron, example))
-        neuron = links[-1].terms[0].neuron
-    source, error = (float(part[example]) for part in (passed.source(weight), passed.error(weight)))
-    downward = range(len(layers) - 1, weight.layer - 1, -1)
-    deltas = [(n, passed.layers[n].delta) for n in downward]
+def chain_of(passed: Propagation, weight: Coordinate, example: int) -> ErrorChain | None:
+    """The chain to a weight on the example of that number in the pass, along the largest terms; None if it breaks."""
+    stages, source, error = passed.stages, passed.source(weight), passed.error(weight)
+    way = stages_behind(passed, weight)
+    if way is None or source is None or error is None:
+        return None
+    links, unit = [], weight.index[0]
+    for stage in way[:-1]:
+        links.append(_link(passed, stage, unit, example))
+        unit = links[-1].terms[0].neuron
+    product = float(source[example]) * float(error[example]) + 0.0  # no -0
     return ErrorChain(
         weight=weight,
+        name=f"{stages[way[0]].name}[{weight.index[0]}]",
+        source_name=source_name(weight, way[0], stages[way[0]].outline.sources, passed.names),
         example=passed.subject.row(example),
         label=passed.label(example),
-        output=_output(passed, neuron, example),
+        output=_output(passed, unit, example),
         links=tuple(links[::-1]),
-        source=source,
-        error=error,
-        product=source * error + 0.0,  # no -0
-        layers=tuple((n, rms(delta[example]), rms(delta)) for n, delta in deltas),
-        mixed=any(layers[n].activation == "softmax" for n in downward if n < len(layers) - 1),
+        source=float(source[example]),
+        error=float(error[example]),
+        product=product,
+        layers=tuple((n, rms(stages[n].delta[example]), rms(stages[n].delta)) for n in way[::-1]),
+        names=passed.names,
+        mixed=not all(stages[n].activation.elementwise for n in way[:-1]),
     )
 
 
-def terms_of(passed: Propagation, layer: int, neuron: int) -> Values:
-    """`δ_i ∂z_i/∂z_j` for every example and every neuron i of the next layer, whose sum over i is δ_j; shape (n, i)."""
-    moved = _steepness(passed.subject.network.layers[layer], passed.layers[layer].z, neuron)
-    found: Values = passed.layers[layer + 1].delta * (moved @ passed.subject.network.layers[layer + 1].w.T)
+def stages_behind(passed: Propagation, weight: Coordinate) -> list[int] | None:
+    """The stages from the weight's to the outputs, each of which takes what comes out of the one before; else None."""
+    at, last = passed.dense_home(weight), len(passed.stages) - 1
+    if at is None or is_function(passed.subject.objective.cost):
+        return None
+    way = [at]
+    while way[-1] != last:
+        following = passed.follower(way[-1])
+        if following is None:
+            return None
+        way.append(following)
+    return way
+
+
+def terms_of(passed: Propagation, stage: int, unit: int) -> Values:
+    """`δ_i ∂z_i/∂z_j` for every example and every unit i of the next stage, whose sum over i is δ_j; shape (n, i)."""
+    following = passed.follower(stage)
+    assert following is not None
+    moved = _steepness(passed.stages[stage].activation, passed.stages[stage].z, unit)
+    found: Values = passed.stages[following].delta * (moved @ _weights(passed, following).T)
     return found
 
 
-def _steepness(layer: Dense, z: Values, neuron: int) -> Values:
-    """`∂a/∂z_j`: σ'(z_j) in column j; in other columns 0, but for softmax."""
+def _weights(passed: Propagation, stage: int) -> Values:
+    (number,) = passed.stages[stage].outline.weights
+    return np.asarray(passed.subject.parameters.arrays[number])
+
+
+def _steepness(activation: Activation, z: Values, unit: int) -> Values:
+    """`∂a/∂z_j`: σ'(z_j) in column j; in other columns 0, but for softmax and its like."""
     direction = np.zeros_like(z)
-    direction[:, neuron] = 1
-    found: Values = jvp(layer.activated, (z,), (direction,))[1]
+    direction[:, unit] = 1
+    found: Values = jvp(activation, (z,), (direction,))[1]
     return found
 
 
-def _link(passed: Propagation, layer: int, neuron: int, example: int) -> ErrorLink:
-    terms = terms_of(passed, layer, neuron)
+def _link(passed: Propagation, stage: int, unit: int, example: int) -> ErrorLink:
+    following, here = passed.follower(stage), passed.stages[stage]
+    assert following is not None
+    terms = terms_of(passed, stage, unit)
     mine, mean_squares = terms[example], np.mean(np.square(terms, dtype=np.float64), axis=0)
-    w, errors = passed.subject.network.layers[layer + 1].w, passed.layers[layer + 1].delta[example]
+    w, errors = _weights(passed, following), passed.stages[following].delta[example]
     order = np.argsort(-np.abs(mine), kind="stable")
     kept = [
-        ErrorTerm(int(i), float(w[i, neuron]), float(errors[i]), float(mine[i]), float(mean_squares[i] ** 0.5))
+        ErrorTerm(int(i), float(w[i, unit]), float(errors[i]), float(mine[i]), float(mean_squares[i] ** 0.5))
         for i in order[:_TERMS]
     ]
-    here = passed.layers[layer]
-    steep = _steepness(passed.subject.network.layers[layer], here.z[example : example + 1], neuron)
+    steep = _steepness(here.activation, here.z[example : example + 1], unit)
     return ErrorLink(
-        layer=layer,
-        neuron=neuron,
-        steepness=float(steep[0, neuron]),
+        layer=stage,
+        following=following,
+        neuron=unit,
+        steepness=float(steep[0, unit]),
         terms=tuple(kept),
         others=float(mine[order[_TERMS:]].sum()),
-        error=float(here.delta[example, neuron]),
-        rms=rms(here.delta[:, neuron]),
+        error=float(here.delta[example, unit]),
+        rms=rms(here.delta[:, unit]),
     )
 
 
-def _output(passed: Propagation, neuron: int, example: int) -> OutputLink:
-    subject, last = passed.subject, passed.layers[-1]
+def _output(passed: Propagation, unit: int, example: int) -> OutputLink:
+    subject, last = passed.subject, passed.stages[-1]
     row, label = slice(example, example + 1), subject.labels[example]
-    target = float(label[neuron]) if subject.labels.ndim == 2 else float(label == neuron)
-    steepness = _steepness(subject.network.layers[-1], last.z[row], neuron)
-    activation, error = (float(part[example, neuron]) for part in (last.a, last.delta))
+    target = float(label[unit]) if subject.labels.ndim == 2 else float(label == unit)
+    activation, error = (float(part[example, unit]) for part in (last.a, last.delta))
     return OutputLink(
-        layer=len(passed.layers) - 1,
-        neuron=neuron,
+        layer=len(passed.stages) - 1,
+        neuron=unit,
         activation=activation,
         target=target,
-        slope=_slope(passed, neuron, row),
-        steepness=float(steepness[0, neuron]),
+        slope=_slope(passed, unit, row),
+        steepness=float(_steepness(last.activation, last.z[row], unit)[0, unit]),
         error=error,
-        rms=rms(last.delta[:, neuron]),
-        is_difference=subject.objective.cost != "quadratic" and abs(activation - target - error) <= _ROUNDED,
+        rms=rms(last.delta[:, unit]),
+        is_difference=subject.cost_is_of_z and abs(activation - target - error) <= _ROUNDED,
     )
 
 
-def _slope(passed: Propagation, neuron: int, row: slice) -> float | None:
-    """∂C_x/∂a of an output; None for softmax, and for costs that are written in z."""
-    subject, last = passed.subject, passed.layers[-1]
-    activation = subject.network.layers[-1].activation
-    if activation == "softmax" or subject.objective.cost != "quadratic":
+def _slope(passed: Propagation, unit: int, row: slice) -> float | None:
+    """∂C_x/∂a of an output; None for softmax and its like, and for costs that are written in z."""
+    subject, last, cost = passed.subject, passed.stages[-1], passed.subject.objective.cost
+    if subject.cost_is_of_z or not last.activation.elementwise:
         return None
-    formula = cost_function("quadratic", activation)
-    target = subject.labels[row]
-    y = target if target.ndim == 2 else np.eye(last.a.shape[1], dtype=last.a.dtype)[target]
-    slope = grad(lambda a: formula(last.z[row], a, y).sum())(last.a[row])
-    return float(slope[0, neuron])
+    y = targets_of(subject.labels[row], last.units, last.a.dtype)
+    slope = grad(lambda a: cost(last.z[row], a, y).sum())(last.a[row])
+    return float(slope[0, unit])

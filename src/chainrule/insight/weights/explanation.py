@@ -14,15 +14,21 @@ from chainrule.insight.network_and_data import Subject, subject_of
 from chainrule.insight.presentation import Composed, Insight, two_axes
 from chainrule.insight.propagation import EXAMPLES, Propagation, propagate
 from chainrule.insight.weights.anatomy import Anatomy, anatomy_of
+from chainrule.insight.weights.downstream import downstream_of
 from chainrule.insight.weights.error_chain import ErrorChain, chain_of
 from chainrule.insight.weights.layers import explain_layer, largest_weights
 from chainrule.insight.weights.neurons import explain_neuron
 from chainrule.insight.weights.perturbation import WhatIf, what_if_from
-from chainrule.insight.wording import GONE_WRONG, asked_examples, derivative, layer_name, second_derivative, source_name
-from chainrule.learning.run import Run
-from chainrule.nn.network import Network
+from chainrule.insight.wording import GONE_WRONG, asked_examples, derivative, layer_name, second_derivative
+from chainrule.nn.parameters import WEIGHT
 
 __all__ = ["WeightExplanation", "explain", "explain_weight"]
+
+
+_BROKEN = (
+    "The error cannot be followed to it unit by unit: not every layer from it to the outputs has a weight of its own "
+    "for each unit and input, and hands what comes out of it to one other layer."
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -30,7 +36,8 @@ class WeightExplanation(Composed):
     """Everything about `∂C/∂w` of one weight or bias: its value, what it is made of, where it comes from, what if.
 
     `rate` is in cost per unit of weight, of the mean over the examples; `penalty_rate`, λw/n, is the part of it that
-    comes from the penalty. `examples` of `available` were asked.
+    comes from the penalty. `examples` of `available` were asked. `stage` and `activation` are those of the stage that
+    it acts in, None if there are several; `chain` is None where the error cannot be followed unit by unit.
     """
 
     weight: Coordinate
@@ -39,16 +46,16 @@ class WeightExplanation(Composed):
     penalty_rate: float
     examples: int
     available: int
-    activation: str
-    layers: int
+    activation: str | None
+    stage: str | None
     anatomy: Anatomy
-    chain: ErrorChain
+    chain: ErrorChain | None
     what_if: WhatIf
 
     @property
     def parts(self) -> tuple[Insight, ...]:
-        """What it is made of, where it comes from, what if."""
-        return self.anatomy, self.chain, self.what_if
+        """What it is made of, where it comes from (if that can be followed), what if."""
+        return tuple(part for part in (self.anatomy, self.chain, self.what_if) if part is not None)
 
     @property
     def title(self) -> str:
@@ -57,15 +64,25 @@ class WeightExplanation(Composed):
 
     def sentences(self) -> list[str]:
         """What the weight is, and what its derivative means."""
-        weight, kind = self.weight, "weight" if self.weight.kind == "w" else "bias"
-        neuron = f"neuron {weight.neuron} of {layer_name(weight.layer, self.layers)} ({self.activation})"
-        source = f" from {source_name(weight)} to {neuron}" if kind == "weight" else f" of {neuron}"
-        said = [f"This is the {kind}{source}.", self._rate(kind)]
+        kind = "weight" if self.weight.role == WEIGHT else "bias"
+        said = [f"This is the {kind}{self._standing(kind)}.", self._rate(kind)]
+        if self.chain is None:
+            said.append(_BROKEN)
         if self.penalty_rate and np.isfinite(self.penalty_rate):
             said.append(
                 f"{number(self.penalty_rate)} of it comes from the penalty on large weights, not from examples."
             )
         return said
+
+    def _standing(self, kind: str) -> str:
+        """Between what it is."""
+        if self.stage is None:
+            return ", which acts in no layer alone"
+        layer = f"{self.stage} ({self.activation})"
+        if self.anatomy.source is None:
+            return f" of {layer}, which has no weight of its own for each unit and input"
+        unit = f"neuron {self.weight.index[0]} of {layer}"
+        return f" from {self.anatomy.source} to {unit}" if kind == "weight" else f" of {unit}"
 
     def _rate(self, kind: str) -> str:
         asked = asked_examples(self.examples, self.available)
@@ -105,7 +122,7 @@ class WeightExplanation(Composed):
 
 
 def explain(
-    network: Network | Run,
+    network: Any,
     data: Any,
     *,
     weight: str | Coordinate | None = None,
@@ -126,6 +143,7 @@ def explain(
 
     Source: Rumelhart, Hinton and Williams, Nature 323, 1986; Nielsen, Neural Networks and Deep Learning, chapter 2.
 
+    >>> from chainrule.nn import Network
     >>> network = Network.from_weights([([[1.0]], [0.0])], "identity")
     >>> found = explain(network, ([[1.0]], [[0.0]]), weight="layers[0].w[0, 0]")
     >>> found.rate, found.chain.product
@@ -152,12 +170,11 @@ def _weight(subject: Subject, available: int, weight: str | Coordinate) -> Weigh
 
 def explain_weight(passed: Propagation, weight: Coordinate, available: int) -> WeightExplanation:
     """Everything about one weight or bias, from one pass."""
-    subject, anatomy = passed.subject, anatomy_of(passed, weight)
+    subject, anatomy, home = passed.subject, anatomy_of(passed, weight), passed.home(weight)
     value = weight.value(subject.network)
-    penalty_rate = subject.objective.penalty * value if weight.kind == "w" else 0.0
-    pulls = anatomy.products if anatomy.products.any() else passed.error(weight)
-    hardest = int(np.abs(pulls).argmax())
-    inputs, z = passed.layers[weight.layer].inputs, [layer.z for layer in passed.layers]
+    penalty_rate = subject.objective.penalty * value if weight.role == WEIGHT else 0.0
+    error = passed.error(weight)
+    pulls = anatomy.products if anatomy.products.any() or error is None else error
     return WeightExplanation(
         weight=weight,
         value=value,
@@ -165,9 +182,9 @@ def explain_weight(passed: Propagation, weight: Coordinate, available: int) -> W
         penalty_rate=penalty_rate,
         examples=subject.count,
         available=available,
-        activation=subject.network.layers[weight.layer].activation,
-        layers=len(subject.network.layers),
+        activation=None if home is None else passed.stages[home].activation.name,
+        stage=None if home is None else layer_name(home, passed.names),
         anatomy=anatomy,
-        chain=chain_of(passed, weight, hardest),
-        what_if=what_if_from(subject, weight, inputs, z),
+        chain=chain_of(passed, weight, int(np.abs(pulls).argmax())),
+        what_if=what_if_from(subject, downstream_of(passed, weight)),
     )

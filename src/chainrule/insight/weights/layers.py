@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,13 +10,14 @@ import numpy as np
 
 from chainrule.checks import whole_number
 from chainrule.display import Table, number
-from chainrule.insight.coordinates import Coordinate
+from chainrule.insight.coordinates import Coordinate, coordinate
 from chainrule.insight.levels import flat, rms, slopes
 from chainrule.insight.network_and_data import Subject
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.propagation import Propagation, propagate
 from chainrule.insight.weights.anatomy import Anatomy, anatomy_of
 from chainrule.insight.wording import GONE_WRONG, asked_examples, counted, layer_name, percent
+from chainrule.nn.parameters import WEIGHT
 
 __all__ = ["LargestWeights", "LayerExplanation", "WeightLine", "explain_layer", "largest_weights"]
 
@@ -83,16 +85,17 @@ class LayerExplanation(Insight):
 
     `saturated` is the share of (example, neuron) pairs in which σ'(z) is below a twentieth of the largest it can be,
     `dead` the number of neurons with σ'(z) = 0 on every example. Derivatives are of the mean cost, penalty included.
+    `inputs` and `input_rms` are None where there is not one weight for each neuron and each input.
     """
 
     layer: int
-    layers: int
+    name: str
     activation: str
     neurons: int
-    inputs: int
+    inputs: int | None
     examples: int
     available: int
-    input_rms: float
+    input_rms: float | None
     z_rms: float
     a_rms: float
     delta_rms: float
@@ -107,15 +110,14 @@ class LayerExplanation(Insight):
     @property
     def title(self) -> str:
         """What it is."""
-        name = layer_name(self.layer, self.layers)
-        return (
-            f"{name[0].upper()}{name[1:]}: {counted(self.neurons, 'neuron')} ({self.activation}), {self.inputs} inputs"
-        )
+        name, told = self.name, "" if self.inputs is None else f", {self.inputs} inputs"
+        return f"{name[0].upper()}{name[1:]}: {counted(self.neurons, 'neuron')} ({self.activation}){told}"
 
     def sentences(self) -> list[str]:
         """The sizes forward, the sizes backward, how much is asleep."""
         where = asked_examples(self.examples, self.available)
-        forward = f"inputs {number(self.input_rms)}, weighted inputs z {number(self.z_rms)}, activations a"
+        inputs = "" if self.input_rms is None else f"inputs {number(self.input_rms)}, "
+        forward = f"{inputs}weighted inputs z {number(self.z_rms)}, activations a"
         weights = f"∂C/∂w {number(self.dw_rms)} (weights are {number(self.w_rms)})"
         biases = f"∂C/∂b {number(self.db_rms)} (biases are {number(self.b_rms)})"
         asleep = (
@@ -140,48 +142,50 @@ class LayerExplanation(Insight):
 
 def explain_layer(subject: Subject, available: int, layer: int) -> LayerExplanation:
     """Everything about one layer, from one pass."""
-    count = len(subject.network.layers)
-    layer = whole_number("layer", layer, 0, count - 1)
-    passed, mine = propagate(subject), subject.network.layers[layer]
-    here = passed.layers[layer]
-    slope = slopes(mine.activation, here.z, here.a)
+    layer = whole_number("layer", layer, 0, len(subject.stages) - 1)
+    passed = propagate(subject)
+    here = passed.stages[layer]
+    slope = slopes(here.activation, here.z, here.a)
     return LayerExplanation(
         layer=layer,
-        layers=count,
-        activation=mine.activation,
-        neurons=mine.outputs,
-        inputs=mine.inputs,
+        name=layer_name(layer, passed.names),
+        activation=here.activation.name,
+        neurons=here.units,
+        inputs=None if here.inputs is None else here.inputs.shape[1],
         examples=subject.count,
         available=available,
-        input_rms=rms(here.inputs),
+        input_rms=None if here.inputs is None else rms(here.inputs),
         z_rms=rms(here.z),
         a_rms=rms(here.a),
         delta_rms=rms(here.delta),
-        w_rms=rms(mine.w),
-        b_rms=rms(mine.b),
+        w_rms=rms(passed.numbers(here.outline.weights)),
+        b_rms=rms(passed.numbers(here.outline.biases)),
         dw_rms=rms(here.dw),
         db_rms=rms(here.db),
-        saturated=float(np.mean(flat(mine.activation, slope))),
-        dead=int(np.sum(~slope.any(axis=0))),
-        largest=_largest(passed, [layer], _LARGEST),
+        saturated=float(np.mean(flat(here.activation, slope))),
+        dead=int(np.sum(~slope.reshape(-1, here.units).any(axis=0))),
+        largest=_largest(passed, here.outline.weights, _LARGEST),
     )
 
 
 def largest_weights(subject: Subject, available: int, count: int) -> LargestWeights:
     """The weights of all layers with the largest |∂C/∂w|, from one pass."""
     count = whole_number("largest", count, 1, cure="Try largest=10.")
-    passed = propagate(subject)
-    lines = _largest(passed, range(len(passed.layers)), count)
-    whole = sum(float(np.sum(np.square(layer.dw, dtype=np.float64))) for layer in passed.layers)
+    passed, weights = propagate(subject), subject.parameters.numbers(WEIGHT)
+    lines = _largest(passed, weights, count)
+    whole = sum(float(np.sum(np.square(passed.gradients[n], dtype=np.float64))) for n in weights)
     share = sum(line.rate**2 for line in lines) / whole if whole else 0.0
     return LargestWeights(subject.count, available, lines, share)
 
 
-def _largest(passed: Propagation, layers: Any, count: int) -> tuple[WeightLine, ...]:
-    found = [(n, k) for n in layers for k in _first(np.abs(passed.layers[n].dw).ravel(), count)]
-    weights = [Coordinate(n, "w", tuple(map(int, np.unravel_index(k, passed.layers[n].dw.shape)))) for n, k in found]
+def _largest(passed: Propagation, arrays: Sequence[int], count: int) -> tuple[WeightLine, ...]:
+    network, slopes = passed.subject.network, {n: passed.gradients[n] for n in arrays}
+    found = [(n, k) for n in arrays for k in _first(np.abs(slopes[n]).ravel(), count)]
+    order = np.argsort([-abs(slopes[n].flat[k]) for n, k in found], kind="stable")[:count]
+    chosen = [(n, np.unravel_index(k, slopes[n].shape)) for n, k in (found[one] for one in order)]
+    weights = [coordinate(network, n, tuple(map(int, index))) for n, index in chosen]
     lines = [_line(passed, weight, anatomy_of(passed, weight)) for weight in weights]
-    return tuple(sorted(lines, key=lambda line: -abs(line.rate))[:count])
+    return tuple(sorted(lines, key=lambda line: -abs(line.rate)))
 
 
 def _first(sizes: Values, count: int) -> Values:

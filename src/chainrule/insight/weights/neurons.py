@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,19 +12,19 @@ import numpy as np
 from chainrule.checks import whole_numbers
 from chainrule.display import Table, number
 from chainrule.errors import OptionError
-from chainrule.insight.coordinates import Coordinate
+from chainrule.insight.coordinates import Coordinate, coordinate
 from chainrule.insight.levels import flat, rms, slopes
 from chainrule.insight.network_and_data import Subject
 from chainrule.insight.presentation import Insight, figure
-from chainrule.insight.propagation import Propagation, propagate
+from chainrule.insight.propagation import PassedStage, Propagation, propagate
 from chainrule.insight.wording import GONE_WRONG, asked_examples, layer_name, percent
-from chainrule.nn.network import Network
+from chainrule.nn.outline import StageOutline
 
 __all__ = ["ClassMean", "IncomingWeight", "NeuronExplanation", "explain_neuron", "parse_neuron"]
 
 Values = np.ndarray[Any, Any]
 _INCOMING = 5  # weights that are told
-_NEURON = re.compile(r"layers\[(\d+)\]\[(\d+)\]")
+_NEURON = re.compile(r"(.*\S)\[(\d+)\]")
 
 
 @dataclass(frozen=True)
@@ -55,15 +56,16 @@ class NeuronExplanation(Insight):
 
     layer: int
     neuron: int
-    layers: int
+    name: str
+    stage: str
     activation: str
     examples: int
     available: int
     z_rms: float
     a_rms: float
     delta_rms: float
-    bias: float
-    bias_rate: float
+    bias: float | None
+    bias_rate: float | None
     saturated: float
     dead: bool
     incoming: tuple[IncomingWeight, ...]
@@ -73,17 +75,23 @@ class NeuronExplanation(Insight):
     @property
     def title(self) -> str:
         """What it is."""
-        return f"layers[{self.layer}][{self.neuron}], a neuron of {layer_name(self.layer, self.layers)}"
+        return f"{self.name}, a neuron of {self.stage}"
 
     def sentences(self) -> list[str]:
         """How large, how steep, what for, and what to change."""
         sizes = f"z {number(self.z_rms)}, activation a {number(self.a_rms)}, error δ = ∂C/∂z {number(self.delta_rms)}"
-        bias = f"Its bias is {number(self.bias)}; the cost changes at {number(self.bias_rate)} per unit of it (∂C/∂b)."
         where = asked_examples(self.examples, self.available)
         size = f"Over {where} (rms): weighted input {sizes}."
         if not np.isfinite(self.z_rms):
             return [size, f"Whether it is saturated, dead, or tells classes apart cannot be told. {GONE_WRONG}"]
-        return [size, self._steep(), bias, *self._selective()]
+        return [size, self._steep(), *self._biased(), *self._selective()]
+
+    def _biased(self) -> list[str]:
+        if self.bias is None or self.bias_rate is None:
+            return []
+        return [
+            f"Its bias is {number(self.bias)}; the cost changes at {number(self.bias_rate)} per unit of it (∂C/∂b)."
+        ]
 
     def _steep(self) -> str:
         if self.dead:
@@ -118,66 +126,86 @@ class NeuronExplanation(Insight):
         return axes
 
 
-def parse_neuron(asked: str | tuple[int, int], network: Network) -> tuple[int, int]:
-    """The layer and the number of the neuron that `layers[0][3]` or (0, 3) names; OptionError if there is none.
-
-    >>> parse_neuron("layers[0][1]", Network([3, 2, 1]))
-    (0, 1)
-    """
+def parse_neuron(asked: str | tuple[int, int], stages: Sequence[StageOutline]) -> tuple[int, int]:
+    """The numbers of the stage and of the unit that `layers[0][3]` or (0, 3) names; OptionError if there is none."""
     found = _NEURON.fullmatch(asked.strip()) if isinstance(asked, str) else None
-    pair = found.groups() if found else asked
-    if isinstance(pair, str) or not isinstance(pair, tuple | list) or len(pair) != 2:
+    if found is None and (isinstance(asked, str) or not isinstance(asked, tuple | list) or len(asked) != 2):
         raise OptionError(f"{asked!r} names no neuron.", cure="Write layers[0][3], or in Python (0, 3).")
-    layer, neuron = map(int, pair) if found else whole_numbers("neuron", pair)
-    if not 0 <= layer < len(network.layers):
-        raise OptionError(f"{asked!r}: the network has layers 0 to {len(network.layers) - 1}.")
-    if not 0 <= neuron < network.layers[layer].outputs:
-        raise OptionError(f"{asked!r}: layer {layer} has neurons 0 to {network.layers[layer].outputs - 1}.")
+    layer, neuron = (_stage(asked, found[1], stages), int(found[2])) if found else whole_numbers("neuron", asked)
+    if not 0 <= layer < len(stages):
+        raise OptionError(f"{asked!r}: the network has layers 0 to {len(stages) - 1}.")
+    if not 0 <= neuron < stages[layer].units:
+        raise OptionError(f"{asked!r}: layer {layer} has neurons 0 to {stages[layer].units - 1}.")
     return layer, neuron
+
+
+def _stage(asked: Any, name: str, stages: Sequence[StageOutline]) -> int:
+    names = [stage.name for stage in stages]
+    if name in names:
+        return names.index(name)
+    number = re.fullmatch(r"layers\[(\d+)\]", name)
+    if number and "layers[0]" in names:
+        return int(number[1])
+    cure = f"Its layers are {', '.join(names)}: write {names[0]}[3], or in Python (0, 3)." if names else ""
+    raise OptionError(f"{asked!r} names no neuron.", cure=cure)
 
 
 def explain_neuron(subject: Subject, available: int, asked: str | tuple[int, int]) -> NeuronExplanation:
     """Everything about one neuron, from one pass."""
-    layer, neuron = parse_neuron(asked, subject.network)
+    layer, neuron = parse_neuron(asked, subject.stages)
     passed = propagate(subject)
-    here, mine = passed.layers[layer], subject.network.layers[layer]
-    z, a = here.z[:, neuron], here.a[:, neuron]
-    slope = slopes(mine.activation, z, a)
+    here = passed.stages[layer]
+    z, a = (part[..., neuron] for part in (here.z, here.a))
+    slope = slopes(here.activation, here.z, here.a)[..., neuron]
     classes = _class_means(passed, a)
+    bias = _bias(passed, here, neuron)
     return NeuronExplanation(
         layer=layer,
         neuron=neuron,
-        layers=len(passed.layers),
-        activation=mine.activation,
+        name=f"{here.name}[{neuron}]",
+        stage=layer_name(layer, passed.names),
+        activation=here.activation.name,
         examples=subject.count,
         available=available,
         z_rms=rms(z),
         a_rms=rms(a),
-        delta_rms=rms(here.delta[:, neuron]),
-        bias=float(mine.b[neuron]),
-        bias_rate=float(here.db[neuron]),
-        saturated=float(np.mean(flat(mine.activation, slope))),
+        delta_rms=rms(here.delta[..., neuron]),
+        bias=None if bias is None else bias.value(subject.network),
+        bias_rate=None if bias is None else float(here.gradients[bias.array][bias.index]),
+        saturated=float(np.mean(flat(here.activation, slope))),
         dead=not slope.any(),
-        incoming=_incoming(passed, layer, neuron),
+        incoming=_incoming(passed, here, neuron),
         classes=classes,
         selectivity=_selectivity(a, classes) if classes else None,
     )
 
 
-def _incoming(passed: Propagation, layer: int, neuron: int) -> tuple[IncomingWeight, ...]:
-    rates, weights = passed.layers[layer].dw[neuron], passed.subject.network.layers[layer].w[neuron]
+def _bias(passed: Propagation, stage: PassedStage, neuron: int) -> Coordinate | None:
+    """The bias of a neuron, if its stage has one for each."""
+    numbers = stage.outline.biases
+    if len(numbers) != 1 or stage.gradients[numbers[0]].shape != (stage.units,):
+        return None
+    return coordinate(passed.subject.network, numbers[0], (neuron,))
+
+
+def _incoming(passed: Propagation, stage: PassedStage, neuron: int) -> tuple[IncomingWeight, ...]:
+    """The weights of the neuron alone with the largest derivatives; none where it has none of its own."""
+    if stage.inputs is None:
+        return ()
+    (number,) = stage.outline.weights
+    rates, network = stage.gradients[number][neuron], passed.subject.network
     order = np.argsort(-np.abs(rates), kind="stable")[:_INCOMING]
-    return tuple(
-        IncomingWeight(Coordinate(layer, "w", (neuron, int(k))), float(weights[k]), float(rates[k])) for k in order
-    )
+    weights = [coordinate(network, number, (neuron, int(k))) for k in order]
+    return tuple(IncomingWeight(w, w.value(network), float(rates[w.index[1]])) for w in weights)
 
 
 def _class_means(passed: Propagation, a: Values) -> tuple[ClassMean, ...]:
     subject = passed.subject
-    if not subject.examples.classes:
+    if not subject.has_classes:
         return ()
     present, counts = np.unique(subject.classes, return_counts=True)
-    means = np.bincount(subject.classes, a)[present] / counts
+    each = a.reshape(len(a), -1).mean(axis=1)
+    means = np.bincount(subject.classes, each)[present] / counts
     return tuple(
         ClassMean(subject.named(int(c)), int(n), float(m)) for c, n, m in zip(present, counts, means, strict=True)
     )

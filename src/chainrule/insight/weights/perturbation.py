@@ -10,16 +10,14 @@ import numpy as np
 
 from chainrule.display import Table, number
 from chainrule.errors import OptionError
-from chainrule.insight.compiling import executed
 from chainrule.insight.coordinates import Coordinate, parse_coordinate
 from chainrule.insight.levels import rms
 from chainrule.insight.network_and_data import Subject, subject_of
 from chainrule.insight.presentation import Insight, figure
-from chainrule.insight.propagation import EXAMPLES
-from chainrule.insight.weights.downstream import Moved, Now, behind, first_behind
+from chainrule.insight.propagation import EXAMPLES, home
+from chainrule.insight.weights.downstream import Downstream, Moved, Now, downstream
 from chainrule.insight.wording import beyond_rounding, counted, moves_cost, percent, raising, second_derivative
-from chainrule.learning.run import Run
-from chainrule.nn.network import Network
+from chainrule.nn.parameters import WEIGHT
 
 __all__ = ["Changed", "ClassCost", "WhatIf", "what_if", "what_if_from"]
 
@@ -155,7 +153,7 @@ class WhatIf(Insight):
 
 
 def what_if(
-    network: Network | Run,
+    network: Any,
     data: Any,
     weight: str | Coordinate,
     changes: float | Sequence[float] | None = None,
@@ -173,33 +171,25 @@ def what_if(
     Raises OptionError for a weight that the network does not have, or changes that are no finite numbers; what
     `subject_of` raises for data and cost.
 
+    >>> from chainrule.nn import Network
     >>> network = Network.from_weights([([[1.0]], [0.0])], "identity")
     >>> found = what_if(network, ([[1.0]], [[0.0]]), "layers[0].w[0, 0]", [-1.0, 1.0], cost="quadratic")
     >>> found.rate, found.curvature, found.second_order, found.measured
     (1.0, 1.0, array([-0.5,  1.5]), array([-0.5,  1.5]))
     """
     asked = subject_of(network, data, cost, l2).at_most(examples)
-    weight = parse_coordinate(str(weight), asked.network)
-    used = Network._of(asked.network.layers[: first_behind(asked.network, weight.layer) + 1])
-    passed = executed(_forward, asked.count * used.parameters, used, asked.x)
-    inputs = [asked.x, *(a for _, a in passed)]
-    return what_if_from(asked, weight, inputs[weight.layer], [z for z, _ in passed], changes)
+    named = parse_coordinate(str(weight), asked.network)
+    return what_if_from(asked, downstream(asked, named), changes)
 
 
-def what_if_from(
-    subject: Subject,
-    weight: Coordinate,
-    inputs: Values,
-    z: Sequence[Values],
-    changes: float | Sequence[float] | None = None,
-) -> WhatIf:
-    """The same from what a forward pass gave: the inputs of the weight's layer, and z of at least the first layers."""
-    steps, value = _steps(changes, subject.network, weight), weight.value(subject.network)
-    part = behind(subject, weight, inputs, z)
+def what_if_from(subject: Subject, part: Downstream, changes: float | Sequence[float] | None = None) -> WhatIf:
+    """The same from what comes after the weight."""
+    weight = part.weight
+    steps, value = _steps(changes, subject, weight), weight.value(subject.network)
     moved = part.moved(np.append(steps, 0.0))
     now = replace(part.now(), costs=moved.costs[-1])  # computed in the same way, so that no change measures as 0
     moved = Moved(moved.costs[:-1], moved.answers[:-1])
-    penalty = subject.objective.penalty if weight.kind == "w" else 0.0
+    penalty = subject.objective.penalty if weight.role == WEIGHT else 0.0
     rate, curvature = float(now.slopes.mean()) + penalty * value, float(now.curvatures.mean()) + penalty
     of_examples = float(now.costs.mean())
     of_penalty = penalty * (value * steps + steps**2 / 2)
@@ -207,8 +197,8 @@ def what_if_from(
     first = rate * steps + 0.0  # no -0
     second = first + curvature * steps**2 / 2
     ends = tuple(_changed(subject, now, moved, steps, measured, n) for n in sorted({0, len(steps) - 1}))
-    accuracy = np.mean(moved.answers == subject.classes, axis=1) if subject.examples.classes else None
-    accuracy_now = float(np.mean(now.answers == subject.classes)) if subject.examples.classes else None
+    accuracy = np.mean(moved.answers == subject.classes, axis=1) if subject.has_classes else None
+    accuracy_now = float(np.mean(now.answers == subject.classes)) if subject.has_classes else None
     return WhatIf(
         weight=weight,
         value=value,
@@ -228,21 +218,17 @@ def what_if_from(
     )
 
 
-def _forward(network: Network, x: Any) -> Any:
-    return network.forward(x)
-
-
 def _penalty(subject: Subject) -> float:
     if not subject.objective.penalty:
         return 0.0
-    squares = sum(np.sum(np.square(layer.w, dtype=np.float64)) for layer in subject.network.layers)
+    squares = sum(np.sum(np.square(w, dtype=np.float64)) for w in subject.parameters.weights)
     return float(0.5 * subject.objective.penalty * squares)
 
 
-def _steps(changes: Any, network: Network, weight: Coordinate) -> Values:
+def _steps(changes: Any, subject: Subject, weight: Coordinate) -> Values:
     """The changes in rising order."""
     if changes is None:
-        usual = max(abs(weight.value(network)), rms(network.layers[weight.layer].w))
+        usual = max(abs(weight.value(subject.network)), _size_of_weights(subject, weight))
         changes = usual if 0 < usual < np.inf else 1.0
     try:
         asked = np.asarray(changes, np.float64)
@@ -254,6 +240,13 @@ def _steps(changes: Any, network: Network, weight: Coordinate) -> Values:
             cure="Write changes=[-0.1, 0.1], or changes=0.1 for 41 from -0.1 to 0.1.",
         )
     return asked * _UNIT if asked.ndim == 0 else np.unique(asked)
+
+
+def _size_of_weights(subject: Subject, weight: Coordinate) -> float:
+    """The rms of the weights that act where the weight or bias acts; of its own array where there are none."""
+    found, arrays = home(subject.stages, weight), subject.parameters.arrays
+    beside = subject.stages[found].weights if found is not None else ()
+    return rms(np.concatenate([np.ravel(arrays[n]) for n in beside or (weight.array,)]))
 
 
 def _reaches(steps: Values, predicted: Values, measured: Values, negligible: float) -> Reach:
@@ -270,7 +263,7 @@ def _reach(steps: Values, close: Values) -> float | None:
 
 def _changed(subject: Subject, now: Now, moved: Moved, steps: Values, measured: Values, n: int) -> Changed:
     change, difference = float(steps[n]), float(measured[n])
-    if not subject.examples.classes:
+    if not subject.has_classes:
         return Changed(change, difference, None, (), (), ())
     before, after = now.answers == subject.classes, moved.answers[n] == subject.classes
     return Changed(
