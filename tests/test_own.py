@@ -12,6 +12,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import numpy as np
+from chainrule.trace.tree import paths
 
 X = numpy.random.default_rng(0).normal(size=(60, 4)).astype(numpy.float32)
 LABELS = (X[:, 0] * X[:, 1] > 0).astype(int)
@@ -134,6 +135,20 @@ def test_what_flows_through_it_is_recorded(run: cr.Run) -> None:
     predicted, measured = run.flow.totals["predicted"], run.flow.totals["measured"]
     assert (predicted <= 0).all()
     assert numpy.corrcoef(predicted, measured)[0, 1] > 0.5
+
+
+def test_it_is_diagnosed(run: cr.Run) -> None:
+    assert str(cr.insight.diagnose(run, (X, LABELS)))
+
+
+def test_it_is_explained(run: cr.Run) -> None:
+    path = paths(cr.tree.flatten(run.network)[1])[0]
+    assert str(cr.insight.explain(run, (X, LABELS), weight=f"{path}[0, 0]"))
+
+
+def test_it_has_a_report(run: cr.Run, tmp_path: Path) -> None:
+    cr.insight.report(run, (X, LABELS), tmp_path / "page.html")
+    assert "huber" in (tmp_path / "page.html").read_text("utf-8")
 
 
 def test_it_is_saved_and_loaded(run: cr.Run, tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ from chainrule.errors import ChainruleError, DataError, FormatError, OptionError
 from chainrule.learning.configuration import Configuration
 from chainrule.learning.consistency import contradiction
 from chainrule.learning.flow import Flow
-from chainrule.learning.network_files import WORDS, put_together, taken_apart
 from chainrule.learning.record import Record
+from chainrule.nn.saving import WORDS, put_together, taken_apart
 from chainrule.storage import replace_files
 
 __all__ = ["Contents", "read", "write"]
