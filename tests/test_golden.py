@@ -23,7 +23,8 @@ from chainrule.learning import programs
 from chainrule.nn.objective import Objective
 from chainrule.optimize.simplify import simplify
 from chainrule.run.program import Loop, kernels_of
-from chainrule.schedule.kernel import Buffer, Kernel, Load
+from chainrule.schedule.expressions import Buffer, Load
+from chainrule.schedule.kernel import Kernel
 from chainrule.schedule.memory import plan
 from chainrule.schedule.schedule import Schedule
 

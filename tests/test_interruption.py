@@ -23,7 +23,7 @@ from chainrule.errors import SizeError
 from chainrule.graph import interpret, ops, room
 from chainrule.graph.node import Node, constant
 from chainrule.run.program import Loop, kernels_of
-from chainrule.schedule.kernel import HOST
+from chainrule.schedule.expressions import HOST
 
 #: Each for hours, or for ever.
 WORK = """

@@ -13,7 +13,8 @@ from chainrule.graph import ops
 from chainrule.graph.graph import parse
 from chainrule.graph.types import Type
 from chainrule.optimize.simplify import simplify
-from chainrule.schedule.kernel import Buffer, Kernel, Load, Store, View
+from chainrule.schedule.expressions import Buffer, Load, View
+from chainrule.schedule.kernel import Kernel, Store
 from chainrule.schedule.loop import Loop
 from chainrule.schedule.memory import ALIGNMENT, plan
 from chainrule.schedule.schedule import Schedule

@@ -15,7 +15,8 @@ import pytest
 from chainrule.graph.graph import Graph, parse
 from chainrule.graph.interpret import NUMPY, interpret
 from chainrule.run.program import Loop, build
-from chainrule.schedule.kernel import Apply, Buffer, Expression, Kernel, Load, Number, Position, Result, View
+from chainrule.schedule.expressions import Apply, Buffer, Expression, Load, Number, Position, Result, View
+from chainrule.schedule.kernel import Kernel
 from chainrule.schedule.schedule import Schedule
 from chainrule.schedule.target import Arguments, Code, Runnable, Target
 

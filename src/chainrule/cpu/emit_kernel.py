@@ -17,7 +17,8 @@ from chainrule.cpu.emit_values import Values
 from chainrule.cpu.interruption import Asking
 from chainrule.cpu.ir import PTR, Module, Value
 from chainrule.cpu.register_tile import RegisterTile
-from chainrule.schedule.kernel import HOST, Kernel, Load
+from chainrule.schedule.expressions import HOST, Load
+from chainrule.schedule.kernel import Kernel
 
 __all__ = ["emit"]
 

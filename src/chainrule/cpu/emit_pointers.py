@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.cpu import elementwise
 from chainrule.cpu.ir import I64, Function, Value
 from chainrule.cpu.register_tile import Cell, RegisterTile
-from chainrule.schedule.kernel import Buffer, Expression, Load, View
+from chainrule.schedule.expressions import Buffer, Expression, Load, View
 
 __all__ = ["Pointers"]
 

@@ -16,7 +16,7 @@ from chainrule.cpu.emit_steps import StepFunctions
 from chainrule.cpu.interruption import Asking, work
 from chainrule.cpu.ir import I8, I64, PTR, Function, Module, Value
 from chainrule.cpu.processor import Processor
-from chainrule.schedule.kernel import HOST, Buffer
+from chainrule.schedule.expressions import HOST, Buffer
 from chainrule.schedule.schedule import Schedule
 
 __all__ = ["module_of"]

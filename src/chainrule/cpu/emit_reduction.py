@@ -13,7 +13,7 @@ from chainrule.cpu.emit_values import Values
 from chainrule.cpu.ir import Function, Value
 from chainrule.cpu.register_tile import Cell, RegisterTile, Segment
 from chainrule.graph import ops
-from chainrule.schedule.kernel import Apply, Load
+from chainrule.schedule.expressions import Apply, Load
 
 __all__ = ["Accumulation"]
 

@@ -17,7 +17,8 @@ from chainrule.cpu.emit_kernel import emit
 from chainrule.cpu.interruption import Asking, spent_in_a_round, work
 from chainrule.cpu.ir import I64, PTR, Function, Module, Value
 from chainrule.schedule.deduplication import from_the_start, signature
-from chainrule.schedule.kernel import Buffer, Kernel
+from chainrule.schedule.expressions import Buffer
+from chainrule.schedule.kernel import Kernel
 from chainrule.schedule.schedule import HOST, HostCall, Inner, Schedule, Step
 
 __all__ = ["StepFunctions"]

@@ -10,7 +10,8 @@ from chainrule.cpu.emit_values import Values
 from chainrule.cpu.ir import Value
 from chainrule.cpu.register_tile import Cell, RegisterTile
 from chainrule.graph import ops
-from chainrule.schedule.kernel import FOLD_CELLS, Apply, Store
+from chainrule.schedule.expressions import Apply
+from chainrule.schedule.kernel import FOLD_CELLS, Store
 
 __all__ = ["Stores"]
 

@@ -10,7 +10,7 @@ from chainrule.cpu import elementwise
 from chainrule.cpu.emit_pointers import Pointers
 from chainrule.cpu.ir import Function, Value
 from chainrule.cpu.register_tile import Cell, RegisterTile
-from chainrule.schedule.kernel import Apply, Buffer, Expression, Load, Number, Position, Result, below, walk
+from chainrule.schedule.expressions import Apply, Buffer, Expression, Load, Number, Position, Result, below, walk
 
 __all__ = ["Values"]
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from chainrule.cpu.cost_model import CALL, LONG, ROUNDS
 from chainrule.cpu.ir import I64, PTR, Function, Value
+from chainrule.schedule.expressions import Apply
 from chainrule.schedule.host_calls import GO_ON, MAY_GO_ON
-from chainrule.schedule.kernel import Apply, Kernel
+from chainrule.schedule.kernel import Kernel
 from chainrule.schedule.schedule import HostCall, Inner, Step
 
 __all__ = ["Asking", "asks", "axis_to_ask_at", "spent_in_a_round", "work"]

@@ -10,7 +10,8 @@ from chainrule.cpu.interruption import asks
 from chainrule.cpu.processor import Processor
 from chainrule.cpu.tiling import tiled
 from chainrule.graph.types import Type
-from chainrule.schedule.kernel import Buffer, Kernel
+from chainrule.schedule.expressions import Buffer
+from chainrule.schedule.kernel import Kernel
 from chainrule.schedule.memory import plan
 from chainrule.schedule.schedule import HostCall, Schedule, Step
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from chainrule.cpu import elementwise
 from chainrule.cpu.cost_model import LINE, SHORTEST_ROW
 from chainrule.cpu.ir import I64, Function, Value
-from chainrule.schedule.kernel import Buffer, Kernel, Load, walk
+from chainrule.schedule.expressions import Buffer, Load, walk
+from chainrule.schedule.kernel import Kernel
 from chainrule.schedule.schedule import Step
 
 __all__ = ["Lookup", "Prefetching", "lookups", "shares"]

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule.cpu.ir import Function, Value
-from chainrule.schedule.kernel import Expression, Kernel, View, axes_of
+from chainrule.schedule.expressions import Expression, View, axes_of
+from chainrule.schedule.kernel import Kernel
 
 __all__ = ["Cell", "RegisterTile", "Segment"]
 

@@ -10,7 +10,8 @@ from chainrule.cpu.tile_cost import LoopNest, Reading
 from chainrule.cpu.tile_search import best_tile
 from chainrule.graph import ops
 from chainrule.schedule.axes import merged, split
-from chainrule.schedule.kernel import Apply, Expression, Kernel, Load, Tiling, axes_of, walk
+from chainrule.schedule.expressions import Apply, Expression, Load, axes_of, walk
+from chainrule.schedule.kernel import Kernel, Tiling
 
 __all__ = ["tiled"]
 

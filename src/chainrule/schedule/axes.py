@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from chainrule.schedule.kernel import Kernel, Load, Position, View, rebuilt
+from chainrule.schedule.expressions import Load, Position, View
+from chainrule.schedule.kernel import Kernel, rebuilt
 
 __all__ = ["merged", "split"]
 

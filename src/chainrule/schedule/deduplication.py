@@ -8,19 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from chainrule.schedule.kernel import (
-    Apply,
-    Buffer,
-    Expression,
-    Kernel,
-    Load,
-    Number,
-    Position,
-    Result,
-    View,
-    below,
-    rebuilt,
-)
+from chainrule.schedule.expressions import Apply, Buffer, Expression, Load, Number, Position, Result, View, below
+from chainrule.schedule.kernel import Kernel, Store, rebuilt
 
 __all__ = ["from_the_start", "signature"]
 
@@ -36,35 +25,52 @@ def from_the_start(kernel: Kernel) -> tuple[Kernel, tuple[int, ...]]:
 
 def signature(kernel: Kernel) -> Hashable:
     """All that the function of a tiled kernel depends on; equal for kernels that can share one."""
-    assert kernel.tiling is not None
-    buffers = {buffer: n for n, buffer in enumerate(kernel.buffers)}
-    numbers = {e: n for n, e in enumerate(kernel.evaluated)}
+    return _Numbered(kernel).signature()
 
-    def numbered(view: View) -> Hashable:
-        return view.offset, view.strides, tuple((numbers[e], stride) for e, stride in view.indirect)
 
-    def spelled(e: Expression) -> Hashable:
-        operands = tuple(numbers[operand] for operand in below(e))
+class _Numbered:
+    """A kernel's buffers and expressions by their numbers, in place of themselves."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._buffers = {buffer: n for n, buffer in enumerate(kernel.buffers)}
+        self._expressions = {e: n for n, e in enumerate(kernel.evaluated)}
+
+    def signature(self) -> Hashable:
+        """All of the kernel but its names."""
+        kernel, tiling, number = self._kernel, self._kernel.tiling, self._expressions
+        assert tiling is not None
+        return (
+            kernel.sizes,
+            kernel.outputs,
+            tuple(buffer.type.dtype for buffer in self._buffers),
+            tuple(map(self._expression, kernel.evaluated)),
+            tuple((r.kind, number[r.expression]) for r in kernel.reductions),
+            tuple(map(self._store, kernel.stores)),
+            (tiling.axis, tiling.lanes, tiling.cells, tiling.order, tuple(number[load] for load in tiling.packed)),
+        )
+
+    def _expression(self, e: Expression) -> Hashable:
+        operands = tuple(self._expressions[operand] for operand in below(e))
+        return type(e), e.dtype, self._own(e), operands
+
+    def _own(self, e: Expression) -> Hashable:
+        """What an expression is besides its operands."""
         match e:
             case Load():
-                own: Hashable = (buffers[e.buffer], numbered(e.view))
+                return self._buffers[e.buffer], self._view(e.view)
             case Number():
-                own = repr(e.value)
+                return repr(e.value)
             case Position():
-                own = numbered(e.view)
+                return self._view(e.view)
             case Apply():
-                own = e.op
+                return e.op
             case Result():
-                own = e.index
-        return type(e), e.dtype, own, operands
+                return e.index
+        raise AssertionError(f"{e!r} is no expression of a kernel")
 
-    tiling = kernel.tiling
-    return (
-        kernel.sizes,
-        kernel.outputs,
-        tuple(buffer.type.dtype for buffer in buffers),
-        tuple(spelled(e) for e in kernel.evaluated),
-        tuple((r.kind, numbers[r.expression]) for r in kernel.reductions),
-        tuple((buffers[s.buffer], numbered(s.view), numbers[s.expression], s.adding, s.folding) for s in kernel.stores),
-        (tiling.axis, tiling.lanes, tiling.cells, tiling.order, tuple(numbers[load] for load in tiling.packed)),
-    )
+    def _view(self, view: View) -> Hashable:
+        return view.offset, view.strides, tuple((self._expressions[e], stride) for e, stride in view.indirect)
+
+    def _store(self, s: Store) -> Hashable:
+        return self._buffers[s.buffer], self._view(s.view), self._expressions[s.expression], s.adding, s.folding

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from chainrule.graph.node import Node
 from chainrule.graph.types import Type
-from chainrule.schedule.kernel import Buffer, Expression, Kernel, Reduction, Store
+from chainrule.schedule.expressions import Buffer, Expression
+from chainrule.schedule.kernel import Kernel, Reduction, Store
 from chainrule.schedule.lower import LOWER, Coordinates, Lowering, unit_views
 from chainrule.schedule.materialization import renumbers
 

@@ -14,8 +14,9 @@ from chainrule.graph.node import Node, results
 from chainrule.graph.types import Type
 from chainrule.graph.walks import reached
 from chainrule.schedule.drafts import Draft, Storage, elementwise
+from chainrule.schedule.expressions import Buffer, View
 from chainrule.schedule.host_calls import HOST_OPERATIONS
-from chainrule.schedule.kernel import FOLD_CELLS, FOLD_LANES, Buffer, Reduction, Store, View
+from chainrule.schedule.kernel import FOLD_CELLS, FOLD_LANES, Reduction, Store
 from chainrule.schedule.lower import Elsewhere
 from chainrule.schedule.materialization import HEADS, carried, renumbers
 from chainrule.schedule.own_kernels import OWN_KERNELS, copied, reducing

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from chainrule.schedule.kernel import Buffer, Kernel, Load, Store, View
+from chainrule.schedule.expressions import Buffer, Load, View
+from chainrule.schedule.kernel import Kernel, Store
 from chainrule.schedule.lower import row_major
 from chainrule.schedule.ordering import dependencies, depends, in_order
 from chainrule.schedule.schedule import Step

@@ -15,7 +15,7 @@ import numpy as np
 from chainrule.graph import ops
 from chainrule.graph.node import Node, number
 from chainrule.graph.ops import Op
-from chainrule.schedule.kernel import Apply, Buffer, Expression, Load, Number, Position, View
+from chainrule.schedule.expressions import Apply, Buffer, Expression, Load, Number, Position, View
 
 __all__ = ["LOWER", "Elsewhere", "Lowering", "row_major", "row_view", "unit_views"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.schedule.kernel import Buffer
+from chainrule.schedule.expressions import Buffer
 from chainrule.schedule.schedule import MemoryLayout, Step
 
 __all__ = ["ALIGNMENT", "plan"]

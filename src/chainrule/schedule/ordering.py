@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 
 from chainrule.graph.walks import reached
-from chainrule.schedule.kernel import Buffer
+from chainrule.schedule.expressions import Buffer
 from chainrule.schedule.schedule import Step
 
 __all__ = ["dependencies", "depends", "in_order"]

@@ -8,7 +8,8 @@ from types import MappingProxyType
 from chainrule.graph import ops
 from chainrule.graph.node import Node
 from chainrule.schedule.drafts import Draft, Storage, elementwise
-from chainrule.schedule.kernel import Apply, Buffer, Number, Reduction, Result, Store
+from chainrule.schedule.expressions import Apply, Buffer, Number, Result
+from chainrule.schedule.kernel import Reduction, Store
 from chainrule.schedule.lower import Coordinates, Lowering, row_view, unit_views
 
 __all__ = ["OWN_KERNELS", "copied", "reducing"]

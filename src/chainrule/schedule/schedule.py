@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from chainrule.graph.node import Node
-from chainrule.schedule.kernel import HOST, Buffer, Kernel
+from chainrule.schedule.expressions import HOST, Buffer
+from chainrule.schedule.kernel import Kernel
 from chainrule.schedule.loop import Loop
 
 __all__ = ["HOST", "HostCall", "Inner", "MemoryLayout", "Schedule", "Step", "touched"]

@@ -16,10 +16,11 @@ from chainrule.graph import ops
 from chainrule.graph.graph import Graph
 from chainrule.graph.node import Node
 from chainrule.schedule.drafts import Draft, Storage
+from chainrule.schedule.expressions import INTEGER, Buffer
 from chainrule.schedule.fusion import Fusion
 from chainrule.schedule.host_calls import HOST_OPERATIONS, host_operations
 from chainrule.schedule.in_place import updated_in_place
-from chainrule.schedule.kernel import INTEGER, Buffer, Kernel
+from chainrule.schedule.kernel import Kernel
 from chainrule.schedule.loop import Loop
 from chainrule.schedule.materialization import carried, kept
 from chainrule.schedule.own_kernels import copied
