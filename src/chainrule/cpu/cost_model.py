@@ -3,8 +3,8 @@
 Cycles, bytes and elements, as of x86-64 and ARM cores of the last ten years. None is exact, and none need be: each
 has to put the better of two programs first. `Program.profile()` times kernels and `benchmarks/training.py` whole
 steps, both on one core; a number is right if the kernels that it decides on are no faster with its double or its
-half. What tells whether an operation is cheap enough to repeat stands in `schedule.fusion`; what an operation costs,
-on it, in `graph.ops`.
+half. What tells whether an operation is cheap enough to repeat stands in `schedule.materialization`; what an
+operation costs, on it, in `graph.ops`.
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ FOLD, FOLD_LANE = 3.0, 0.25
 SCATTER_LANE, GATHER_LANE = 2, 2.0
 #: Cycles to copy a vector, and a single element, into a panel. Time a large product with and without packing.
 PACK_VECTOR, PACK_ELEMENT = 2.0, 1.0
-#: The cost (`Op.cost`) from which an operation keeps many registers busy: a polynomial or a call of the library. An
-#: elementwise kernel takes `STREAM[n]` vectors at once if it has n such operations, the last number if it has more:
-#: enough to hide the latency, few enough for the registers. Time exp(x) and x + y with each.
+#: The cost (`Op.cost`) from which an operation keeps many registers busy: a polynomial or a call of the library.
+#: `benchmarks/training.py` with other activations, and their assembly (`machine.assemble`), show which do.
 EXPENSIVE = 10
+#: The vectors that an elementwise kernel takes at once if it has no expensive operation, one, or more: enough to hide
+#: the latency, few enough for the registers. Time x + y and exp(x) with each number.
 STREAM = (4, 2, 1)
 
 # tiles
@@ -47,17 +48,19 @@ STREAM = (4, 2, 1)
 #: Cells of a tile, at least, where the axes are long enough, as fewer do not hide the latency; and along one axis, at
 #: most, as of 16 registers two hold the operands. To see whether a tile is missed, search without these bounds.
 FEWEST_CELLS, MOST_CELLS = 6, 14
-#: How often the innermost reduced loop may be unrolled, instead of several output cells.
+#: How often the innermost reduced loop may be unrolled, instead of several output cells: until the latency is hidden.
+#: Time a dot product with each.
 UNROLLED = (2, 4, 8)
 #: Points of a kernel from which the operands outgrow the caches, and one of them is always packed. Time square
 #: products of 128 to 256 rows with and without packing.
 LARGE = 4_000_000
-#: Tiles along the inner axis of a packed product in a block, at least: shorter blocks cost more than they save.
+#: Tiles along the inner axis of a packed product in a block, at least: shorter blocks cost more than they save. Time
+#: a product of 4000 rows and columns with shorter ones.
 SHORTEST_BLOCK = 8
 
 # caches
 
-#: Bytes of a cache line.
+#: Bytes of a cache line: `getconf LEVEL1_DCACHE_LINESIZE`.
 LINE = 64
 #: Bytes of the fastest cache, and of the next one less some room: as good as everywhere at least that. `lscpu -C`.
 FIRST_CACHE, SECOND_CACHE = 32 * 1024, 384 * 1024
@@ -91,9 +94,9 @@ ANSWER = 64
 #: The cost (as `Op.cost`) after which a program asks Python whether to go on: some hundredths of a second, tenths
 #: where memory is slow. Time `interruption.work` of a large kernel against its profile.
 LONG = 1 << 28
-#: The same of a step, for being a function that is called.
+#: The same of a step, for being a function that is called. Time a scan of many rounds whose body is one small kernel.
 CALL = 16
-#: The rounds that a loop is taken for which stops on a value.
+#: The rounds that a loop is taken for which stops on a value: nobody has counted them, so nothing measures this.
 ROUNDS = 1 << 10
 
 

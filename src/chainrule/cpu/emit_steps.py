@@ -7,12 +7,12 @@ one of two branches. Its temporary memory is a piece of the outer program's.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 
 from chainrule.cpu import elementwise
-from chainrule.cpu.cost_model import LONG, SMALL_LOOP_POINTS, SMALL_LOOP_STEPS
+from chainrule.cpu.cost_model import LONG
 from chainrule.cpu.emit_kernel import emit
 from chainrule.cpu.interruption import Asking, spent_in_a_round, work
 from chainrule.cpu.ir import I64, PTR, Function, Module, Value
@@ -55,24 +55,24 @@ class StepFunctions:
         self._shared[kernel.name] = self.kinds[kind]
 
     def _write_inner(self, step: Inner, inline: bool) -> None:
-        small = inline or _is_small(step)
         for program in step.programs:
-            self.write(program.steps, inline=small)
+            self.write(program.steps, inline=inline or step.in_registers)
         function, address = _opened(self.module, step, inline)
-        write = {"scan": _scan, "while": _while, "cond": _cond}[step.kind]
-        if small:  # what it works on is the function's own, and so comes to lie in registers
-            step = replace(step, scratch=None)
-        if small and not inline:
-            self.module.loops.append(function.name)
-            carried = {b: _own(function, b) for b in step.outputs[: step.carried]}
-            for buffer, own in carried.items():
-                function.copy(address[buffer], own, buffer.type.bytes)
-            write(self, function, step, address | carried)
-            for buffer, own in carried.items():
-                function.copy(own, address[buffer], buffer.type.bytes)
+        if step.in_registers and not inline:
+            self._write_in_registers(function, step, address)
         else:
-            write(self, function, step, address)
+            _BODIES[step.kind](self, function, step, address)
         function.ret()
+
+    def _write_in_registers(self, function: Function, step: Inner, address: Addresses) -> None:
+        """What it carries is the function's own too: copied there before, and back afterwards."""
+        self.module.loops.append(function.name)
+        carried = {b: _own(function, b) for b in step.outputs[: step.carried]}
+        for buffer, own in carried.items():
+            function.copy(address[buffer], own, buffer.type.bytes)
+        _BODIES[step.kind](self, function, step, {**address, **carried})
+        for buffer, own in carried.items():
+            function.copy(own, address[buffer], buffer.type.bytes)
 
     def call(
         self, function: Function, steps: Sequence[Step], addresses: Addresses, asking: Asking | None = None
@@ -95,15 +95,6 @@ def _further(function: Function, address: Value, buffer: Buffer, start: int) -> 
     """The address of a buffer's element number `start`."""
     element = elementwise.memory_type(buffer.type.dtype)
     return function.offset(address, element, Function.constant(I64, start)) if start else address
-
-
-def _is_small(step: Inner) -> bool:
-    """Whether all that the step works on fits registers, so that calls and memory are most of what it costs."""
-    inner = [s for program in step.programs for s in program.steps]
-    kernels = [s for s in inner if isinstance(s, Kernel)]
-    others = [s for s in inner if isinstance(s, Inner)]
-    alone = len(kernels) + len(others) == len(inner) <= SMALL_LOOP_STEPS
-    return alone and all(k.points <= SMALL_LOOP_POINTS for k in kernels) and all(map(_is_small, others))
 
 
 def _opened(module: Module, step: HostCall | Inner, inline: bool = False) -> tuple[Function, dict[Buffer, Value]]:
@@ -167,13 +158,18 @@ def _cond(functions: StepFunctions, function: Function, step: Inner, address: Ad
     function.branch(test, if_true, if_false)
 
 
+_BODIES: Mapping[str, Callable[[StepFunctions, Function, Inner, Addresses], None]] = MappingProxyType(
+    {"scan": _scan, "while": _while, "cond": _cond}
+)
+
+
 def _inside(function: Function, step: Inner, program: Schedule, address: Addresses) -> dict[Buffer, Value]:
     """The addresses of an inner program's buffers: what is carried is where the step's results are."""
     given = step.inputs[1:] if step.kind == "cond" else (*step.outputs[: step.carried], *step.inputs[step.carried :])
     found = {HOST: address[HOST]} if HOST in address else {}
     assert program.layout is not None
     for buffer, offset in program.layout.offsets.items():
-        if step.scratch is None:
+        if step.in_registers or step.scratch is None:
             found[buffer] = _own(function, buffer)
         else:
             found[buffer] = function.offset(address[step.scratch], _BYTE, Function.constant(I64, offset))

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from chainrule.cpu.cost_model import SMALL_LOOP_POINTS, SMALL_LOOP_STEPS
 from chainrule.cpu.interruption import asks
 from chainrule.cpu.processor import Processor
 from chainrule.cpu.tiling import tiled
@@ -13,7 +14,7 @@ from chainrule.graph.types import Type
 from chainrule.schedule.expressions import Buffer
 from chainrule.schedule.kernel import Kernel
 from chainrule.schedule.memory import plan
-from chainrule.schedule.schedule import HostCall, Schedule, Step
+from chainrule.schedule.schedule import HostCall, Inner, Schedule, Step
 
 __all__ = ["planned"]
 
@@ -44,7 +45,17 @@ def _planned(step: Step, processor: Processor, name: str, may_end: bool) -> Step
     )
     size = max(p.layout.bytes for p in programs if p.layout)
     scratch = Buffer("scratch", Type((size,), np.dtype(np.uint8))) if size else None
-    return replace(step, programs=programs, scratch=scratch, name=name, asks=may_end and asks(step))
+    small = _is_small(step)
+    return replace(step, programs=programs, scratch=scratch, name=name, asks=may_end and asks(step), in_registers=small)
+
+
+def _is_small(step: Inner) -> bool:
+    """Whether all that the step works on fits registers, so that calls and memory are most of what it costs."""
+    inner = [s for program in step.programs for s in program.steps]
+    kernels = [s for s in inner if isinstance(s, Kernel)]
+    others = [s for s in inner if isinstance(s, Inner)]
+    alone = len(kernels) + len(others) == len(inner) <= SMALL_LOOP_STEPS
+    return alone and all(k.points <= SMALL_LOOP_POINTS for k in kernels) and all(map(_is_small, others))
 
 
 def _inside(program: Schedule) -> Schedule:

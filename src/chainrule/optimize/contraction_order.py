@@ -32,9 +32,10 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from chainrule.graph import ops
-from chainrule.graph.graph import Graph, Origin
-from chainrule.graph.node import Node, in_order, replaced
-from chainrule.graph.rewrite import rewritten
+from chainrule.graph.graph import Graph
+from chainrule.graph.node import Node, in_order
+from chainrule.graph.rewrite import Rewriting, rewritten
+from chainrule.graph.walks import reached
 from chainrule.optimize.contraction_paths import forms_of, laid_out
 from chainrule.optimize.outer_products import SUMS, OuterProducts, label_sizes, summed_labels, sums_nothing
 from chainrule.optimize.sum_of_products import Factor, reshaped
@@ -208,27 +209,28 @@ class _Attempt:
         self.graph = graph
         self.products = OuterProducts()
         self.given: set[Node] = set()  # what stands in the graph
-        self.better: dict[Node, Node] = {}
         self.chosen: dict[Node, _Choice] = {}
-        self.origins: dict[Node, tuple[Origin, ...]] = {}
+        self.rewriting = Rewriting(graph.origins)
         for node in nodes:
-            again = replaced(node, tuple(self.better[n] for n in node.inputs))
+            again = self.rewriting.again(node)
             self._enter(again)
-            self.better[node] = again if node in left_alone else self._chosen(node, again)
-            self._note(node, again)
+            choice = None if node in left_alone else self._best(again)
+            if choice is None:
+                self.rewriting.put(node, again)
+            else:
+                self._choose(node, choice)
 
     def _enter(self, node: Node) -> None:
         self.products.look_below(node)
         self.given.add(node)
 
-    def _chosen(self, node: Node, root: Node) -> Node:
-        choice = self._best(root)
-        if choice is None:
-            return root
+    def _choose(self, node: Node, choice: _Choice) -> None:
+        """What a sum is made of now was written where the sum was, and where what it was made of was."""
         for new in choice.after:
             self._enter(new)
         self.chosen[node] = choice
-        return choice.form
+        before = (self.rewriting.origins.get(old, ()) for old in choice.before)
+        self.rewriting.put(node, choice.form, itertools.chain.from_iterable(before))
 
     def _best(self, root: Node) -> _Choice | None:
         """The cheapest form of a sum, if it is cheaper than the sum as it is."""
@@ -256,30 +258,15 @@ class _Attempt:
 
     def _made_of(self, top: Node, root: Node) -> list[Node]:
         """The nodes of a form, down to what the graph has anyway; products that are open may not be needed any more."""
-        found: dict[Node, None] = {}
-        stack = [top]
-        while stack:
-            node = stack.pop()
-            if node not in found and (node is root or node in self.products.open or node not in self.given):
-                found[node] = None
-                stack.extend(node.inputs)
-        return list(found)
 
-    def _note(self, node: Node, again: Node) -> None:
-        """What a sum is made of now was written where the sum was, and where what it was made of was."""
-        self._add_origins(again, self.graph.origins.get(node, ()))
-        if node in self.chosen:
-            choice = self.chosen[node]
-            for old in (again, *choice.before):
-                for new in choice.after:
-                    self._add_origins(new, self.origins.get(old, ()))
+        def own(nodes: Iterable[Node]) -> list[Node]:
+            return [n for n in nodes if n is root or n in self.products.open or n not in self.given]
 
-    def _add_origins(self, node: Node, origins: Iterable[Origin]) -> None:
-        self.origins[node] = tuple(dict.fromkeys((*self.origins.get(node, ()), *origins)))
+        return list(reached(own([top]), lambda node: own(node.inputs)))
 
     def not_worth_it(self) -> set[Node]:
         """Sums that are cheaper as they were, given what has to be computed anyway."""
-        needed = set(in_order(self.better[node] for node in self.graph.outputs))
+        needed = set(in_order(map(self.rewriting.of, self.graph.outputs)))
         return {node for node, choice in self.chosen.items() if choice.form in needed and self._is_dear(choice, needed)}
 
     def _is_dear(self, choice: _Choice, needed: Collection[Node]) -> bool:
@@ -290,7 +277,7 @@ class _Attempt:
         """The graph; the one that was given, if nothing has changed."""
         if not self.chosen:
             return self.graph
-        return Graph(self.graph.inputs, tuple(self.better[node] for node in self.graph.outputs), self.origins)
+        return self.rewriting.graph(self.graph.inputs, self.graph.outputs)
 
 
 # what is left of outer products

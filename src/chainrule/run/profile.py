@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -46,8 +47,8 @@ class Profile:
 def measured(steps: Sequence[Step], run: Callable[[], list[float]], seconds: float) -> Profile:
     """Run for about so many seconds; `run` gives those of each step in one round."""
     run()
-    total, rounds = [0.0] * len(steps), 0
-    while rounds == 0 or (steps and sum(total) < seconds):
+    total, rounds, end = [0.0] * len(steps), 0, time.perf_counter() + seconds
+    while rounds == 0 or time.perf_counter() < end:
         total = [before + now for before, now in zip(total, run(), strict=True)]
         rounds += 1
     rows = [

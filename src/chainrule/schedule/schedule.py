@@ -86,6 +86,7 @@ class Inner:
     origin: str = ""
     name: str = ""
     asks: bool = False  # now and then, whether to end
+    in_registers: bool = False  # all that it works on, so that it is one function with what is inside it
 
     @property
     def buffers(self) -> tuple[Buffer, ...]:
