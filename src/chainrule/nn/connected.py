@@ -109,17 +109,6 @@ class Connected(Feedforward):
         return made
 
     @property
-    def parameters(self) -> int:
-        """How many weights and biases there are, those that are tied counted once."""
-        return self.wiring.parameters
-
-    @property
-    def dtype(self) -> numpy.dtype[Any]:
-        """The element type of the weights."""
-        found: numpy.dtype[Any] = numpy.dtype(next(iter([*self.weights.values(), *self.biases.values()])).dtype)
-        return found
-
-    @property
     def inputs(self) -> int:
         """How many numbers it takes for each example."""
         return sum(size for _, size in self.wiring.inputs)
@@ -128,12 +117,6 @@ class Connected(Feedforward):
     def outputs(self) -> int:
         """How many numbers it gives for each example."""
         return sum(self.wiring.sizes[name] for name in self.wiring.outputs)
-
-    def astype(self, dtype: Any) -> Connected:
-        """The same network with weights of another dtype."""
-        wanted = float_dtype(dtype)
-        weights, biases = ({n: a.astype(wanted) for n, a in given.items()} for given in (self.weights, self.biases))
-        return self.from_weights(self.wiring, weights, biases)
 
     def forward(
         self, x: Any, nudges: Mapping[str, Any] | None = None, activate: Callable[[Units, Any], Any] | None = None
@@ -213,10 +196,6 @@ class Connected(Feedforward):
             raise OptionError(f"the outputs have several activations, {', '.join(sorted(map(str, found)))}.")
         activation: Activation = found.pop()
         return activation
-
-    def weight_arrays(self) -> Sequence[Any]:
-        """The weights by name, those that are tied once."""
-        return list(self.weights.values())
 
     @property
     def units(self) -> tuple[Units, ...]:

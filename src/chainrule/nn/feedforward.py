@@ -1,20 +1,22 @@
-"""What learning asks of a network, whatever its connections are."""
+"""What networks tell of themselves that know their sizes: layered ones, and ones of any connections."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from chainrule.display import Page, Shown, Table
+from chainrule.nn.activations import Activation
+from chainrule.nn.parameters import Parameters, astype
 
 __all__ = ["Feedforward"]
 
 
 class Feedforward(Shown):
-    """A network without cycles: a tree of weights and biases that takes examples to outputs."""
+    """A network without cycles that knows its sizes. Nobody asks this of a network, but some like to be asked."""
 
     @property
     @abstractmethod
@@ -33,31 +35,13 @@ class Feedforward(Shown):
 
     @property
     @abstractmethod
-    def activations(self) -> Sequence[Any]:
+    def activations(self) -> Sequence[Activation]:
         """The activation of each stage."""
 
     @property
     @abstractmethod
-    def output_activation(self) -> Any:
+    def output_activation(self) -> Activation:
         """The activation of the outputs."""
-
-    @property
-    @abstractmethod
-    def parameters(self) -> int:
-        """How many weights and biases there are."""
-
-    @property
-    @abstractmethod
-    def dtype(self) -> np.dtype[Any]:
-        """The element type of the weights."""
-
-    @abstractmethod
-    def astype(self, dtype: Any) -> Any:
-        """The same network with weights of another dtype."""
-
-    @abstractmethod
-    def weight_arrays(self) -> Sequence[Any]:
-        """The arrays of weights, without biases, each once."""
 
     @abstractmethod
     def output(self, x: Any) -> tuple[Any, Any]:
@@ -66,6 +50,21 @@ class Feedforward(Shown):
     @abstractmethod
     def stage_table(self) -> Table:
         """Its stages, a row for each, with the size of their weights and biases (rms)."""
+
+    @property
+    def parameters(self) -> int:
+        """How many weights and biases there are, those that are tied counted once."""
+        return Parameters.of(self).count
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The element type of the weights."""
+        return Parameters.of(self).dtype
+
+    def astype(self, dtype: Any) -> Self:
+        """The same network with weights of another dtype."""
+        found: Self = astype(self, dtype)
+        return found
 
     def page(self) -> Page:
         """What is shown of it: how large it is, and its stages."""

@@ -124,22 +124,6 @@ class Network(Feedforward):
         last: Activation = self.layers[-1].activation
         return last
 
-    @property
-    def parameters(self) -> int:
-        """How many weights and biases there are."""
-        return sum(layer.w.size + layer.b.size for layer in self.layers)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The element type of the weights."""
-        found: np.dtype[Any] = np.dtype(self.layers[0].w.dtype)
-        return found
-
-    def astype(self, dtype: Any) -> Network:
-        """The same network with weights of another dtype."""
-        wanted = float_dtype(dtype)
-        return self._of(tuple(Dense(n.w.astype(wanted), n.b.astype(wanted), n.activation) for n in self.layers))
-
     def forward(self, x: Any) -> list[tuple[Any, Any]]:
         """`(z, a)` of each layer for examples of shape (examples, inputs), or of any shape of as many numbers."""
         found, a = [], flattened(x, self.inputs, "the network")
@@ -153,10 +137,6 @@ class Network(Feedforward):
     def output(self, x: Any) -> tuple[Any, Any]:
         """`(z, a)` of the last layer for examples of shape (examples, inputs)."""
         return self.forward(x)[-1]
-
-    def weight_arrays(self) -> Sequence[Any]:
-        """The weights of each layer."""
-        return [layer.w for layer in self.layers]
 
     def stage_table(self) -> Table:
         """Its layers, a row for each, with the size of their weights and biases (rms)."""

@@ -18,7 +18,6 @@ from chainrule.insight.parameter_vector import alike, shaped, vector
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.second_order.matrices import KINDS, product
 from chainrule.insight.wording import beyond_rounding
-from chainrule.nn.feedforward import Feedforward
 from chainrule.nn.parameters import Parameters, astype
 from chainrule.trace.tree import tree_map
 
@@ -287,7 +286,7 @@ def _classes(label: Values) -> bool:
 def _fitting(checkpoint: Any, like: Any) -> Any:
     network = network_of(checkpoint)
     if not alike(network, like):
-        said = f"of the sizes {like.sizes}" if isinstance(like, Feedforward) else "like the one that is asked about"
+        said = f"of the sizes {like.sizes}" if hasattr(like, "sizes") else "like the one that is asked about"
         raise OptionError(f"a checkpoint must be a network or a run {said}, with its rate.")
     return astype(network, Parameters.of(like).dtype)
 

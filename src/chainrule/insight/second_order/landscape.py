@@ -19,7 +19,6 @@ from chainrule.insight.parameter_vector import alike, arrays_of, is_weight, posi
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.second_order.hessian import hessian_product, sharpest
 from chainrule.insight.wording import counted
-from chainrule.nn.feedforward import Feedforward
 from chainrule.transform import vmap
 
 __all__ = ["Landscape", "loss_landscape"]
@@ -187,7 +186,7 @@ def loss_landscape(
 def _way_to(other: Any, subject: Subject) -> Values:
     aim, here = network_of(other), subject.network
     if not alike(aim, here):
-        said = f"a network of the sizes {here.sizes}" if isinstance(here, Feedforward) else f"another {here!r}"
+        said = f"a network of the sizes {here.sizes}" if hasattr(here, "sizes") else f"another {here!r}"
         raise ShapeError(f"between needs {said}, not {aim!r}.")
     return np.asarray(vector(aim), np.float64) - np.asarray(vector(here), np.float64)
 
