@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from scripts.measure_1986 import OTHERS, PAGE, page
 
+import chainrule as cr
 from chainrule import random
 from chainrule.classics import DEMONSTRATIONS, PROBLEMS, Learnt, catalogue, problem, rule, run, trials
 from chainrule.classics.learnt.answers import answers
 from chainrule.classics.learnt.hidden_units import hidden_units
 from chainrule.classics.learnt.learning_curve import LearningCurve, follow
-from chainrule.classics.learnt.run import stack
 from chainrule.classics.learnt.solutions import SOLUTIONS, solution
 from chainrule.classics.learnt.weight_dependence import weight_dependence
 from chainrule.classics.problems.addition import addition_by_thresholds
@@ -32,6 +32,7 @@ from chainrule.classics.races.measurements import (
 from chainrule.classics.races.standings import Entry
 from chainrule.classics.rules.descent import error
 from chainrule.errors import OptionError
+from chainrule.insight.weights.explanation import WeightExplanation
 from chainrule.nn.connected import Connected
 
 
@@ -196,12 +197,25 @@ def test_what_people_have_in_common_is_found_in_their_codes() -> None:
     assert said[1].endswith("nationality: 0 %, generation: 100 %.")
 
 
-def test_a_plain_stack_is_explained_by_insight_too(symmetry: Learnt) -> None:
-    assert symmetry.explained is not None
-    made = stack(symmetry.network)
-    assert made is not None
-    np.testing.assert_allclose(made.forward(symmetry.problem.x)[-1][1], symmetry.network(symmetry.problem.x), rtol=1e-6)
-    assert stack(xor_direct_published()) is None
+def assert_the_last_weights_are_explained(found: Learnt, name: str) -> None:
+    """The largest of them, with the derivative of the mean of the error over the patterns."""
+    weights = found.network.weights[name]
+    index = np.unravel_index(np.abs(weights).argmax(), weights.shape)
+    it, exact = found.problem, found.network.astype(np.float64)
+    slope = cr.grad(lambda n: error(replace(it.settings, ignored=0.0), n(it.x.astype(float)), it.targets))(exact)
+    explained = found.explained
+    assert isinstance(explained, WeightExplanation)
+    assert str(explained.weight) == f"weights[{name!r}][{', '.join(map(str, index))}]"
+    assert explained.value == weights[index]
+    assert explained.rate == pytest.approx(slope.weights[name][index] / it.patterns, rel=1e-3)
+
+
+def test_any_network_is_explained_by_insight_too(symmetry: Learnt) -> None:
+    assert_the_last_weights_are_explained(symmetry, "hidden->output")
+    for name, weights in (("xor-direct", "hidden->output"), ("shift-register", "previous register->register")):
+        found = run(name)
+        assert isinstance(found, Learnt)
+        assert_the_last_weights_are_explained(found, weights)
 
 
 def test_the_codes_of_the_encoder_are_told() -> None:

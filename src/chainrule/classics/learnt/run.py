@@ -26,13 +26,12 @@ from chainrule.classics.rules import rule
 from chainrule.display import Table, number, plain
 from chainrule.errors import OptionError
 from chainrule.insight.presentation import Composed, Insight, two_axes
+from chainrule.insight.weights.explanation import explain
 from chainrule.insight.wording import counted
 from chainrule.nn.connected import Connected
-from chainrule.nn.costs import quadratic
-from chainrule.nn.network import Network
 from chainrule.nn.parameters import WEIGHT, Parameters
 
-__all__ = ["Learnt", "run", "stack"]
+__all__ = ["Learnt", "run"]
 
 _POINTS = 9  # of the curve that are printed
 
@@ -44,7 +43,7 @@ class Learnt(Composed):
     `sweeps` is the number of sweeps after which every output was right, None if that was not within the budget; it then
     learnt as many sweeps again, and is shown as it was at the end. It started from the key `fold_in(key(seed), trial)`.
     `ours` is what was measured of many seeds, `these` what came of the trials of this run, if it had several. `tested`
-    is the share of the patterns that were not learnt, and are right. `explained` is of plain layered networks only.
+    is the share of the patterns that were not learnt, and are right. `explained` is the largest weight to the outputs.
     """
 
     problem: Problem
@@ -59,7 +58,7 @@ class Learnt(Composed):
     answers: Answers
     hidden: HiddenUnits
     weights: WeightDependence
-    explained: Insight | None
+    explained: Insight
 
     @property
     def sweeps(self) -> int | None:
@@ -69,8 +68,7 @@ class Learnt(Composed):
     @property
     def parts(self) -> tuple[Insight, ...]:
         """Its weights, its answers, its hidden units, the weights that matter, what insight says."""
-        known = (self.diagram, self.answers, self.hidden, self.weights, self.explained)
-        return tuple(part for part in known if part is not None)
+        return (self.diagram, self.answers, self.hidden, self.weights, self.explained)
 
     @property
     def title(self) -> str:
@@ -185,7 +183,6 @@ def run(
 def _learnt(
     asked: Problem, seed: int, trial: int, network: Connected, curve: LearningCurve, these: Distribution | None
 ) -> Learnt:
-    plain_stack = stack(network)
     return Learnt(
         problem=asked,
         seed=seed,
@@ -199,39 +196,18 @@ def _learnt(
         answers=answers(asked, network),
         hidden=hidden_units(asked, network, tuple(solution(asked, network))),
         weights=weight_dependence(asked, network),
-        explained=None if plain_stack is None else _explained(asked, plain_stack),
+        explained=_explained(asked, network),
     )
 
 
-def stack(network: Connected) -> Network | None:
-    """The same network as a plain stack of layers; None if it is none.
-
-    >>> from chainrule.classics import problem
-    >>> stack(problem("symmetry").network(random.key(0))).sizes
-    [6, 2, 1]
-    """
-    wiring = network.wiring
-    names = [*(name for name, _ in wiring.inputs), *(units.name for units in wiring.units)]
-    links = [(c.source, c.target) for c in wiring.connections if c.places is None and c.products is None]
-    own = [units.bias_name for units in wiring.units]
-    if links != list(zip(names, names[1:], strict=False)) or len(links) < len(wiring.connections) or None in own:
-        return None
-    if len(network.weights) < len(links) or len(network.biases) < len(own) or wiring.outputs != (names[-1],):
-        return None
-    pairs = [(network.matrix(c), network.biases[str(b)]) for c, b in zip(wiring.connections, own, strict=True)]
-    return Network.from_weights(pairs, [units.activation for units in wiring.units])
-
-
-def _explained(asked: Problem, network: Network) -> Insight:
+def _explained(asked: Problem, network: Connected) -> Insight:
     """What insight says about the largest weight to the outputs: what its derivative is made of, and what if."""
-    from chainrule.insight import explain
-
     parameters = Parameters.of(network)
     last = parameters.numbers(WEIGHT)[-1]
-    j, k = np.unravel_index(np.abs(parameters.arrays[last]).argmax(), np.shape(parameters.arrays[last]))
+    sizes = np.abs(parameters.arrays[last])
+    index = [int(n) for n in np.unravel_index(sizes.argmax(), sizes.shape)]
     data = asked.x.astype(parameters.dtype), asked.targets.astype(parameters.dtype)
-    found: Insight = explain(network, data, weight=f"{parameters.paths[last]}[{j}, {k}]", cost=quadratic)
-    return found
+    return explain(network, data, weight=f"{parameters.paths[last]}{index}", cost="quadratic")
 
 
 def _tested(asked: Problem, network: Connected) -> float | None:
