@@ -139,9 +139,10 @@ def _rms(x: Array) -> Any:
     return cnp.sqrt(cnp.sum(x * x) / x.size)
 
 
-def _share(stage: Stage, may_be: bool | None, are_so: Callable[[Any], Any]) -> Any:
+def _share(stage: Stage, may_be: bool | None, are_so: Callable[[Any, int], Any]) -> Any:
     """The fraction of units that are so, by their slopes; 0 where the activation has none such."""
-    so = are_so(stage.activation.slopes(stage.z, stage.a)) if may_be else cnp.zeros_like(stage.a[0])
+    slopes = stage.activation.slopes(stage.z, stage.a) if may_be else cnp.zeros_like(stage.a)
+    so = are_so(slopes, stage.axis) if may_be else slopes
     return cnp.mean(cnp.astype(so, stage.a.dtype))
 
 

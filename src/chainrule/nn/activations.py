@@ -85,17 +85,17 @@ class Activation(Named):
         found, back = vjp(self.function, z)
         return back(np.ones_like(found))
 
-    def is_off(self, slopes: Any) -> Any:
-        """Whether units learn nothing: σ' = 0 on every example, for slopes of shape (examples, …, units)."""
-        return np.max(np.abs(slopes), axis=_all_but_units(slopes)) <= 0
+    def is_off(self, slopes: Any, axis: int = -1) -> Any:
+        """Whether units, along an axis, learn nothing: σ' = 0 on every example, for slopes with examples first."""
+        return np.max(np.abs(slopes), axis=_all_but(axis, slopes)) <= 0
 
-    def is_saturated(self, slopes: Any) -> Any:
+    def is_saturated(self, slopes: Any, axis: int = -1) -> Any:
         """Whether units learn slowly: the mean of σ' over the examples is below 1/20 of the largest that it can be."""
-        return np.mean(slopes, axis=_all_but_units(slopes)) < _FLAT * (self.largest_slope or 0.0)
+        return np.mean(slopes, axis=_all_but(axis, slopes)) < _FLAT * (self.largest_slope or 0.0)
 
 
-def _all_but_units(x: Any) -> tuple[int, ...]:
-    return tuple(range(np.ndim(x) - 1))
+def _all_but(axis: int, x: Any) -> tuple[int, ...]:
+    return tuple(n for n in range(np.ndim(x)) if n != axis % np.ndim(x))
 
 
 # what is measured

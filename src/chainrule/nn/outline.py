@@ -12,7 +12,7 @@ from chainrule.graph.types import Type
 from chainrule.nn.activations import Activation
 from chainrule.nn.objective import Objective, is_function
 from chainrule.nn.parameters import Parameters
-from chainrule.nn.stages import Forward, forward, with_variables
+from chainrule.nn.stages import Forward, Stage, forward, with_variables
 from chainrule.trace.array import Array
 from chainrule.trace.plain import transforming
 from chainrule.trace.tracing import trace
@@ -53,11 +53,12 @@ class StageOutline:
     biases: tuple[int, ...]
     sources: tuple[int, ...]
     is_dense: bool
+    axis: int = -1
 
     @property
     def units(self) -> int:
         """How many units it has."""
-        return self.shape[-1]
+        return self.shape[self.axis if self.axis < 0 else self.axis - 1]
 
 
 @dataclass(frozen=True)
@@ -107,13 +108,15 @@ def _looked_at(structure: Structure, types: tuple[Type, ...], rows: Rows) -> Out
     several = [kind.with_shape((_ROWS, *kind.shape)) for kind in rows.types]
     with transforming():
         trace(look, flatten(tuple(range(len(types) + len(several))))[1], [*types, *several])
-    stages = tuple(
-        StageOutline(
-            s.name, s.activation, s.z.shape[1:], s.weights, s.biases, s.sources, s.dense is not None and s.z.ndim == 2
-        )
-        for s in found[0].stages
-    )
+    stages = tuple(map(_without_numbers, found[0].stages))
     return Outline(rows.features, stages, found[0].a.shape[1:], found[0].activation)
+
+
+def _without_numbers(stage: Stage) -> StageOutline:
+    is_dense, shape = stage.dense is not None and stage.z.ndim == 2, stage.z.shape[1:]
+    return StageOutline(
+        stage.name, stage.activation, shape, stage.weights, stage.biases, stage.sources, is_dense, stage.axis
+    )
 
 
 _known = lru_cache(maxsize=64)(_looked_at)

@@ -28,21 +28,23 @@ class Linear:
 
 @dataclass(frozen=True, eq=False)
 class Activated:
-    """`a = σ(z)` was computed by `activation`, in the layer of that name."""
+    """`a = σ(z)` was computed by `activation`, in the layer of that name, whose units lie along an axis."""
 
     activation: Any
     z: Array
     a: Array
-    layer: str
+    layer: str = ""
+    axis: int = -1
 
 
 @dataclass(eq=False)
 class Notes:
-    """What was noted, in order; `layer` is the name of the layer that is at work."""
+    """What was noted, in order; `layer` is the name of the layer that is at work, `axis` that of its units."""
 
     linear: list[Linear] = field(default_factory=list)
     activated: list[Activated] = field(default_factory=list)
     layer: str = ""
+    axis: int = -1
 
 
 _NOTES: ContextVar[Notes | None] = ContextVar("notes", default=None)
@@ -60,27 +62,30 @@ def noting() -> Iterator[Notes]:
 
 
 @contextmanager
-def layer(name: str) -> Iterator[None]:
-    """While the block runs, the layer of that name is at work; within another one, as a part of it."""
+def layer(name: str, axis: int = -1) -> Iterator[None]:
+    """While the block runs, the layer of that name is at work; within another one, as a part of it.
+
+    `axis` is that of its units in z and a.
+    """
     notes = _NOTES.get()
     if notes is None:
         with scope(name):
             yield
         return
-    before = notes.layer
-    notes.layer = f"{before}.{name}" if before else name
+    before, axis_before = notes.layer, notes.axis
+    notes.layer, notes.axis = f"{before}.{name}" if before else name, axis
     try:
         with scope(notes.layer):
             yield
     finally:
-        notes.layer = before
+        notes.layer, notes.axis = before, axis_before
 
 
 def note(activation: Any, z: Any, a: Any) -> None:
     """Note that an activation was applied."""
     notes = _NOTES.get()
     if notes is not None and isinstance(z, Array) and isinstance(a, Array):
-        notes.activated.append(Activated(activation, z, a, notes.layer))
+        notes.activated.append(Activated(activation, z, a, notes.layer, notes.axis))
 
 
 def linear(x: Any, w: Any, b: Any = None) -> Any:

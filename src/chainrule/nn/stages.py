@@ -42,9 +42,9 @@ class PairWeights:
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """What happens at once to all examples: weighted inputs z and activations a of shape (examples, …, units).
+    """What happens at once to all examples: weighted inputs z and activations a, of any shape with examples first.
 
-    `layer` is the part of the network's tree that its parameters are in, None if they are all over it. `weights` and
+    `axis` is that of its units. `layer` is the part of the network's tree that its parameters are in, None if they are all over it. `weights` and
     `biases` are the numbers of the arrays that act in it. `sources` are the numbers of the stages whose activations
     reach it, −1 for the examples. `pairs` are its weights, if each of them belongs to one pair of a unit and an input
     and to no other stage; else it is empty.
@@ -59,6 +59,7 @@ class Stage:
     biases: tuple[int, ...]
     sources: tuple[int, ...]
     pairs: tuple[PairWeights, ...]
+    axis: int = -1
 
     @property
     def parameters(self) -> tuple[int, ...]:
@@ -68,7 +69,7 @@ class Stage:
     @property
     def units(self) -> int:
         """How many units it has."""
-        return int(self.z.shape[-1])
+        return int(self.z.shape[self.axis])
 
     @property
     def dense(self) -> PairWeights | None:
@@ -114,7 +115,7 @@ def forward(network: Any, x: Any, run: Callable[[Any, Any], Any] | None = None) 
     last = _weighted_inputs(a.node, {end.a.node: end for end in ends})
     if last is None:
         last = a.node, identity
-        ends = [*ends, Activated(identity, a, a, "")]
+        ends = [*ends, Activated(identity, a, a)]
     return Forward(Array(last[0]), a, last[1], partial(_stages, network, notes, ends, x))
 
 
@@ -189,7 +190,9 @@ class _Walk:
         route = self._shared_route(acting)
         layer = part(self.network, route) if route or len(acting) == len(self.numbers) else None
         name = end.layer or written(route) or f"stage {number}"
-        return Stage(name, layer, end.activation, end.z, end.a, weights, biases, tuple(sorted(sources)), tuple(own))
+        return Stage(
+            name, layer, end.activation, end.z, end.a, weights, biases, tuple(sorted(sources)), tuple(own), end.axis
+        )
 
     def _back(self, end: Node) -> tuple[list[PairWeights], set[int], set[int]]:
         """What lies before the end of a stage: weights of pairs, the numbers of other arrays, and of earlier stages."""
