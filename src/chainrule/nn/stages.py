@@ -44,10 +44,10 @@ class PairWeights:
 class Stage:
     """What happens at once to all examples: weighted inputs z and activations a, of any shape with examples first.
 
-    `axis` is that of its units. `layer` is the part of the network's tree that its parameters are in, None if they are all over it. `weights` and
-    `biases` are the numbers of the arrays that act in it. `sources` are the numbers of the stages whose activations
-    reach it, −1 for the examples. `pairs` are its weights, if each of them belongs to one pair of a unit and an input
-    and to no other stage; else it is empty.
+    `axis` is that of its units. `layer` is the part of the network's tree that its parameters are in, None if they are
+    all over it. `weights` and `biases` are the numbers of the arrays that act in it. `sources` are the numbers of the
+    stages whose activations reach it, −1 for the examples. `pairs` are its weights, if each of them belongs to one pair
+    of a unit and an input and to no other stage; else it is empty.
     """
 
     name: str
