@@ -194,13 +194,10 @@ def between(
     found: dict[Node, None] = {}
     is_found = found.__contains__
 
-    def visited(node: Node) -> bool:
-        return node.serial >= oldest and (not floats or node.type.is_float)
-
     def below(node: Node) -> list[Node]:
         return [n for n in node.inputs if n.serial >= oldest and (not floats or n.type.is_float)]
 
-    for node in post_order(filter(visited, outputs), below):
+    for node in post_order([n for n in outputs if n.serial >= oldest and (not floats or n.type.is_float)], below):
         if node in chosen or any(map(is_found, node.inputs)) or (counts and counts(node)):
             found[node] = None
     return found

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.errors import ChainruleError, TracingError
+from chainrule.errors import TracingError
 from chainrule.trace.array import Array
-from chainrule.trace.recorded import AnyFunction, offered, recorded, without_arrays
+from chainrule.trace.recorded import AnyFunction, may_all_become_plain, offered, recorded, without_arrays
 
 
 def _changed(plain: AnyFunction, copy: str, target: Any, *arguments: Any) -> None:
     """Change a plain array by values of which no derivative is lost; TracingError in any other case."""
-    if not isinstance(target, Array):
-        with contextlib.suppress(ChainruleError):
-            arguments = without_arrays(arguments)
-            plain(target, *arguments)
-            return
+    if not isinstance(target, Array) and may_all_become_plain(arguments):
+        plain(target, *without_arrays(arguments))
+        return
     raise TracingError(
         f"{plain.__name__} cannot change a traced array in place, nor a plain one to a traced one.",
         cure=f"Make a changed copy: {copy}. Of cr.stop_gradient(x) it is NumPy's own.",

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from types import MappingProxyType, ModuleType
 from typing import Any
 
-from chainrule.errors import ChainruleError, TracingError
+from chainrule.errors import TracingError
 from chainrule.graph.ops import Op
 from chainrule.numpy import folding, indexing
 from chainrule.trace import arithmetic, primitives
 from chainrule.trace.array import Array
 from chainrule.trace.plain import shown
 from chainrule.trace.promotion import as_array
-from chainrule.trace.recorded import AnyFunction, UniversalFunction, without_arrays
+from chainrule.trace.recorded import AnyFunction, UniversalFunction, may_all_become_plain, without_arrays
 
 __all__ = ["speak", "unpickled"]
 
@@ -90,14 +90,13 @@ class _ArrayLanguage:
             return getattr(function, method)(*inputs, **options)
         if name in _TEXTS:
             return original(*(shown(x.node) if isinstance(x, Array) else x for x in inputs), **options)
-        try:
-            inputs, options = without_arrays((tuple(inputs), options))
-        except ChainruleError:
+        if not may_all_become_plain((tuple(inputs), options)):
             raise TracingError(
                 f"{module}.{name} has no derivative in chainrule.",
                 cure="See chainrule.numpy and chainrule.special for what has, and z = z.at[i].set(x) to change "
                 "elements; of cr.stop_gradient(x) it is NumPy's own.",
-            ) from None
+            )
+        inputs, options = without_arrays((tuple(inputs), options))
         return original(*inputs, **options)
 
     def _named(self, name: str, module: str) -> AnyFunction | None:

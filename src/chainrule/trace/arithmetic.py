@@ -46,18 +46,24 @@ def _is_weak(x: Any) -> bool:
 
 
 def _operands(op: Op, a: Any, b: Any) -> tuple[Array, Array]:
+    if (type(a) is int or type(b) is int) and op in ops.COMPARISONS and (_is_beyond(a, b) or _is_beyond(b, a)):
+        a, b = _compared_beyond(a), _compared_beyond(b)
     try:
         return promoted(a, b)
-    except OverflowError:  # an integer of Python's that the other's type does not hold
-        if op not in ops.COMPARISONS:
-            raise
-        return promoted(_beyond(a), _beyond(b))
     except ValueError:
         broadcast_shape(op.name, a, b)
         raise
 
 
-def _beyond(x: Any) -> Any:
+def _is_beyond(number: Any, other: Any) -> bool:
+    """Whether it is an integer of Python's that the other's type does not hold."""
+    if type(number) is not int or not isinstance(other, (Array, *_PLAIN)) or other.dtype.kind not in "iu":
+        return False
+    bounds = np.iinfo(other.dtype)
+    return not bounds.min <= number <= bounds.max
+
+
+def _compared_beyond(x: Any) -> Any:
     """An integer of Python's that is larger or smaller than any other as infinity, and integers as float64."""
     return math.copysign(math.inf, x) if isinstance(x, int) else astype(as_array(x), np.float64)
 

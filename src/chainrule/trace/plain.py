@@ -22,13 +22,13 @@ import numpy as np
 
 from chainrule.errors import ChainruleError, DifferentiationError, TracingError, line_of
 from chainrule.graph import ops
-from chainrule.graph.interpret import value
+from chainrule.graph.interpret import has_value, value
 from chainrule.graph.node import Node
 from chainrule.graph.walks import reached
 
 __all__ = [
-    "Request", "acts_on", "differentiating", "is_differentiating", "is_transforming", "plain_value", "shown",
-    "transforming", "without_derivatives",
+    "Request", "acts_on", "differentiating", "is_differentiating", "is_transforming", "may_become_plain",
+    "plain_value", "shown", "transforming", "without_derivatives",
 ]  # fmt: skip
 
 
@@ -162,6 +162,11 @@ def plain_value(node: Node, request: Request) -> np.ndarray[Any, Any]:
             )
         )
     return found
+
+
+def may_become_plain(node: Node) -> bool:
+    """Whether the value of a node is known, and no derivative would be lost by making it plain."""
+    return has_value(node) and not acts_on(node)
 
 
 def shown(node: Node, cure: str = "") -> np.ndarray[Any, Any]:

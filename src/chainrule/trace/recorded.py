@@ -13,25 +13,16 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 import numpy as np
 
-from chainrule.errors import ChainruleError, OptionError, TracingError
+from chainrule.errors import OptionError, TracingError
 from chainrule.graph.interpret import INTEGERS, has_value
 from chainrule.trace.array import NUMPY_ITSELF, Array
-from chainrule.trace.plain import Request, plain_value, shown
+from chainrule.trace.plain import Request, may_become_plain, plain_value, shown
 from chainrule.trace.primitives import astype
 from chainrule.trace.promotion import as_array
 
 __all__ = [
-    "AnyFunction",
-    "UniversalFunction",
-    "constant",
-    "is_traced",
-    "known",
-    "named",
-    "natural_order",
-    "offered",
-    "recorded",
-    "through_arrays",
-    "without_arrays",
+    "AnyFunction", "UniversalFunction", "constant", "is_traced", "known", "may_all_become_plain", "named",
+    "natural_order", "offered", "recorded", "through_arrays", "without_arrays",
 ]  # fmt: skip
 
 AnyFunction = Callable[..., Any]
@@ -206,16 +197,21 @@ _DEFAULTS: Mapping[str, Any] = MappingProxyType({"casting": "same_kind", "order"
 
 def _by_numpy(name: str, plain: AnyFunction, arguments: Any, options: Any, foreign: Sequence[str]) -> Any:
     """NumPy's own function of the plain values; OptionError if a derivative would be lost by it."""
-    try:
-        arguments, options = without_arrays((arguments, options))
-    except ChainruleError:
+    if not may_all_become_plain((arguments, options)):
+        in_place = "A plain array cannot be changed to a traced one in place: write z = z + x for z += x, and the like."
         raise OptionError(
-            f"{name} of a traced array does not take {', '.join(foreign)}.",
-            cure="A plain array cannot be changed to a traced one in place: write z = z + x for z += x, and the like."
-            if "out" in foreign
-            else "",
-        ) from None
+            f"{name} of a traced array does not take {', '.join(foreign)}.", cure=in_place if "out" in foreign else ""
+        )
+    arguments, options = without_arrays((arguments, options))
     return plain(*arguments, **options)
+
+
+def may_all_become_plain(x: Any) -> bool:
+    """Whether `without_arrays` has an answer: no Array is in an argument of which a derivative would be lost."""
+    if isinstance(x, Array):
+        return may_become_plain(x.node)
+    parts = x if type(x) in _SEQUENCES else x.values() if type(x) is dict else ()
+    return all(map(may_all_become_plain, parts))
 
 
 def without_arrays(x: Any) -> Any:

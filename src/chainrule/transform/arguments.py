@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from chainrule.checks import whole_number, whole_numbers
 from chainrule.errors import DifferentiationError, OptionError
+from chainrule.graph.node import Node
 from chainrule.trace.array import Array
 from chainrule.trace.promotion import as_argument, as_array, variable
 from chainrule.trace.recorded import AnyFunction
 from chainrule.trace.tree import Structure, flatten, paths, unflatten
 
 __all__ = [
+    "Variables",
     "arrays_of",
     "checked_position",
     "float_arrays",
+    "handed_out",
     "name_of",
     "one_number",
     "outcome",
     "positions",
-    "variables",
 ]
 
 
@@ -65,10 +69,38 @@ def float_arrays(tree: Any, where: str) -> tuple[list[Array], Structure]:
     return arrays, structure
 
 
-def variables(tree: Any, position: int) -> tuple[list[Array], Structure]:
-    """The leaves of an argument as variables of a derivative."""
-    arrays, structure = float_arrays(tree, f"argument {position}")
-    return [variable(array) for array in arrays], structure
+@dataclass(frozen=True, slots=True)
+class Variables:
+    """Arguments of a function as variables of a derivative: all leaves, and the structure of each argument."""
+
+    leaves: list[Array]
+    nodes: list[Node]
+    structures: list[Structure]
+
+    @classmethod
+    def of(cls, arguments: Sequence[Any], chosen: Sequence[int]) -> Variables:
+        """Of the chosen arguments; DifferentiationError if one holds no floating-point numbers."""
+        parts = [float_arrays(arguments[n], f"argument {n}") for n in chosen]
+        leaves = [variable(x) for arrays, _ in parts for x in arrays]
+        return cls(leaves, [x.node for x in leaves], [structure for _, structure in parts])
+
+    def trees(self, leaves: Iterable[Any]) -> tuple[Any, ...]:
+        """Of these leaves, a tree like each of the arguments."""
+        left = iter(leaves)
+        return tuple([unflatten(structure, left) for structure in self.structures])
+
+    def among(self, arguments: Sequence[Any], chosen: Sequence[int]) -> list[Any]:
+        """The arguments, of which these are the chosen ones."""
+        moved = list(arguments)
+        for n, tree in zip(chosen, self.trees(self.leaves), strict=True):
+            moved[n] = tree
+        return moved
+
+    def each(self) -> Iterator[tuple[list[Array], Structure]]:
+        """The leaves and the structure of each argument."""
+        left = iter(self.leaves)
+        for structure in self.structures:
+            yield list(itertools.islice(left, structure.leaves)), structure
 
 
 def arrays_of(result: Any, function: AnyFunction) -> tuple[list[Array], Structure]:
@@ -94,7 +126,12 @@ def one_number(result: Any, function: AnyFunction) -> Array:
 
 def outcome(structure: Structure, arrays: Sequence[Array], outermost: bool) -> Any:
     """What the user gets: plain NumPy outside every transformation, Arrays that keep recording inside one."""
-    return unflatten(structure, [_plain(x) if outermost else x for x in arrays])
+    return unflatten(structure, handed_out(arrays, outermost))
+
+
+def handed_out(arrays: Sequence[Array], outermost: bool) -> list[Any]:
+    """The arrays as the user gets them."""
+    return [_plain(x) for x in arrays] if outermost else list(arrays)
 
 
 def _plain(x: Array) -> Any:

@@ -18,15 +18,16 @@ from chainrule.trace.array import Array
 from chainrule.trace.plain import differentiating, transforming
 from chainrule.trace.promotion import as_array
 from chainrule.trace.recorded import AnyFunction
-from chainrule.trace.tree import Structure, flatten, matched, paths, unflatten
+from chainrule.trace.tree import Structure, flatten, matched, paths
 from chainrule.transform.arguments import (
+    Variables,
     arrays_of,
     checked_position,
+    handed_out,
     name_of,
     one_number,
     outcome,
     positions,
-    variables,
 )
 from chainrule.transform.transformed import transformation
 
@@ -67,19 +68,15 @@ def _value_and_grad(function: AnyFunction, argnums: int | Sequence[int], has_aux
         if len(set(chosen)) < len(chosen):
             raise OptionError(f"argnums {asked} names an argument twice, of {len(arguments)} that were passed.")
         with transforming() as outermost:
-            leaves, structures = zip(*(variables(arguments[n], n) for n in chosen), strict=True)
-            moved = list(arguments)
-            for n, mine, structure in zip(chosen, leaves, structures, strict=True):
-                moved[n] = unflatten(structure, mine)
-            with differentiating([v.node for mine in leaves for v in mine]):
-                result = looked_at(function, *moved, **options)
+            given = Variables.of(arguments, chosen)
+            with differentiating(given.nodes):
+                result = looked_at(function, *given.among(arguments, chosen), **options)
             cost = one_number(_pair(result, function)[0] if has_aux else result, function)
-            found = iter(_gradient(cost.node, [v.node for mine in leaves for v in mine], outermost))
-            trees = tuple(unflatten(s, [next(found) for _ in mine]) for s, mine in zip(structures, leaves, strict=True))
+            slopes = given.trees(_gradient(cost.node, given.nodes, outermost))
             value = outcome(_LEAF, [cost], outermost)
             if has_aux:
                 value = value, *_aside([result[1]], function, outermost)
-            return value, trees[0] if single else trees
+            return value, slopes[0] if single else slopes
 
     derivative.argnums = asked  # type: ignore[attr-defined]
     return derivative
@@ -140,12 +137,12 @@ def vjp(function: AnyFunction, *primals: Any, has_aux: bool = False) -> Any:
     array([ 2., 40.])
     """
     with transforming() as outermost:
-        leaves, structures = _each(primals)
-        result = _result(function, leaves, structures)
+        given = Variables.of(primals, range(len(primals)))
+        result = _result(function, given)
         result, *aux = _pair(result, function) if has_aux else (result,)
         outputs, structure = arrays_of(result, function)
 
-    pull = _PullFunction(function, has_aux, leaves, structures, outputs, structure)
+    pull = _PullFunction(function, has_aux, given, outputs, structure)
     return outcome(structure, outputs, outermost), pull, *_aside(aux, function, outermost)
 
 
@@ -155,8 +152,7 @@ class _PullFunction:
 
     function: AnyFunction
     has_aux: bool
-    leaves: Sequence[Sequence[Array]]  # of each argument
-    structures: Sequence[Structure]
+    variables: Variables
     outputs: Sequence[Array]
     structure: Structure
 
@@ -164,15 +160,14 @@ class _PullFunction:
         with transforming() as outermost:
             errors = _fitting(error, self.outputs, self.structure, "the error")
             given = [(y.node, e) for y, e in zip(self.outputs, errors, strict=True) if e is not None]
-            found = iter(backpropagate(given, [v.node for mine in self.leaves for v in mine]))
-            parts = ([next(found) for _ in mine] for mine in self.leaves)
-            trees = tuple(outcome(s, part, outermost) for s, part in zip(self.structures, parts, strict=True))
+            found = backpropagate(given, self.variables.nodes)
+            trees = self.variables.trees(handed_out(found, outermost))
             return trees[0] if len(trees) == 1 else trees
 
     def __reduce__(self) -> tuple[Any, ...]:
         """To be pickled as the function and its arguments: it is run again."""
-        primals = (outcome(s, mine, True) for s, mine in zip(self.structures, self.leaves, strict=True))
-        return _pull, (self.function, tuple(primals), self.has_aux)
+        primals = self.variables.trees(handed_out(self.variables.leaves, True))
+        return _pull, (self.function, primals, self.has_aux)
 
 
 def _pull(function: AnyFunction, primals: Sequence[Any], has_aux: bool) -> _PullFunction:
@@ -198,14 +193,11 @@ def jvp(function: AnyFunction, primals: Any, tangents: Any, *, has_aux: bool = F
     if len(primals) != len(tangents):
         raise ShapeError(f"jvp of {name_of(function)}: {len(primals)} primals, but {len(tangents)} tangents.")
     with transforming() as outermost:
-        leaves, structures = _each(primals)
-        changes = [
-            (v.node, t)
-            for mine, s, tangent in zip(leaves, structures, tangents, strict=True)
-            for v, t in zip(mine, _fitting(tangent, mine, s, "a tangent"), strict=True)
-            if t is not None
-        ]
-        result = _result(function, leaves, structures)
+        given = Variables.of(primals, range(len(primals)))
+        parts = zip(tangents, given.each(), strict=True)
+        moves = [t for tangent, (leaves, s) in parts for t in _fitting(tangent, leaves, s, "a tangent")]
+        changes = [(node, t) for node, t in zip(given.nodes, moves, strict=True) if t is not None]
+        result = _result(function, given)
         result, *aux = _pair(result, function) if has_aux else (result,)
         outputs, structure = arrays_of(result, function)
         found = changes_of([y.node for y in outputs], changes)
@@ -214,15 +206,10 @@ def jvp(function: AnyFunction, primals: Any, tangents: Any, *, has_aux: bool = F
         return *both, *_aside(aux, function, outermost)
 
 
-def _each(primals: Sequence[Any]) -> tuple[list[list[Array]], list[Structure]]:
-    pairs = [variables(primal, n) for n, primal in enumerate(primals)]
-    return [leaves for leaves, _ in pairs], [structure for _, structure in pairs]
-
-
-def _result(function: AnyFunction, leaves: Sequence[Sequence[Array]], structures: Sequence[Structure]) -> Any:
-    """What the function returns for these variables, one tree of them for each argument."""
-    with differentiating([v.node for mine in leaves for v in mine]):
-        return looked_at(function, *(unflatten(s, mine) for s, mine in zip(structures, leaves, strict=True)))
+def _result(function: AnyFunction, given: Variables) -> Any:
+    """What the function returns for these variables."""
+    with differentiating(given.nodes):
+        return looked_at(function, *given.trees(given.leaves))
 
 
 def _fitting(tree: Any, like: Sequence[Array], structure: Structure, name: str) -> list[Array | None]:

@@ -23,8 +23,8 @@ from chainrule.trace.control import placeholders
 from chainrule.trace.plain import differentiating, transforming
 from chainrule.trace.primitives import apply, astype, broadcast, moved_axis, reshape
 from chainrule.trace.recorded import AnyFunction
-from chainrule.trace.tree import Structure, unflatten
-from chainrule.transform.arguments import arrays_of, checked_position, name_of, outcome, positions, variables
+from chainrule.trace.tree import unflatten
+from chainrule.transform.arguments import Variables, arrays_of, checked_position, handed_out, name_of, positions
 from chainrule.transform.derivatives import grad, jvp, vjp
 from chainrule.transform.transformed import transformation
 
@@ -185,14 +185,12 @@ def _matrix(function: AnyFunction, argnums: int | Sequence[int], blocks: Blocks)
     def derivative(*arguments: Any, **options: Any) -> Any:
         chosen = [checked_position(arguments, position, function) for position in asked]
         with transforming() as outermost:
-            parts = {n: variables(arguments[n], n) for n in chosen}
-            given = [unflatten(parts[n][1], parts[n][0]) if n in parts else x for n, x in enumerate(arguments)]
-            inputs = [v for n in chosen for v in parts[n][0]]
-            with differentiating([v.node for v in inputs]):
-                result = looked_at(function, *given, **options)
+            given = Variables.of(arguments, chosen)
+            with differentiating(given.nodes):
+                result = looked_at(function, *given.among(arguments, chosen), **options)
             outputs, structure = arrays_of(result, function)
-            rows = blocks(inputs, outputs)
-            return unflatten(structure, [_tree(r, [parts[n] for n in chosen], single, outermost) for r in rows])
+            rows = [given.trees(handed_out(row, outermost)) for row in blocks(given.leaves, outputs)]
+            return unflatten(structure, [row[0] if single else row for row in rows])
 
     return derivative
 
@@ -246,9 +244,3 @@ def _directions(x: Array) -> Array:
     square = Type((x.size, x.size), np.dtype(np.int64))
     row, column = (Node(ops.IOTA, (), (axis, square)) for axis in (0, 1))
     return reshape(astype(apply(ops.EQUAL, row, column), x.dtype), (x.size, *x.shape))
-
-
-def _tree(row: Sequence[Array], parts: Sequence[tuple[list[Array], Structure]], single: bool, outermost: bool) -> Any:
-    blocks = iter(row)
-    trees = tuple(outcome(s, [next(blocks) for _ in leaves], outermost) for leaves, s in parts)
-    return trees[0] if single else trees
