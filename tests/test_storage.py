@@ -23,6 +23,7 @@ from chainrule import storage
 from chainrule.data import read_idx, write_idx
 from chainrule.errors import StorageError
 from chainrule.run import cache
+from chainrule.schedule.target import Code
 from chainrule.storage import check_file, is_standard_output, replace_files, write_file, write_folder
 
 if sys.platform == "win32":
@@ -422,7 +423,7 @@ def test_only_one_module_makes_and_renames_files() -> None:
 def test_compiled_programs_are_for_their_user_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tmp_path.chmod(0o700)
     monkeypatch.setenv("CHAINRULE_CACHE", str(tmp_path))
-    cache.store("name", b"code", 1)
+    cache.store("name", Code(b"code", 1))
     assert stat.S_IMODE((tmp_path / "name").stat().st_mode) == 0o600
     assert cache.load("name") == (b"code", 1)
 
