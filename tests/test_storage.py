@@ -425,7 +425,7 @@ def test_compiled_programs_are_for_their_user_alone(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("CHAINRULE_CACHE", str(tmp_path))
     cache.store("name", Code(b"code", 1))
     assert stat.S_IMODE((tmp_path / "name").stat().st_mode) == 0o600
-    assert cache.load("name") == (b"code", 1)
+    assert cache.load("name") == Code(b"code", 1)
 
 
 def test_an_idx_file_is_read_from_where_a_link_led_it(tmp_path: Path) -> None:
