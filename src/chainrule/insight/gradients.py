@@ -16,7 +16,7 @@ from chainrule.display import Brief
 from chainrule.insight.blocks import blocks, each_of, mean_of
 from chainrule.insight.compiling import native
 from chainrule.insight.network_and_data import Subject
-from chainrule.insight.parameter_vector import arrays_of, is_weight, of_vector, shaped, vector, with_arrays
+from chainrule.insight.parameter_vector import is_weight, of_vector, shaped, trainable_arrays, vector, with_arrays
 from chainrule.nn.propagation import propagate, squared_lengths
 from chainrule.trace.plain import transforming
 from chainrule.trace.promotion import as_array
@@ -33,7 +33,7 @@ Values = np.ndarray[Any, Any]
 
 def gradient_of(cost: Callable[[Any], Any], network: Any) -> tuple[Any, ...]:
     """The derivatives of a cost of a network with respect to each array of weights and biases."""
-    found: tuple[Any, ...] = grad(lambda arrays: cost(with_arrays(network, arrays)))(arrays_of(network))
+    found: tuple[Any, ...] = grad(lambda arrays: cost(with_arrays(network, arrays)))(trainable_arrays(network))
     return found
 
 
@@ -59,7 +59,7 @@ def penalty_curvature(subject: Subject) -> Values:
 
 def slopes_along(subject: Subject, direction: Values) -> Values:
     """The derivative of each example's cost along a direction, a vector v: all g_x·v from one pass forward."""
-    change = arrays_of(shaped(subject.network, direction.astype(subject.parameters.dtype)))
+    change = trainable_arrays(shaped(subject.network, direction.astype(subject.parameters.dtype)))
     return np.asarray(each_of(_slopes, subject, change), np.float64)
 
 
@@ -125,4 +125,4 @@ def _slopes(subject: Subject, direction: tuple[Any, ...]) -> Any:
     def costs(arrays: tuple[Any, ...]) -> Any:
         return subject.costs(with_arrays(subject.network, arrays), subject.x, subject.labels)
 
-    return jvp(costs, (arrays_of(subject.network),), (direction,))[1]
+    return jvp(costs, (trainable_arrays(subject.network),), (direction,))[1]

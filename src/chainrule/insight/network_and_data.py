@@ -149,7 +149,13 @@ class Subject(Brief):
     @property
     def wide(self) -> Subject:
         """The same in float64."""
-        return replace(self, network=astype(self.network, np.float64), examples=tree_map(_widened, self.examples))
+        return replace(self.widened, examples=tree_map(_widened, self.examples))
+
+    @property
+    def widened(self) -> Subject:
+        """The same with a network and targets in float64, so that all is computed in it; x is not copied for that."""
+        examples = replace(self.examples, labels=_widened(self.labels))
+        return replace(self, network=astype(self.network, np.float64), examples=examples)
 
     def named(self, label: int) -> str:
         """The name of a class."""

@@ -14,21 +14,21 @@ from chainrule.trace.tree import unflatten
 
 __all__ = [
     "alike",
-    "arrays_of",
     "coordinate_at",
     "is_weight",
     "of_vector",
-    "positions",
     "shaped",
     "slices",
+    "trainable_arrays",
     "vector",
+    "vector_positions",
     "with_arrays",
 ]
 
 Values = np.ndarray[Any, Any]
 
 
-def arrays_of(network: Any) -> tuple[Any, ...]:
+def trainable_arrays(network: Any) -> tuple[Any, ...]:
     """The arrays of weights and biases, which derivatives are taken with respect to."""
     found = Parameters.of(network)
     return tuple(found.arrays[n] for n in found.trainable)
@@ -43,7 +43,7 @@ def with_arrays(network: Any, arrays: Sequence[Any]) -> Any:
 
 def vector(network: Any) -> Any:
     """The vector of a network's weights and biases; of traced arrays too."""
-    return of_vector(arrays_of(network))
+    return of_vector(trainable_arrays(network))
 
 
 def of_vector(arrays: Sequence[Any]) -> Any:
@@ -53,13 +53,13 @@ def of_vector(arrays: Sequence[Any]) -> Any:
 
 def shaped(network: Any, values: Any) -> Any:
     """The network whose weights and biases are the values of a vector; a direction, if they are changes."""
-    numbers = [values[part].reshape(np.shape(a)) for part, a in zip(slices(network), arrays_of(network), strict=True)]
-    return with_arrays(network, numbers)
+    parts = zip(slices(network), trainable_arrays(network), strict=True)
+    return with_arrays(network, [values[part].reshape(np.shape(array)) for part, array in parts])
 
 
 def slices(network: Any) -> list[slice]:
     """Where in the vector the numbers of each array are."""
-    ends = np.cumsum([0, *(int(np.prod(np.shape(a))) for a in arrays_of(network))]).tolist()
+    ends = np.cumsum([0, *(int(np.prod(np.shape(a))) for a in trainable_arrays(network))]).tolist()
     return [slice(start, end) for start, end in zip(ends, ends[1:], strict=False)]
 
 
@@ -69,7 +69,7 @@ def alike(one: Any, other: Any) -> bool:
     return type(one) is type(other) and shapes[0] == shapes[1]
 
 
-def positions(network: Any, arrays: Collection[int]) -> Values:
+def vector_positions(network: Any, arrays: Collection[int]) -> Values:
     """Where in the vector the numbers of some arrays are, which are told by their numbers in the network's tree."""
     parts = zip(Parameters.of(network).trainable, slices(network), strict=True)
     chosen = [np.arange(part.start, part.stop) for number, part in parts if number in arrays]

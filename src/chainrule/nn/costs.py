@@ -41,7 +41,8 @@ class Cost(Named):
     `function` takes z, a and y of shape (examples, …, outputs) and is written in the array language. `activation` is
     the name of the activation that outputs must have for it, "" for any; `lowest` and `highest` are what targets must
     lie between. `constant(labels, outputs)` is the least mean cost of an answer that is the same for every example; it
-    is found by descent unless told.
+    is found by descent unless told. `likelihood` says that −C_x is the logarithm of how likely y is, up to a constant,
+    so that the Fisher matrix is the Gauss-Newton matrix.
 
     >>> distance = Cost("distance", lambda z, a, y: np.sum(abs(a - y), axis=-1))
     >>> distance(None, numpy.array([[1.0, 2.0]]), numpy.array([[0.0, 0.0]]))
@@ -54,6 +55,7 @@ class Cost(Named):
     lowest: float = -math.inf
     highest: float = math.inf
     constant: Callable[[Values, int], float] | None = None
+    likelihood: bool = False
 
     def __post_init__(self) -> None:
         checked_name("a cost", self.name)
@@ -156,15 +158,27 @@ def _logarithms(shares: Values, totals: Values) -> float:
 
 
 #: `C_x = ½ Σⱼ (aⱼ − yⱼ)²`.
-quadratic = Cost("quadratic", _quadratic, constant=_constant_quadratic)
+quadratic = Cost("quadratic", _quadratic, constant=_constant_quadratic, likelihood=True)
 #: `C_x = −Σⱼ [yⱼ ln aⱼ + (1 − yⱼ) ln(1 − aⱼ)]` for a = σ(z), computed from z.
 #: `−y ln σ(z) − (1 − y) ln(1 − σ(z)) = max(z, 0) − y z + ln(1 + e^−|z|)`, which neither overflows nor loses digits.
 sigmoid_cross_entropy = Cost(
-    "sigmoid_cross_entropy", _sigmoid_cross_entropy, "sigmoid", lowest=0.0, highest=1.0, constant=_constant_sigmoid
+    "sigmoid_cross_entropy",
+    _sigmoid_cross_entropy,
+    "sigmoid",
+    lowest=0.0,
+    highest=1.0,
+    constant=_constant_sigmoid,
+    likelihood=True,
 )
 #: `C_x = −Σⱼ yⱼ ln aⱼ` for a = softmax(z), computed from z as `Σⱼ yⱼ (ln Σₖ e^zₖ − zⱼ)`.
 softmax_cross_entropy = Cost(
-    "softmax_cross_entropy", _softmax_cross_entropy, "softmax", lowest=0.0, highest=1.0, constant=_constant_softmax
+    "softmax_cross_entropy",
+    _softmax_cross_entropy,
+    "softmax",
+    lowest=0.0,
+    highest=1.0,
+    constant=_constant_softmax,
+    likelihood=True,
 )
 
 #: The costs by name.

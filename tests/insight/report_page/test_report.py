@@ -20,7 +20,7 @@ from chainrule.data import DataSet
 from chainrule.display import number
 from chainrule.errors import DataError, OptionError, StorageError
 from chainrule.insight.network_and_data import subject_of
-from chainrule.insight.report_page.charts import linear, logarithmic, signed
+from chainrule.insight.report_page.charts import linear_axis, logarithmic_axis, signed_axis
 from chainrule.insight.report_page.example_gradients import pulls_of
 from chainrule.insight.report_page.figures import EXAMPLES, figures_of
 from chainrule.insight.report_page.markup import element
@@ -409,14 +409,14 @@ def _decoded(matplotlib: Any, address: str) -> Any:
 @pytest.mark.parametrize(
     ("axis", "values"),
     [
-        (linear("x", [0.0, 5.0], zero=True), [0.0, 2.5, 5.0]),
-        (linear("x", [-3e-7, 4e-7]), [-3e-7, 4e-7]),
-        (linear("x", [2.0, 2.0]), [2.0]),
-        (linear("x", []), []),
-        (logarithmic("x", [0.001, 5000.0, 0.0]), [0.001, 1.0, 5000.0]),
-        (logarithmic("x", [3.0, 4.0]), [3.0, 4.0]),
-        (signed("x", [-20.0, *[-0.1] * 9, 0.05]), [-20.0, -0.1, 0.05]),
-        (signed("x", []), [0.0]),
+        (linear_axis("x", [0.0, 5.0], zero=True), [0.0, 2.5, 5.0]),
+        (linear_axis("x", [-3e-7, 4e-7]), [-3e-7, 4e-7]),
+        (linear_axis("x", [2.0, 2.0]), [2.0]),
+        (linear_axis("x", []), []),
+        (logarithmic_axis("x", [0.001, 5000.0, 0.0]), [0.001, 1.0, 5000.0]),
+        (logarithmic_axis("x", [3.0, 4.0]), [3.0, 4.0]),
+        (signed_axis("x", [-20.0, *[-0.1] * 9, 0.05]), [-20.0, -0.1, 0.05]),
+        (signed_axis("x", []), [0.0]),
     ],
 )
 def test_axes_hold_their_values_in_order_and_have_ticks(axis: Any, values: list[float]) -> None:

@@ -12,11 +12,11 @@ from tests.insight.weights.asked_weights import KINDS, NAMES, layer_of, made, so
 import chainrule as cr
 from chainrule.errors import DataError, OptionError
 from chainrule.insight import compiling
+from chainrule.insight.backpropagated import Backpropagated, backpropagated
 from chainrule.insight.coordinates import Coordinate
 from chainrule.insight.levels import rms
 from chainrule.insight.network_and_data import Subject, subject_of
 from chainrule.insight.presentation import Insight
-from chainrule.insight.propagation import Propagation, propagate
 from chainrule.insight.weights.error_chain import ErrorChain, terms_of
 from chainrule.insight.weights.explanation import WeightExplanation, explain
 from chainrule.insight.weights.layers import LargestWeights, LayerExplanation
@@ -59,7 +59,7 @@ def test_a_pass_by_native_code_holds_them_too(monkeypatch: pytest.MonkeyPatch) -
 
 def check_a_pass(sizes: list[int], names: list[str], cost: str, dtype: Any) -> None:
     network, data = made(sizes, names, dtype)
-    found, book = propagate(subject_of(network, data, cost)), cr.backprop(network, cost, *data)
+    found, book = backpropagated(subject_of(network, data, cost)), cr.backprop(network, cost, *data)
     n = len(data[0])
     assert found.costs.mean() == pytest.approx(book.cost, rel=1e-5)
     for mine, its in zip(found.stages, book.layers, strict=True):
@@ -136,14 +136,14 @@ def test_a_weight_from_an_input_that_is_always_0() -> None:
 # the chain
 
 
-def example_in(found: ErrorChain, passed: Propagation) -> int:
+def example_in(found: ErrorChain, passed: Backpropagated) -> int:
     return next(n for n in range(len(passed.costs)) if passed.subject.row(n) == found.example)
 
 
 @kinds
 def test_the_chain_is_filled_in_backpropagation(sizes: list[int], names: list[str], cost: str, dtype: Any) -> None:
     network, data = made(sizes, names, dtype)
-    passed = propagate(subject_of(network, data, cost))
+    passed = backpropagated(subject_of(network, data, cost))
     close = 1e-4 if dtype == np.float32 else 1e-10
     for weight in some_weights(network):
         found = explained(network, data, weight, cost=cost)
@@ -178,7 +178,7 @@ def test_the_terms_of_the_next_layer_add_up_to_the_error(
     sizes: list[int], names: list[str], cost: str, dtype: Any
 ) -> None:
     network, data = made(sizes, names, dtype)
-    passed = propagate(subject_of(network, data, cost))
+    passed = backpropagated(subject_of(network, data, cost))
     for layer in range(len(sizes) - 2):
         terms = terms_of(passed, layer, 1)
         np.testing.assert_allclose(terms.sum(axis=1), passed.stages[layer].delta[:, 1], **near(dtype))
@@ -222,7 +222,7 @@ def test_a_neuron_over_the_examples(dtype: Any) -> None:
     network, (x, labels) = made([4, 6, 3], ["sigmoid", "softmax"], dtype)
     found = explain(network, (4 * x, labels), neuron="layers[0][2]")
     assert isinstance(found, NeuronExplanation)
-    layer = propagate(subject_of(network, (4 * x, labels))).stages[0]
+    layer = backpropagated(subject_of(network, (4 * x, labels))).stages[0]
     a = layer.a[:, 2].astype(float)
     assert (found.z_rms, found.a_rms, found.delta_rms) == (
         rms(layer.z[:, 2]),
@@ -271,7 +271,7 @@ def test_neurons_that_are_not_there_are_refused(neuron: Any) -> None:
 @kinds
 def test_a_layer_over_the_examples(sizes: list[int], names: list[str], cost: str, dtype: Any) -> None:
     network, data = made(sizes, names, dtype)
-    passed = propagate(subject_of(network, data, cost, l2=0.5))
+    passed = backpropagated(subject_of(network, data, cost, l2=0.5))
     for n, layer in enumerate(passed.stages):
         found = explain(network, data, layer=n, cost=cost, l2=0.5)
         assert isinstance(found, LayerExplanation)
@@ -298,7 +298,7 @@ def test_the_largest_derivatives_of_all_weights(sizes: list[int], names: list[st
     network, data = made(sizes, names, dtype)
     found = explain(network, data, largest=5, cost=cost)
     assert isinstance(found, LargestWeights)
-    passed = propagate(subject_of(network, data, cost))
+    passed = backpropagated(subject_of(network, data, cost))
     every = np.concatenate([layer.dw.ravel() for layer in passed.stages]).astype(float)
     expected = np.sort(np.abs(every))[::-1][:5]
     np.testing.assert_allclose([abs(line.rate) for line in found.weights], expected, **near(dtype))

@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.display import number
 from chainrule.insight.findings.examination import Case
-from chainrule.insight.findings.experiments import Trial, anew, compared, falls, outcome, tried
+from chainrule.insight.findings.experiments import Trial, anew, compared, falls, outcome_of, tried
 from chainrule.insight.findings.finding import Measure, Outcome, Pathology, Sign
 from chainrule.insight.levels import rms
 from chainrule.insight.parameter_vector import is_weight, vector
@@ -48,7 +48,7 @@ def _confirm_initial(case: Case, sign: Sign) -> Outcome:
     fresh = case.at_network(anew(case)).passed.cost
     now = sign.evidence[0].value
     said = f"a start with the initialiser that fits costs {number(fresh)}, not {number(now)}"
-    return outcome(fresh < 0.9 * now, f"{said}.")
+    return outcome_of(fresh < 0.9 * now, f"{said}.")
 
 
 def _penalty(case: Case) -> Sign | None:
@@ -79,7 +79,9 @@ def _confirm_penalty(case: Case, sign: Sign) -> Outcome:
     ends = [tried(Trial.of(case, network=start, l2=l2))[1] for l2 in (Trial.of(case).l2, 0.0)]
     if None not in ends:
         held, free = (float(end or 0) for end in ends)
-        return outcome(free > held, f"share of right answers {number(held)} with the penalty, {number(free)} without.")
+        return outcome_of(
+            free > held, f"share of right answers {number(held)} with the penalty, {number(free)} without."
+        )
     return compared(case, "without the penalty", l2=0.0)
 
 

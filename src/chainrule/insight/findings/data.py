@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.display import number
 from chainrule.insight.findings.examination import Case
-from chainrule.insight.findings.experiments import Trial, anew, compared, outcome, run_of, tried
+from chainrule.insight.findings.experiments import Trial, anew, compared, outcome_of, run_of, tried
 from chainrule.insight.findings.finding import Measure, Outcome, Pathology, Sign
 from chainrule.insight.gradients import weighted_gradient
 from chainrule.insight.levels import rms
@@ -89,7 +89,7 @@ def _confirm_targets(case: Case, sign: Sign) -> Outcome:
     before = raw / max(0.5 * float(given.labels.var(axis=0).sum()), 1e-300)
     after = scaled / (0.5 * given.labels[0].size)
     said = f"{number(before)} of the cost of a constant as it is, {number(after)} with standardised targets"
-    return outcome(not np.isfinite(before) or after < before, f"after the same few steps the cost is {said}.")
+    return outcome_of(not np.isfinite(before) or after < before, f"after the same few steps the cost is {said}.")
 
 
 def _class_gradients(case: Case, classes: Values) -> Values:
@@ -133,7 +133,7 @@ def _confirm_imbalance(case: Case, sign: Sign) -> Outcome:
     balanced = tried(Trial.of(case, x=x, labels=given.labels[rows]))[1]
     before = np.mean([_right(case)[case.asked.classes == c].mean() for c in np.unique(case.asked.classes)])
     said = f"{percent(float(before))} of the answers are right as the mean over classes"
-    return outcome(
+    return outcome_of(
         balanced is not None and balanced > before,
         f"{said}; after a few steps with as many examples of each class, {percent(balanced or 0.0)}.",
     )
@@ -179,7 +179,7 @@ def _confirm_labels(case: Case, sign: Sign) -> Outcome:
     doubted = case.asked.taking(suspects)
     against = float(np.mean(np.asarray(other(doubted.x)).argmax(axis=1) != doubted.classes))
     said = f"a network that learned from the others alone contradicts {percent(against)} of these labels"
-    return outcome(against > 0.5, f"{said}: look at these rows of the data.")
+    return outcome_of(against > 0.5, f"{said}: look at these rows of the data.")
 
 
 def _overfitting(case: Case) -> Sign | None:
@@ -218,7 +218,9 @@ def _validation_cosine(case: Case) -> float:
 
 def _confirm_overfitting(case: Case, sign: Sign) -> Outcome:
     if case.validation is None or not case.finite:
-        return outcome(True, "the validation costs of the run show it; no validation examples were given to try more.")
+        return outcome_of(
+            True, "the validation costs of the run show it; no validation examples were given to try more."
+        )
     smaller = 0.8
     found = case.parameters
     shrunk = case.changed({n: found.arrays[n] * found.dtype.type(smaller) for n in found.numbers(WEIGHT)})
@@ -227,7 +229,7 @@ def _confirm_overfitting(case: Case, sign: Sign) -> Outcome:
     said = (
         f"with all weights {percent(1 - smaller)} smaller the validation cost is {number(after)}, now {number(before)}"
     )
-    return outcome(after < before, f"{said}.")
+    return outcome_of(after < before, f"{said}.")
 
 
 def _sorted_batches(case: Case) -> Sign | None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.display import number
 from chainrule.insight.findings.examination import Case
-from chainrule.insight.findings.experiments import Trial, anew, compared, falls, outcome
+from chainrule.insight.findings.experiments import Trial, anew, compared, falls, outcome_of
 from chainrule.insight.findings.finding import Measure, Outcome, Pathology, Sign
 from chainrule.insight.findings.fresh_starts import fitting, fresh, with_activations
 from chainrule.insight.levels import rms
@@ -203,7 +203,7 @@ def _confirm_frozen(case: Case, sign: Sign) -> Outcome:
     change = case.at_network(case.changed(moved)).passed.cost - case.passed.cost
     said = f"moving the weights of {case.called(still)} at random by 1 % changes the cost by {number(change)}"
     verdict = "the layer matters, and is not learnt" if change else "nothing depends on the layer"
-    return outcome(True, f"{said}: {verdict}.")
+    return outcome_of(True, f"{said}: {verdict}.")
 
 
 def _uneven(case: Case) -> Sign | None:

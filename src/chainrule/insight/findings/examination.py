@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from chainrule.graph.types import Type
+from chainrule.insight.backpropagated import Backpropagated, PassedStage, backpropagated
 from chainrule.insight.gradients import example_gradients
 from chainrule.insight.levels import rms
 from chainrule.insight.network_and_data import Subject
-from chainrule.insight.propagation import PassedStage, Propagation, propagate
 from chainrule.insight.wording import stage_name
 from chainrule.learning.flow import Flow
 from chainrule.learning.optimizers import Optimizer
@@ -138,9 +138,9 @@ class Case:
         return [] if self.run is None else self.run.history
 
     @cached_property
-    def passed(self) -> Propagation:
+    def passed(self) -> Backpropagated:
         """Every layer's a, z, δ and gradients on the examples, without penalty: the one pass that the rows share."""
-        return propagate(replace(self.asked, network=self.network).unpenalised)
+        return backpropagated(replace(self.asked, network=self.network).unpenalised)
 
     @cached_property
     def finite(self) -> bool:

@@ -18,7 +18,7 @@ from chainrule.learning.run import Run
 from chainrule.nn.initializers import Initializer, glorot
 from chainrule.nn.parameters import Parameters
 
-__all__ = ["Trial", "anew", "compared", "falls", "outcome", "run_of", "tried"]
+__all__ = ["Trial", "anew", "compared", "falls", "outcome_of", "run_of", "tried"]
 
 Values = np.ndarray[Any, Any]
 _EXAMPLES, _STEPS = 500, 150
@@ -124,6 +124,6 @@ def anew(case: Case, initializer: Initializer | None = None) -> Any:
     return fresh(case.network, case.stages, chosen, case.seed)
 
 
-def outcome(confirmed: bool, sentence: str) -> Outcome:
+def outcome_of(confirmed: bool, sentence: str) -> Outcome:
     """The outcome of an experiment that needs no learning."""
     return Outcome(bool(confirmed), sentence)

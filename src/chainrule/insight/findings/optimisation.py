@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.display import number
 from chainrule.insight.findings.examination import Case
-from chainrule.insight.findings.experiments import Trial, anew, falls, outcome, tried
+from chainrule.insight.findings.experiments import Trial, anew, falls, outcome_of, tried
 from chainrule.insight.findings.finding import Measure, Outcome, Pathology, Sign
 from chainrule.insight.gradients import mean_gradient
 from chainrule.learning.optimizers import SGD, Optimizer, schedules
@@ -81,7 +81,7 @@ def _slower(case: Case, factor: float) -> Optimizer:
 
 def _other_rate(case: Case, factor: float) -> Outcome:
     if case.subject is None:
-        return outcome(False, "without the examples there is nothing to try it on.")
+        return outcome_of(False, "without the examples there is nothing to try it on.")
     start = anew(case)
     first = Trial.of(case, network=start)
     return falls(case, f"with {factor:g} times the rate", first, network=start, optimizer=_slower(case, factor))
@@ -171,7 +171,7 @@ def _confirm_noisy(case: Case, sign: Sign) -> Outcome:
     slopes = [s / max(float(np.linalg.norm(s)), 1e-300) for s in slopes]
     cosine = float(np.mean([one @ two for one, two in zip(slopes[::2], slopes[1::2], strict=True)]))
     said = f"the gradients of {_PAIRS} pairs of batches of {batch} have a mean cosine of {number(cosine)}"
-    return outcome(cosine < 0.5, f"{said} (1: no noise, 0: noise alone).")
+    return outcome_of(cosine < 0.5, f"{said} (1: no noise, 0: noise alone).")
 
 
 def _too_many(case: Case) -> Sign | None:
@@ -191,7 +191,7 @@ def _confirm_many(case: Case, sign: Sign) -> Outcome:
     less = max(1, batch // 8)
     costs = [tried(Trial.of(case, network=start, batch=b))[0] for b in (batch, less)]
     said = f"as many steps reach {number(costs[0])} with batches of {batch}, {number(costs[1])} with {less}"
-    return outcome(costs[1] < 1.1 * costs[0], f"{said}, which is an eighth of the work.")
+    return outcome_of(costs[1] < 1.1 * costs[0], f"{said}, which is an eighth of the work.")
 
 
 def _not_finite(case: Case) -> Sign | None:
@@ -257,7 +257,7 @@ def _first_row(values: Values) -> int:
 
 def _confirm_not_finite(case: Case, sign: Sign) -> Outcome:
     if case.subject is None or case.optimizer is None:
-        return outcome(True, "the recorded numbers show it.")
+        return outcome_of(True, "the recorded numbers show it.")
     return _other_rate(case, 0.1)
 
 

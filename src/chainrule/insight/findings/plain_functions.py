@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.display import number
-from chainrule.insight.findings.experiments import outcome
+from chainrule.insight.findings.experiments import outcome_of
 from chainrule.insight.findings.finding import Measure, Outcome, Pathology, Sign
 from chainrule.trace.tree import flatten, paths, tree_map, unflatten
 from chainrule.transform import value_and_grad
@@ -140,9 +140,9 @@ def _bounded(case: FunctionCase) -> Sign | None:
 def _confirm_twice(case: FunctionCase, sign: Sign) -> Outcome:
     ends = _ends(case)
     if ends is None:
-        return outcome(False, "with parameters 10,000 times as large the cost leaves the bounds of two softmaxes.")
+        return outcome_of(False, "with parameters 10,000 times as large the cost leaves the bounds of two softmaxes.")
     said = f"even with parameters 10,000 times as large no example costs less than {number(float(ends[1].min()))}"
-    return outcome(True, f"{said}; the floor is {number(_floor(ends[0]))}.")
+    return outcome_of(True, f"{said}; the floor is {number(_floor(ends[0]))}.")
 
 
 def _summed(case: FunctionCase) -> Sign | None:
@@ -166,7 +166,7 @@ def _confirm_summed(case: FunctionCase, sign: Sign) -> Outcome:
     half = case.at(case.parameters, slice(0, len(case.x) // 2))
     rest = case.at(case.parameters, slice(len(case.x) // 2, None))
     said = f"the costs of the two halves are {number(half)} and {number(rest)}, of all {number(case.whole[0])}"
-    return outcome(abs(half + rest - case.whole[0]) < 0.25 * abs(case.whole[0]), f"{said}: halves add up in a sum.")
+    return outcome_of(abs(half + rest - case.whole[0]) < 0.25 * abs(case.whole[0]), f"{said}: halves add up in a sum.")
 
 
 def _wrong_rule(case: FunctionCase) -> Sign | None:
@@ -218,8 +218,8 @@ def _confirm_rule(case: FunctionCase, sign: Sign) -> Outcome:
     try:
         check_gradient(case.cost, case.parameters, case.x, case.y, argnums=0, order=1, modes=("reverse",))
     except GradientMismatch as problem:
-        return outcome(True, f"chainrule.testing.check_gradient says: {problem.what}")
-    return outcome(False, "chainrule.testing.check_gradient finds nothing wrong at this point.")
+        return outcome_of(True, f"chainrule.testing.check_gradient says: {problem.what}")
+    return outcome_of(False, "chainrule.testing.check_gradient finds nothing wrong at this point.")
 
 
 def _disconnected(case: FunctionCase) -> Sign | None:
@@ -241,7 +241,7 @@ def _confirm_disconnected(case: FunctionCase, sign: Sign) -> Outcome:
     directions = [np.asarray(random.standard_normal(g.shape) * s) for g, s in zip(case.whole[1], still, strict=True)]
     change = case.at(case.moved(directions, 0.1)) - case.whole[0]
     verdict = "the cost depends on them: a gradient is stopped" if change else "nothing depends on them"
-    return outcome(True, f"moving them at random changes the cost by {number(change)}: {verdict}.")
+    return outcome_of(True, f"moving them at random changes the cost by {number(change)}: {verdict}.")
 
 
 def _not_finite(case: FunctionCase) -> Sign | None:
@@ -257,7 +257,7 @@ def _not_finite(case: FunctionCase) -> Sign | None:
 
 def _confirm_not_finite(case: FunctionCase, sign: Sign) -> Outcome:
     broken = int((~np.isfinite(case.each)).sum())
-    return outcome(True, f"of {len(case.each)} examples looked at, {broken} have a cost that is not finite.")
+    return outcome_of(True, f"of {len(case.each)} examples looked at, {broken} have a cost that is not finite.")
 
 
 PATHOLOGIES = (

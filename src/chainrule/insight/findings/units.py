@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from chainrule.display import number
+from chainrule.insight.backpropagated import PassedStage
 from chainrule.insight.findings.examination import Case
-from chainrule.insight.findings.experiments import compared, outcome
+from chainrule.insight.findings.experiments import compared, outcome_of
 from chainrule.insight.findings.finding import Measure, Outcome, Pathology, Sign
 from chainrule.insight.findings.fresh_starts import with_activations
 from chainrule.insight.levels import dead, rms, steepness
-from chainrule.insight.propagation import PassedStage
 from chainrule.nn.activations import Activation, identity
 from chainrule.nn.costs import quadratic, usual_cost
 
@@ -50,7 +50,7 @@ def _confirm_dead(case: Case, sign: Sign) -> Outcome:
     passed = case.passed.stages[worst]
     off, slopes = dead(passed.activation, passed.z, passed.a), case.of_units(worst, case.passed.gradients)
     moved = passed.delta[..., off] if slopes is None else slopes[off]
-    return outcome(
+    return outcome_of(
         not moved.any(),
         f"∂C/∂w of the {int(off.sum())} dead units is exactly 0 on {case.asked.count} examples: no step moves them.",
     )
@@ -87,7 +87,7 @@ def _confirm_saturated(case: Case, sign: Sign) -> Outcome:
     smaller = case.at_network(case.changed({n: arrays[n] / 10 for n in mine}))
     slopes = [rms(c.passed.stages[layer].dw) for c in (case, smaller)]
     said = f"with weights and biases a tenth of theirs, rms ∂C/∂w of {case.called(layer)} is {number(slopes[1])}"
-    return outcome(slopes[1] > 2 * slopes[0], f"{said} instead of {number(slopes[0])}.")
+    return outcome_of(slopes[1] > 2 * slopes[0], f"{said} instead of {number(slopes[0])}.")
 
 
 def _stuck_outputs(case: Case) -> tuple[float, float]:
@@ -149,10 +149,10 @@ def _beyond(case: Case, last: Activation) -> float:
 
 def _confirm_reach(case: Case, sign: Sign) -> Outcome:
     if _is_always_one(case):
-        return outcome(True, "every ∂C/∂z of the output layer is exactly 0.")
+        return outcome_of(True, "every ∂C/∂z of the output layer is exactly 0.")
     other = with_activations(case.network, case.activations, [*case.activations[:-1], identity])
     if other is None:
-        return outcome(True, "the range of the outputs shows it; other outputs cannot be put in their place here.")
+        return outcome_of(True, "the range of the outputs shows it; other outputs cannot be put in their place here.")
     return compared(case, "with identity outputs", network=other, cost=quadratic)
 
 
@@ -221,10 +221,10 @@ def _redundant(case: Case) -> Sign | None:
 def _confirm_redundant(case: Case, sign: Sign) -> Outcome:
     doubles = _doubles(case)
     if not doubles:
-        return outcome(True, "their activations show it; what they say goes on in ways in which none can be merged.")
+        return outcome_of(True, "their activations show it; what they say goes on in ways in which none can be merged.")
     layer, unit, double, change = min(doubles, key=lambda d: abs(d[3]))
     said = f"merging unit {unit} of {case.called(layer)} into unit {double} changes the cost by {number(change)}"
-    return outcome(abs(change) < 0.01 * case.passed.cost + 1e-6, f"{said} (predicted: 0).")
+    return outcome_of(abs(change) < 0.01 * case.passed.cost + 1e-6, f"{said} (predicted: 0).")
 
 
 _OUTPUTS = frozenset({"network", "outputs"})

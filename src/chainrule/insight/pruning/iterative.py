@@ -11,12 +11,12 @@ import numpy as np
 from chainrule.checks import real_number, whole_number
 from chainrule.display import Table, number
 from chainrule.errors import OptionError
+from chainrule.insight.backpropagated import Backpropagated, backpropagated
 from chainrule.insight.evaluation import judged
 from chainrule.insight.gradients import mean_gradient
 from chainrule.insight.network_and_data import Subject, subject_of
 from chainrule.insight.parameter_vector import is_weight, shaped, vector
 from chainrule.insight.presentation import Insight, figure
-from chainrule.insight.propagation import Propagation, propagate
 from chainrule.insight.pruning.removal import Options, removal
 from chainrule.insight.second_order.matrices import product
 from chainrule.insight.wording import beyond_rounding
@@ -271,11 +271,11 @@ class _Path:
 
 def _dead(subject: Subject) -> tuple[tuple[int, ...] | None, ...]:
     """The units of each stage but the last to which, or from which, no weight is left; None where it cannot be told."""
-    passed = propagate(subject.at_most(_FEW))
+    passed = backpropagated(subject.at_most(_FEW))
     return tuple(_dead_units(passed, n) for n in range(len(passed.stages) - 1))
 
 
-def _dead_units(passed: Propagation, stage: int) -> tuple[int, ...] | None:
+def _dead_units(passed: Backpropagated, stage: int) -> tuple[int, ...] | None:
     following = passed.follower(stage)
     if following is None or passed.stages[stage].inputs is None:
         return None

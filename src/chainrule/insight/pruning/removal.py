@@ -15,7 +15,7 @@ from chainrule.insight.blocks import mean_of
 from chainrule.insight.compiling import native
 from chainrule.insight.gradients import mean_gradient
 from chainrule.insight.network_and_data import Subject
-from chainrule.insight.parameter_vector import arrays_of, of_vector, vector, with_arrays
+from chainrule.insight.parameter_vector import of_vector, trainable_arrays, vector, with_arrays
 from chainrule.insight.second_order.matrices import KINDS, gauss_newton_diagonal, matrix
 from chainrule.transform import grad, per_example
 
@@ -143,7 +143,7 @@ def _size_of_gradients(subject: Subject) -> Any:
     def cost(arrays: Any, x: Any, labels: Any) -> Any:
         return subject.cost(with_arrays(subject.network, arrays), x, labels)
 
-    each = per_example(grad(cost))(arrays_of(subject.network), subject.x, subject.labels)
+    each = per_example(grad(cost))(trainable_arrays(subject.network), subject.x, subject.labels)
     return of_vector([cnp.mean(cnp.abs(g), axis=0) for g in each])
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from chainrule.insight.report_page.markup import Markup, element, joined
 
-__all__ = ["Axis", "Series", "chart", "guide", "legend", "linear", "logarithmic", "signed"]
+__all__ = ["Axis", "Series", "chart", "guide", "legend", "linear_axis", "logarithmic_axis", "signed_axis"]
 
 _WIDTH, _HEIGHT = 440.0, 270.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58.0, 430.0, 26.0, 228.0
@@ -61,7 +61,7 @@ class Axis:
         return [tick for tick in found if self.low <= tick <= self.high]
 
 
-def linear(name: str, values: Sequence[float], *, zero: bool = False) -> Axis:
+def linear_axis(name: str, values: Sequence[float], *, zero: bool = False) -> Axis:
     """An even axis that holds the values, and 0 if wanted."""
     known = [v for v in values if isfinite(v)] or [0.0, 1.0]
     low, high = min(known + [0.0] * zero), max(known + [0.0] * zero)
@@ -70,7 +70,7 @@ def linear(name: str, values: Sequence[float], *, zero: bool = False) -> Axis:
     return Axis(name, low if at_zero and low == 0 else low - room, high if at_zero and high == 0 else high + room)
 
 
-def logarithmic(name: str, values: Sequence[float]) -> Axis:
+def logarithmic_axis(name: str, values: Sequence[float]) -> Axis:
     """An axis in powers of ten that holds the values that are above 0."""
     known = [v for v in values if isfinite(v) and v > 0] or [0.1, 10.0]
     low, high = min(known), max(known)
@@ -78,11 +78,11 @@ def logarithmic(name: str, values: Sequence[float]) -> Axis:
     return Axis(name, low / room, high * room, "powers")
 
 
-def signed(name: str, values: Sequence[float]) -> Axis:
+def signed_axis(name: str, values: Sequence[float]) -> Axis:
     """An axis that holds the values and 0: even, or if a few are far out, in powers of ten on both sides of 0."""
     sizes = sorted(abs(v) for v in values if isfinite(v) and v)
     if not sizes or sizes[-1] < _FAR_OUT * sizes[len(sizes) // 2]:
-        return linear(name, values, zero=True)
+        return linear_axis(name, values, zero=True)
     low, high = min([*values, 0.0]), max([*values, 0.0])
     near = max(sizes[len(sizes) // 2], sizes[-1] / _SPAN)
     return Axis(name, 1.6 * low, 1.6 * high, "signed", near)

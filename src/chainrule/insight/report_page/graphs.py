@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 
 from chainrule.display import number
-from chainrule.insight.report_page.charts import Axis, Series, chart, guide, legend, linear, logarithmic, signed
+from chainrule.insight.report_page.charts import (
+    Axis,
+    Series,
+    chart,
+    guide,
+    legend,
+    linear_axis,
+    logarithmic_axis,
+    signed_axis,
+)
 from chainrule.insight.report_page.figures import Figures
 from chainrule.insight.report_page.markup import Markup, element
 from chainrule.insight.report_page.readable import readable
@@ -42,8 +51,8 @@ def _costs(figures: Figures) -> Markup | None:
     if any(one.name == "validation" for one in series):
         how += " Where validation rises while training falls, examples are learned by heart."
     wide = min(values) > 0 and max(values) > _WIDE_RANGE * min(values)
-    up = logarithmic("cost", values) if wide else linear("cost", values, zero=min(values) >= 0)
-    return _with_legend("Cost", how, linear("epochs", _xs(series), zero=True), up, series)
+    up = logarithmic_axis("cost", values) if wide else linear_axis("cost", values, zero=min(values) >= 0)
+    return _with_legend("Cost", how, linear_axis("epochs", _xs(series), zero=True), up, series)
 
 
 def _accuracies(figures: Figures) -> Markup | None:
@@ -52,7 +61,9 @@ def _accuracies(figures: Figures) -> Markup | None:
     if not values:
         return None
     how = "The share of the examples that are classified rightly, as learn recorded it epoch by epoch."
-    return _with_legend("Accuracy", how, linear("epochs", _xs(series), zero=True), linear("share", values), series)
+    return _with_legend(
+        "Accuracy", how, linear_axis("epochs", _xs(series), zero=True), linear_axis("share", values), series
+    )
 
 
 def _with_legend(title: str, how: str, across: Axis, up: Axis, series: Sequence[Series], *lines: Markup) -> Markup:
@@ -94,7 +105,7 @@ def _predictions(figures: Figures) -> Markup | None:
     told = [
         f"step {step:,}: predicted {number(x)}, measured {number(y)}" for step, x, y in zip(steps, xs, ys, strict=True)
     ]
-    across, up = (signed(name, xs + ys) for name in ("predicted change of the cost", "measured change"))
+    across, up = (signed_axis(name, xs + ys) for name in ("predicted change of the cost", "measured change"))
     diagonal = guide(across, up, (up.low, up.low), (up.high, up.high), "as predicted")
     series = Series("recorded steps", xs, ys, told, 0, line=False)
     how = f"What a step did to the cost of its batch, against what the derivatives predict, Σ ∂C/∂w·Δw. {_fit(xs, ys)}"
@@ -141,8 +152,8 @@ def _noise_scale(figures: Figures) -> Markup:
     scales = [window.noise_scale for window in figures.noise]
     told = [f"{_when(w.first, w.last)}: noise scale {number(w.noise_scale)} examples" for w in figures.noise]
     series = Series("noise scale", _middles(figures), scales, told)
-    up = logarithmic("examples", [*scales, float(batch)])
-    across = linear("step", _ends(figures), zero=True)
+    up = logarithmic_axis("examples", [*scales, float(batch)])
+    across = linear_axis("step", _ends(figures), zero=True)
     line = guide(across, up, (across.low, batch), (across.high, batch), f"batch: {batch:,}")
     drowned = sum(not isfinite(scale) for scale in scales)
     more = f" In {drowned} of {len(scales)} stretches noise drowned the signal altogether." if drowned else ""
@@ -158,7 +169,7 @@ def _signal_to_noise(figures: Figures) -> Markup:
     layers = range(len(figures.noise[0].signal_to_noise) if figures.noise else 0)
     series = [_of_layer(figures, n) for n in layers]
     values = [y for one in series for y in one.ys]
-    up, across = logarithmic("signal / noise", [*values, 1.0]), linear("step", _ends(figures), zero=True)
+    up, across = logarithmic_axis("signal / noise", [*values, 1.0]), linear_axis("step", _ends(figures), zero=True)
     line = guide(across, up, (across.low, 1.0), (across.high, 1.0), "as much noise as signal")
     how = (
         "How long the true gradient of a layer is, for the noise that a batch adds to it. Below 1 a layer's step is "

@@ -15,13 +15,13 @@ from chainrule.insight.blocks import mean_of
 from chainrule.insight.compiling import native
 from chainrule.insight.gradients import penalty_curvature
 from chainrule.insight.network_and_data import Subject, subject_of
-from chainrule.insight.parameter_vector import arrays_of, coordinate_at, of_vector, shaped, vector, with_arrays
+from chainrule.insight.parameter_vector import coordinate_at, of_vector, shaped, trainable_arrays, vector, with_arrays
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.second_order.eigenvalues import signs
 from chainrule.insight.second_order.hessian import hessian_product
 from chainrule.insight.second_order.matrices import gauss_newton_diagonal, matrix
 from chainrule.insight.wording import counted
-from chainrule.nn.costs import COSTS
+from chainrule.nn.costs import Cost
 from chainrule.nn.parameters import WEIGHT, Parameters
 from chainrule.transform import grad, per_example
 
@@ -153,7 +153,7 @@ def _exactly(subject: Subject, kind: str) -> Values:
 
 
 def _as_likelihood(cost: Any) -> None:
-    if cost not in COSTS.values():
+    if not (isinstance(cost, Cost) and cost.likelihood):
         raise OptionError(
             f"the Fisher matrix is that of a likelihood, and whether {cost} is the logarithm of one is not known.",
             cure="Use kind='gauss_newton' or kind='empirical_fisher'.",
@@ -179,5 +179,5 @@ def _second_moment(subject: Subject) -> Any:
     def cost(arrays: Any, x: Any, labels: Any) -> Any:
         return subject.cost(with_arrays(subject.network, arrays), x, labels)
 
-    each = per_example(grad(cost))(arrays_of(subject.network), subject.x, subject.labels)
+    each = per_example(grad(cost))(trainable_arrays(subject.network), subject.x, subject.labels)
     return of_vector([cnp.mean(g * g, axis=0) for g in each])

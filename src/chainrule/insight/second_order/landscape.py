@@ -15,7 +15,15 @@ from chainrule.insight.blocks import mean_of
 from chainrule.insight.compiling import native
 from chainrule.insight.gradients import total_gradient
 from chainrule.insight.network_and_data import Subject, network_of, subject_of
-from chainrule.insight.parameter_vector import alike, arrays_of, is_weight, positions, shaped, vector, with_arrays
+from chainrule.insight.parameter_vector import (
+    alike,
+    is_weight,
+    shaped,
+    trainable_arrays,
+    vector,
+    vector_positions,
+    with_arrays,
+)
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.second_order.hessian import hessian_product, sharpest
 from chainrule.insight.wording import counted
@@ -233,10 +241,10 @@ def _filters(subject: Subject) -> list[Values]:
         mine = [n for n in (*stage.weights, *stage.biases) if n in left]
         of_units = [n for n in mine if np.shape(parameters.arrays[n])[:1] == (stage.units,)]
         if of_units:
-            parts = [positions(subject.network, [n]).reshape(stage.units, -1) for n in of_units]
+            parts = [vector_positions(subject.network, [n]).reshape(stage.units, -1) for n in of_units]
             found.append(np.concatenate(parts, axis=1))
             left -= set(of_units)
-    return [*found, *(positions(subject.network, [n])[None] for n in sorted(left))]
+    return [*found, *(vector_positions(subject.network, [n])[None] for n in sorted(left))]
 
 
 # measuring
@@ -271,7 +279,7 @@ def _measured(
 def _costs_at(subject: Subject, ways: Sequence[Values], points: Values) -> Values:
     """The mean cost, penalty included, at each of the points."""
     dtype = subject.parameters.dtype
-    directions = tuple(arrays_of(shaped(subject.network, way.astype(dtype))) for way in ways)
+    directions = tuple(trainable_arrays(shaped(subject.network, way.astype(dtype))) for way in ways)
     size = _together(subject, len(points))
     padded = np.concatenate([points, np.zeros((-len(points) % size, len(ways)))]).astype(dtype)
     parts = [mean_of(_costs, subject, directions, padded[n : n + size]) for n in range(0, len(padded), size)]
@@ -289,7 +297,7 @@ def _together(subject: Subject, points: int) -> int:
 @native
 def _costs(subject: Subject, directions: Any, points: Any) -> Any:
     """The mean cost, without penalty, at `network + Σ tᵢ dᵢ` for each row t of the points."""
-    start = arrays_of(subject.network)
+    start = trainable_arrays(subject.network)
 
     def at(t: Any) -> Any:
         columns = zip(start, *directions, strict=True)

@@ -17,7 +17,7 @@ from chainrule.errors import OptionError
 from chainrule.insight.blocks import each_of, mean_of
 from chainrule.insight.compiling import OfSubject, native
 from chainrule.insight.network_and_data import Subject
-from chainrule.insight.parameter_vector import arrays_of, of_vector, shaped, with_arrays
+from chainrule.insight.parameter_vector import of_vector, shaped, trainable_arrays, with_arrays
 from chainrule.nn.costs import targets_of
 from chainrule.nn.objective import is_function
 from chainrule.nn.stages import forward, with_variables
@@ -94,27 +94,29 @@ def _cost_of(subject: Subject, found: Any, labels: Any) -> Any:
 
 @native
 def _hessian_products(subject: Subject, directions: Any) -> Any:
-    weights = arrays_of(subject.network)
+    weights = trainable_arrays(subject.network)
 
     def cost(arrays: Any) -> Any:
         return subject.cost(with_arrays(subject.network, arrays), subject.x, subject.labels)
 
     def one(direction: Any) -> Any:
-        return of_vector(hvp(cost)(weights, arrays_of(shaped(subject.network, direction))))
+        return of_vector(hvp(cost)(weights, trainable_arrays(shaped(subject.network, direction))))
 
     return vmap(one)(directions)
 
 
 @native
 def _gauss_newton_products(subject: Subject, directions: Any) -> Any:
-    weights = arrays_of(subject.network)
+    weights = trainable_arrays(subject.network)
 
     def curved(arrays: Any, x: Any) -> Any:
         return _curved_in(subject, with_arrays(subject.network, arrays), x)
 
     def one(direction: Any) -> Any:
         whole = ggn_vp(curved, lambda z, labels: _cost_of(subject, z, labels))
-        return of_vector(whole(weights, arrays_of(shaped(subject.network, direction)), subject.x, subject.labels))
+        return of_vector(
+            whole(weights, trainable_arrays(shaped(subject.network, direction)), subject.x, subject.labels)
+        )
 
     return vmap(one)(directions)
 
@@ -141,5 +143,5 @@ def _squares(subject: Subject, column: Any) -> Any:
     def along(arrays: Any, x: Any, column: Any) -> Any:
         return cnp.sum(_curved_in(subject, with_arrays(subject.network, arrays), x) * column)
 
-    each = per_example(grad(along))(arrays_of(subject.network), subject.x, column)
+    each = per_example(grad(along))(trainable_arrays(subject.network), subject.x, column)
     return of_vector([cnp.mean(g * g, axis=0) for g in each])

@@ -18,7 +18,7 @@ import numpy as np
 from chainrule.display import number
 from chainrule.errors import OptionError
 from chainrule.insight.parameter_vector import of_vector
-from chainrule.learning.optimizers import SGD, Adam, Optimizer
+from chainrule.learning.optimizers import SGD, Optimizer
 from chainrule.learning.run import Run
 from chainrule.trace.tree import flatten
 
@@ -43,9 +43,10 @@ class Stability:
 
 
 def stability(optimizer: Optimizer, curvature: float, scaled: bool = False) -> Stability:
-    """What the curvature λ_max means to an optimiser; `scaled` if it is that in the scales of Adam's state."""
-    name, bound, rate = repr(optimizer), optimizer.bound, optimizer.rate_at(0)
-    if bound is None or rate is None or (isinstance(optimizer, Adam) and not scaled):
+    """What the curvature λ_max means to an optimiser; `scaled` if it is that in the scales of its state."""
+    name, rate = repr(optimizer), optimizer.rate_at(0)
+    bound = optimizer.bound if optimizer.knows("bound") else None
+    if bound is None or rate is None or (optimizer.rescales and not scaled):
         return Stability(name, None, None, _untold(optimizer))
     if curvature <= 0:
         return Stability(name, 0.0, None, f"No direction curves up, so that no rate is too high for {name} here.")
@@ -64,7 +65,7 @@ def _verdict(ratio: float) -> str:
 
 
 def _untold(optimizer: Optimizer) -> str:
-    if isinstance(optimizer, Adam):
+    if optimizer.rescales:
         return (
             f"{optimizer!r} scales each weight's step by its past gradients, so the curvature alone does not say "
             "whether its rate is stable: pass its state to know."
@@ -73,16 +74,18 @@ def _untold(optimizer: Optimizer) -> str:
 
 
 def preconditioner(optimizer: Optimizer, state: Any) -> Values | None:
-    """√(1/P) for the vector of weights and biases as Adam's state has it; None without one. OptionError for others."""
+    """√(1/P) for the vector of weights and biases, P as the optimiser's state has it; None without a state.
+
+    Raises OptionError for an optimiser whose steps no state scales, or a state that is not its own.
+    """
     if state is None:
         return None
-    if not (isinstance(optimizer, Adam) and isinstance(state, dict) and {"v", "t"} <= set(state)):
-        raise OptionError("state is that of an Adam optimiser, with its moments and the number of its steps.")
-    steps = float(state["t"])
-    if steps < 1:
-        raise OptionError("Adam's state knows nothing yet: it has made no steps.")
-    moments = np.asarray(of_vector(flatten(state["v"])[0]), np.float64) / (1 - optimizer.beta2**steps)
-    found: Values = 1 / np.sqrt(np.sqrt(moments) + optimizer.epsilon)
+    scales = optimizer.scales(state)
+    if scales is None:
+        raise OptionError(
+            f"state is that of an optimiser that scales its steps by it, as Adam does, not {optimizer!r}."
+        )
+    found: Values = 1 / np.sqrt(np.asarray(of_vector(flatten(scales)[0]), np.float64))
     return found
 
 

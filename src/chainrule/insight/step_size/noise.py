@@ -18,7 +18,7 @@ from chainrule.display import Table, number
 from chainrule.errors import DataError
 from chainrule.insight.gradients import example_gradients, penalty_gradient
 from chainrule.insight.network_and_data import Subject, subject_of
-from chainrule.insight.parameter_vector import positions
+from chainrule.insight.parameter_vector import vector_positions
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.wording import counted, layer_name, stage_name
 from chainrule.learning.run import Run
@@ -202,7 +202,7 @@ def _measured(subject: Subject, seed: int) -> list[NoisePart]:
     known, held = _together(groups), penalty_gradient(subject)
     if not np.isfinite(known.squares).all():
         raise DataError("the gradients are no finite numbers here: the weights or the examples are too large.")
-    parts = [positions(subject.network, (*stage.weights, *stage.biases)) for stage in subject.stages]
+    parts = [vector_positions(subject.network, (*stage.weights, *stage.biases)) for stage in subject.stages]
     parts.insert(0, np.arange(known.mean.size))
     variance, signal = _estimates(known, held, parts)
     again = [_estimates(known.without(group), held, parts) for group in groups] if known.count > 2 else []

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.display import Table, number
+from chainrule.insight.backpropagated import Backpropagated
 from chainrule.insight.coordinates import Coordinate
 from chainrule.insight.presentation import Insight, figure
-from chainrule.insight.propagation import Propagation
 from chainrule.insight.wording import counted, derivative, percent, source_name
 
 __all__ = ["Anatomy", "Pull", "anatomy_of"]
@@ -114,7 +114,7 @@ class Anatomy(Insight):
         return axes
 
 
-def anatomy_of(passed: Propagation, weight: Coordinate) -> Anatomy:
+def anatomy_of(passed: Backpropagated, weight: Coordinate) -> Anatomy:
     """What the derivative with respect to a weight is made of on these examples."""
     products, (sources, errors) = passed.slopes(weight), (passed.source(weight), passed.error(weight))
     count = len(products)
@@ -138,7 +138,9 @@ def anatomy_of(passed: Propagation, weight: Coordinate) -> Anatomy:
     )
 
 
-def _pull(passed: Propagation, example: int, sources: Values | None, errors: Values | None, products: Values) -> Pull:
+def _pull(
+    passed: Backpropagated, example: int, sources: Values | None, errors: Values | None, products: Values
+) -> Pull:
     subject = passed.subject
     source, error = (None if part is None else float(part[example]) for part in (sources, errors))
     answer = subject.named(int(passed.answers[example])) if subject.has_classes else None

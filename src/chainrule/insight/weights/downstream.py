@@ -14,10 +14,10 @@ import numpy as np
 
 from chainrule import numpy as cnp
 from chainrule.graph.rewrite import substituted
+from chainrule.insight.backpropagated import Backpropagated, dense_home
 from chainrule.insight.compiling import executed, native
 from chainrule.insight.coordinates import Coordinate
 from chainrule.insight.network_and_data import Subject
-from chainrule.insight.propagation import Propagation, dense_home
 from chainrule.nn.objective import Measured
 from chainrule.nn.parameters import WEIGHT
 from chainrule.trace.array import Array
@@ -115,7 +115,7 @@ def downstream(subject: Subject, weight: Coordinate) -> Downstream:
     return _made(subject, weight, stage, *(_forward(subject)[stage] if stage is not None else (None, None)))
 
 
-def downstream_of(passed: Propagation, weight: Coordinate) -> Downstream:
+def downstream_of(passed: Backpropagated, weight: Coordinate) -> Downstream:
     """What comes after a weight, from a pass that was made."""
     stage = _stage(passed.subject, weight)
     known = (None, None) if stage is None else (passed.stages[stage].z, passed.stages[stage].inputs)
@@ -129,7 +129,7 @@ def _stage(subject: Subject, weight: Coordinate) -> int | None:
 
 
 def _made(subject: Subject, weight: Coordinate, stage: int | None, z: Any, inputs: Any) -> Downstream:
-    wide = subject.unpenalised.wide
+    wide = subject.unpenalised.widened
     if stage is None:
         return Downstream(wide, weight, None, None, None)
     source = inputs[:, weight.index[1]] if weight.role == WEIGHT else np.ones(len(inputs))

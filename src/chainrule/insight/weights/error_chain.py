@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from chainrule.display import Table, number
+from chainrule.insight.backpropagated import Backpropagated
 from chainrule.insight.coordinates import Coordinate
 from chainrule.insight.levels import rms
 from chainrule.insight.presentation import Insight, figure
-from chainrule.insight.propagation import Propagation
 from chainrule.insight.wording import source_name, stage_name
 from chainrule.nn.activations import Activation
 from chainrule.nn.costs import targets_of
@@ -155,7 +155,7 @@ def _rows(link: ErrorLink, names: Sequence[str]) -> list[tuple[Any, ...]]:
     return rows
 
 
-def chain_of(passed: Propagation, weight: Coordinate, example: int) -> ErrorChain | None:
+def chain_of(passed: Backpropagated, weight: Coordinate, example: int) -> ErrorChain | None:
     """The chain to a weight on the example of that number in the pass, along the largest terms; None if it breaks."""
     stages, source, error = passed.stages, passed.source(weight), passed.error(weight)
     way = stages_behind(passed, weight)
@@ -183,7 +183,7 @@ def chain_of(passed: Propagation, weight: Coordinate, example: int) -> ErrorChai
     )
 
 
-def stages_behind(passed: Propagation, weight: Coordinate) -> list[int] | None:
+def stages_behind(passed: Backpropagated, weight: Coordinate) -> list[int] | None:
     """The stages from the weight's to the outputs, each of which takes what comes out of the one before; else None."""
     at, last = passed.dense_home(weight), len(passed.stages) - 1
     if at is None or is_function(passed.subject.objective.cost):
@@ -197,7 +197,7 @@ def stages_behind(passed: Propagation, weight: Coordinate) -> list[int] | None:
     return way
 
 
-def terms_of(passed: Propagation, stage: int, unit: int) -> Values:
+def terms_of(passed: Backpropagated, stage: int, unit: int) -> Values:
     """`δ_i ∂z_i/∂z_j` for every example and every unit i of the next stage, whose sum over i is δ_j; shape (n, i)."""
     following = passed.follower(stage)
     assert following is not None
@@ -206,7 +206,7 @@ def terms_of(passed: Propagation, stage: int, unit: int) -> Values:
     return found
 
 
-def _weights(passed: Propagation, stage: int) -> Values:
+def _weights(passed: Backpropagated, stage: int) -> Values:
     (number,) = passed.stages[stage].outline.weights
     return np.asarray(passed.subject.parameters.arrays[number])
 
@@ -219,7 +219,7 @@ def _steepness(activation: Activation, z: Values, unit: int) -> Values:
     return found
 
 
-def _link(passed: Propagation, stage: int, unit: int, example: int) -> ErrorLink:
+def _link(passed: Backpropagated, stage: int, unit: int, example: int) -> ErrorLink:
     following, here = passed.follower(stage), passed.stages[stage]
     assert following is not None
     terms = terms_of(passed, stage, unit)
@@ -243,7 +243,7 @@ def _link(passed: Propagation, stage: int, unit: int, example: int) -> ErrorLink
     )
 
 
-def _output(passed: Propagation, unit: int, example: int) -> OutputLink:
+def _output(passed: Backpropagated, unit: int, example: int) -> OutputLink:
     subject, last = passed.subject, passed.stages[-1]
     row, label = slice(example, example + 1), subject.labels[example]
     target = float(label[unit]) if subject.labels.ndim == 2 else float(label == unit)
@@ -261,7 +261,7 @@ def _output(passed: Propagation, unit: int, example: int) -> OutputLink:
     )
 
 
-def _slope(passed: Propagation, unit: int, row: slice) -> float | None:
+def _slope(passed: Backpropagated, unit: int, row: slice) -> float | None:
     """∂C_x/∂a of an output; None for softmax and its like, and for costs that are written in z."""
     subject, last, cost = passed.subject, passed.stages[-1], passed.subject.objective.cost
     if subject.cost_is_of_z or not last.activation.elementwise:

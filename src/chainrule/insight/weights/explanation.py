@@ -9,10 +9,10 @@ import numpy as np
 
 from chainrule.display import Table, number
 from chainrule.errors import OptionError
+from chainrule.insight.backpropagated import EXAMPLES, Backpropagated, backpropagated
 from chainrule.insight.coordinates import Coordinate, parse_coordinate
 from chainrule.insight.network_and_data import Subject, subject_of
 from chainrule.insight.presentation import Composed, Insight, two_axes
-from chainrule.insight.propagation import EXAMPLES, Propagation, propagate
 from chainrule.insight.weights.anatomy import Anatomy, anatomy_of
 from chainrule.insight.weights.downstream import downstream_of
 from chainrule.insight.weights.error_chain import ErrorChain, chain_of
@@ -165,10 +165,10 @@ def explain(
 
 def _weight(subject: Subject, available: int, weight: str | Coordinate) -> WeightExplanation:
     weight = parse_coordinate(str(weight), subject.network)
-    return explain_weight(propagate(subject), weight, available)
+    return explain_weight(backpropagated(subject), weight, available)
 
 
-def explain_weight(passed: Propagation, weight: Coordinate, available: int) -> WeightExplanation:
+def explain_weight(passed: Backpropagated, weight: Coordinate, available: int) -> WeightExplanation:
     """Everything about one weight or bias, from one pass."""
     subject, anatomy, home = passed.subject, anatomy_of(passed, weight), passed.home(weight)
     value = weight.value(subject.network)

@@ -10,11 +10,11 @@ import numpy as np
 
 from chainrule.checks import whole_number
 from chainrule.display import Table, number
+from chainrule.insight.backpropagated import Backpropagated, backpropagated
 from chainrule.insight.coordinates import Coordinate, coordinate
 from chainrule.insight.levels import flat, rms, slopes
 from chainrule.insight.network_and_data import Subject
 from chainrule.insight.presentation import Insight, figure
-from chainrule.insight.propagation import Propagation, propagate
 from chainrule.insight.weights.anatomy import Anatomy, anatomy_of
 from chainrule.insight.wording import GONE_WRONG, asked_examples, counted, layer_name, percent
 from chainrule.nn.parameters import WEIGHT
@@ -143,7 +143,7 @@ class LayerExplanation(Insight):
 def explain_layer(subject: Subject, available: int, layer: int) -> LayerExplanation:
     """Everything about one layer, from one pass."""
     layer = whole_number("layer", layer, 0, len(subject.stages) - 1)
-    passed = propagate(subject)
+    passed = backpropagated(subject)
     here = passed.stages[layer]
     slope = slopes(here.activation, here.z, here.a)
     return LayerExplanation(
@@ -171,14 +171,14 @@ def explain_layer(subject: Subject, available: int, layer: int) -> LayerExplanat
 def largest_weights(subject: Subject, available: int, count: int) -> LargestWeights:
     """The weights of all layers with the largest |∂C/∂w|, from one pass."""
     count = whole_number("largest", count, 1, cure="Try largest=10.")
-    passed, weights = propagate(subject), subject.parameters.numbers(WEIGHT)
+    passed, weights = backpropagated(subject), subject.parameters.numbers(WEIGHT)
     lines = _largest(passed, weights, count)
     whole = sum(float(np.sum(np.square(passed.gradients[n], dtype=np.float64))) for n in weights)
     share = sum(line.rate**2 for line in lines) / whole if whole else 0.0
     return LargestWeights(subject.count, available, lines, share)
 
 
-def _largest(passed: Propagation, arrays: Sequence[int], count: int) -> tuple[WeightLine, ...]:
+def _largest(passed: Backpropagated, arrays: Sequence[int], count: int) -> tuple[WeightLine, ...]:
     network, slopes = passed.subject.network, {n: passed.gradients[n] for n in arrays}
     found = [(n, k) for n in arrays for k in _first(np.abs(slopes[n]).ravel(), count)]
     order = np.argsort([-abs(slopes[n].flat[k]) for n, k in found], kind="stable")[:count]
@@ -193,7 +193,7 @@ def _first(sizes: Values, count: int) -> Values:
     return np.argpartition(-sizes, count - 1)[:count] if count < len(sizes) else np.arange(len(sizes))
 
 
-def _line(passed: Propagation, weight: Coordinate, anatomy: Anatomy) -> WeightLine:
+def _line(passed: Backpropagated, weight: Coordinate, anatomy: Anatomy) -> WeightLine:
     value = weight.value(passed.subject.network)
     rate = anatomy.mean + passed.subject.objective.penalty * value
     return WeightLine(weight, value, rate, anatomy.agreement, anatomy.signal_to_noise)

@@ -12,11 +12,11 @@ import numpy as np
 from chainrule.checks import whole_numbers
 from chainrule.display import Table, number
 from chainrule.errors import OptionError
+from chainrule.insight.backpropagated import Backpropagated, PassedStage, backpropagated
 from chainrule.insight.coordinates import Coordinate, coordinate
 from chainrule.insight.levels import flat, rms, slopes
 from chainrule.insight.network_and_data import Subject
 from chainrule.insight.presentation import Insight, figure
-from chainrule.insight.propagation import PassedStage, Propagation, propagate
 from chainrule.insight.wording import GONE_WRONG, asked_examples, layer_name, percent
 from chainrule.nn.outline import StageOutline
 
@@ -153,7 +153,7 @@ def _stage(asked: Any, name: str, stages: Sequence[StageOutline]) -> int:
 def explain_neuron(subject: Subject, available: int, asked: str | tuple[int, int]) -> NeuronExplanation:
     """Everything about one neuron, from one pass."""
     layer, neuron = parse_neuron(asked, subject.stages)
-    passed = propagate(subject)
+    passed = backpropagated(subject)
     here = passed.stages[layer]
     z, a = (part[..., neuron] for part in (here.z, here.a))
     slope = slopes(here.activation, here.z, here.a)[..., neuron]
@@ -180,7 +180,7 @@ def explain_neuron(subject: Subject, available: int, asked: str | tuple[int, int
     )
 
 
-def _bias(passed: Propagation, stage: PassedStage, neuron: int) -> Coordinate | None:
+def _bias(passed: Backpropagated, stage: PassedStage, neuron: int) -> Coordinate | None:
     """The bias of a neuron, if its stage has one for each."""
     numbers = stage.outline.biases
     if len(numbers) != 1 or stage.gradients[numbers[0]].shape != (stage.units,):
@@ -188,7 +188,7 @@ def _bias(passed: Propagation, stage: PassedStage, neuron: int) -> Coordinate | 
     return coordinate(passed.subject.network, numbers[0], (neuron,))
 
 
-def _incoming(passed: Propagation, stage: PassedStage, neuron: int) -> tuple[IncomingWeight, ...]:
+def _incoming(passed: Backpropagated, stage: PassedStage, neuron: int) -> tuple[IncomingWeight, ...]:
     """The weights of the neuron alone with the largest derivatives; none where it has none of its own."""
     if stage.inputs is None:
         return ()
@@ -199,7 +199,7 @@ def _incoming(passed: Propagation, stage: PassedStage, neuron: int) -> tuple[Inc
     return tuple(IncomingWeight(w, w.value(network), float(rates[w.index[1]])) for w in weights)
 
 
-def _class_means(passed: Propagation, a: Values) -> tuple[ClassMean, ...]:
+def _class_means(passed: Backpropagated, a: Values) -> tuple[ClassMean, ...]:
     subject = passed.subject
     if not subject.has_classes:
         return ()

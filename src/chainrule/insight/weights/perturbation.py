@@ -10,11 +10,11 @@ import numpy as np
 
 from chainrule.display import Table, number
 from chainrule.errors import OptionError
+from chainrule.insight.backpropagated import EXAMPLES, home
 from chainrule.insight.coordinates import Coordinate, parse_coordinate
 from chainrule.insight.levels import rms
 from chainrule.insight.network_and_data import Subject, subject_of
 from chainrule.insight.presentation import Insight, figure
-from chainrule.insight.propagation import EXAMPLES, home
 from chainrule.insight.weights.downstream import Downstream, Moved, Now, downstream
 from chainrule.insight.wording import beyond_rounding, counted, moves_cost, percent, raising, second_derivative
 from chainrule.nn.parameters import WEIGHT

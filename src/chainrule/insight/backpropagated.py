@@ -20,12 +20,12 @@ from chainrule.insight.parameter_vector import of_vector, with_arrays
 from chainrule.nn.activations import Activation
 from chainrule.nn.outline import StageOutline
 from chainrule.nn.parameters import WEIGHT, Parameters
-from chainrule.nn.propagation import propagate as propagated
+from chainrule.nn.propagation import propagate
 from chainrule.trace.plain import transforming
 from chainrule.trace.promotion import as_array
 from chainrule.trace.tree import tree_map
 
-__all__ = ["EXAMPLES", "PassedStage", "Propagation", "dense_home", "home", "propagate"]
+__all__ = ["EXAMPLES", "Backpropagated", "PassedStage", "backpropagated", "dense_home", "home"]
 
 Values = np.ndarray[Any, Any]
 
@@ -83,7 +83,7 @@ def _joined(arrays: list[Values]) -> Values:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Propagation(Brief):
+class Backpropagated(Brief):
     """The pass of a subject's examples: `costs` holds C_x of each, `outputs` a of the outputs (None without them).
 
     `gradients` holds ∂C/∂ of each array of weights or biases, penalty included, by its number in the network's tree.
@@ -189,13 +189,13 @@ def _trainable(network: Any) -> list[Any]:
     return [found.arrays[n] for n in found.trainable]
 
 
-def propagate(subject: Subject) -> Propagation:
+def backpropagated(subject: Subject) -> Backpropagated:
     """Everything that one pass gives, in the network's own dtype; compiled where it pays.
 
     >>> from chainrule.insight.network_and_data import subject_of
     >>> from chainrule.nn import Network
     >>> network = Network.from_weights([([[1.0]], [0.0])])
-    >>> propagate(subject_of(network, ([[0.0]], [[1.0]]), "quadratic")).stages[0].delta
+    >>> backpropagated(subject_of(network, ([[0.0]], [[1.0]]), "quadratic")).stages[0].delta
     array([[-0.125]])
     """
     costs, outputs, stages, gradients = _pass(subject)
@@ -205,7 +205,7 @@ def propagate(subject: Subject) -> Propagation:
         whole[n] = whole[n] + whole[n].dtype.type(subject.objective.penalty) * parameters.arrays[n]
     rows = zip(subject.stages, stages, strict=True)
     passed = tuple(_stage(outline, arrays, whole) for outline, arrays in rows)
-    return Propagation(subject, costs, outputs[0] if outputs else None, passed, whole)
+    return Backpropagated(subject, costs, outputs[0] if outputs else None, passed, whole)
 
 
 def _stage(outline: StageOutline, arrays: dict[str, Any], gradients: dict[int, Values]) -> PassedStage:
@@ -220,7 +220,7 @@ def _pass(subject: Subject) -> Any:
     x, labels = tree_map(as_array, (subject.x, subject.labels))
     with transforming():
         n = labels.shape[0]
-        found = propagated(subject.objective, subject.network, x, labels, scale=n)
+        found = propagate(subject.objective, subject.network, x, labels, scale=n)
         measured = found.measured
         stages = [
             {
