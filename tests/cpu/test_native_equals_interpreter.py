@@ -201,9 +201,9 @@ def test_select_takes_one_of_two_and_touches_nothing(dtype: np.dtype[Any]) -> No
 
 @of_dtypes(FLOATS)
 def test_the_maximum_of_numbers_among_which_is_nan_is_nan(dtype: np.dtype[Any]) -> None:
-    for place in range(20):
+    for position in range(20):
         x = np.arange(20, dtype=dtype)
-        x[place] = np.nan
+        x[position] = np.nan
         assert np.isnan(applied(ops.MAX, [x], ((0,),))[0])
 
 
@@ -370,7 +370,7 @@ def test_reductions_over_every_choice_of_axes(op: Op, axes: tuple[int, ...], dty
 
 
 @of_dtypes(FLOATS)
-def test_a_sum_of_what_does_not_change_along_the_axis_counts_every_place(dtype: np.dtype[Any]) -> None:
+def test_a_sum_of_what_does_not_change_along_the_axis_counts_every_point(dtype: np.dtype[Any]) -> None:
     """A broadcast under a sum is no load along the summed axis, and yet as many terms."""
     for count, kept in itertools.product((1, 2, 7, 8, 17), ((), (3,))):
         x = input_node(0, Type(kept, dtype))
@@ -530,7 +530,7 @@ def test_a_later_kernel_still_reads_the_old_value() -> None:
     assert_loop_agrees(rounds_of(text, {0: 0}, rounds=1))
 
 
-def test_an_update_that_reads_its_argument_at_other_places_takes_a_copy() -> None:
+def test_an_update_that_reads_its_argument_at_other_points_takes_a_copy() -> None:
     text = """
         %0 = input {index=0} : f32[7,7]
         %1 = transpose %0 {axes=(1 0)} : f32[7,7]

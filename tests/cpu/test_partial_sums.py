@@ -198,7 +198,7 @@ def test_sums_read_the_old_weights_while_the_new_ones_are_written_over_them(dtyp
         assert_agrees(found, right, f"output {n}")
 
 
-def test_a_sum_that_reads_the_old_weights_at_other_places_sees_them_all() -> None:
+def test_a_sum_that_reads_the_old_weights_at_other_points_sees_them_all() -> None:
     graph = spelled(
         """
         %0 = input {index=0} : f[70,70]

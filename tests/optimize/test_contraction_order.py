@@ -54,7 +54,7 @@ def outer(d: Array, a: Array) -> Array:
 
 
 def shared(d: Array, a: Array) -> Array:
-    """The same, for weights that are used at every place t."""
+    """The same, for weights that are used at every time t."""
     return cnp.einsum("bto,bti->boi", d, a)
 
 
@@ -157,7 +157,7 @@ BECOME: dict[str, tuple[Callable[..., Any], list[tuple[int, ...]], str]] = {
         %8 = multiply %6 %7 : f32[5,7]
         return %8""",
     ),
-    "the squared length of a sum over places is a sum over pairs of places": (
+    "the squared length of a sum over times is a sum over pairs of times": (
         lambda d, a: cnp.sum(shared(d, a) ** 2, axis=(1, 2)),
         [(8, 3, 20), (8, 3, 30)],
         PLACES
@@ -241,7 +241,7 @@ LEFT_ALONE = {
     + "%5 = contract %4 %1 {a=(0 1), b=(1 2), out=(0 2)} : f32[10,20]\nreturn %5",
     "an outer product that is asked for": DA
     + "%2 = contract %0 %1 {a=(0 1), b=(0 2), out=(0 1 2)} : f32[8,5,7]\nreturn %2",
-    "sums over more places than there are weights": """%0 = input {index=0} : f32[8,50,4]
+    "sums over more times than there are weights": """%0 = input {index=0} : f32[8,50,4]
     %1 = input {index=1} : f32[8,50,6]
     %2 = contract %0 %1 {a=(0 1 2), b=(0 1 3), out=(0 2 3)} : f32[8,4,6]
     %3 = multiply %2 %2 : f32[8,4,6]
@@ -371,12 +371,12 @@ ASKED: dict[str, tuple[Callable[..., Any], list[tuple[int, ...]]]] = {
     "clipped": (clipped, ONE),
     "normalized": (normalized, ONE),
     "the gradient of lengths": (penalty, ONE),
-    "places: squared lengths": (lambda d, a: cnp.sum(shared(d, a) ** 2, axis=(1, 2)), PAIR),
-    "places: second moment": (lambda d, a: cnp.mean(shared(d, a) ** 2, axis=0), PAIR),
-    "places: inner products": (lambda d, a: cnp.einsum("boi,coi->bc", shared(d, a), shared(d, a)), PAIR),
-    "places: along a direction": (lambda d, a, v: cnp.sum(shared(d, a) * v, axis=(1, 2)), [*PAIR, (O, I)]),
-    "places: the gradient": (lambda d, a: cnp.sum(shared(d, a), axis=0), PAIR),
-    "places, as a sum of products": (
+    "times: squared lengths": (lambda d, a: cnp.sum(shared(d, a) ** 2, axis=(1, 2)), PAIR),
+    "times: second moment": (lambda d, a: cnp.mean(shared(d, a) ** 2, axis=0), PAIR),
+    "times: inner products": (lambda d, a: cnp.einsum("boi,coi->bc", shared(d, a), shared(d, a)), PAIR),
+    "times: along a direction": (lambda d, a, v: cnp.sum(shared(d, a) * v, axis=(1, 2)), [*PAIR, (O, I)]),
+    "times: the gradient": (lambda d, a: cnp.sum(shared(d, a), axis=0), PAIR),
+    "times, as a sum of products": (
         lambda d, a: cnp.sum(cnp.sum(cnp.einsum("bto,bti->btoi", d, a), axis=1) ** 2, axis=(1, 2)), PAIR
     ),
     "joined: squared lengths": (lambda *x: cnp.sum(joined(*x) ** 2, axis=1), [*ONE, *PAIR]),
@@ -460,8 +460,8 @@ class Terms:
         """A gradient for each example, of shape (b, o, i)."""
         b, t, o, i = range(4)
         shape = (self.sizes[b], self.sizes[o], self.sizes[i])
-        kind = self.pick("outer", "outer", "places", "broadcast", "larger")
-        if kind == "places":
+        kind = self.pick("outer", "outer", "times", "broadcast", "larger")
+        if kind == "times":
             self.work *= self.sizes[t]
             d, a = self.input(b, t, o), self.input(b, t, i)
             return Node(ops.CONTRACT, (d, a), ((0, 1, 2), (0, 1, 3), (0, 2, 3)))
@@ -599,8 +599,8 @@ def test_simplifying_a_sum_twice_is_simplifying_it_once(drawn: tuple[Graph, int,
     assert simplify(once).outputs == once.outputs
 
 
-def test_a_squared_length_is_not_negative_where_the_places_cancel() -> None:
-    """Two places whose gradients cancel to the last bit but for one: the length is nothing, and not less than that."""
+def test_a_squared_length_is_not_negative_where_the_times_cancel() -> None:
+    """Two times whose gradients cancel to the last bit but for one: the length is nothing, and not less than that."""
     graph = traced(lambda d, a: cnp.sqrt(cnp.sum(shared(d, a) ** 2, axis=(1, 2))), (50, 2, 30), (50, 2, 40))
     rng = np.random.default_rng(1)
     d, a = rng.normal(size=(50, 1, 30)).astype(F32), rng.normal(size=(50, 1, 40)).astype(F32)

@@ -51,40 +51,40 @@ def test_a_result_that_is_held_is_not_written_to_by_the_next_calls() -> None:
 def test_whatever_still_refers_to_a_result_keeps_its_memory(view: Callable[[Any], Any]) -> None:
     f = cr.compile(more)
     result = f(np.zeros(LARGE))
-    place, kept = address(result), view(result)
+    before, kept = address(result), view(result)
     del result
     again = f(np.zeros(LARGE))
-    assert address(again) != place
+    assert address(again) != before
     del kept
 
 
 def test_memory_is_used_again_once_nobody_refers_to_it() -> None:
     f = cr.compile(more)
-    places = set()
+    addresses = set()
     for n in range(20):
         result = f(np.full(LARGE, float(n)))
-        places.add(address(result))
+        addresses.add(address(result))
         assert result[-1] == n + 1.0
         del result
-    assert len(places) == 1
+    assert len(addresses) == 1
 
 
 def test_a_training_loop_that_keeps_its_last_state_works_in_two_pieces_of_memory() -> None:
-    f, state, places = cr.compile(more), np.zeros(LARGE), set()
+    f, state, addresses = cr.compile(more), np.zeros(LARGE), set()
     for _ in range(20):
         state = f(state)
-        places.add(address(state))
-    assert len(places) == 2
+        addresses.add(address(state))
+    assert len(addresses) == 2
     np.testing.assert_array_equal(state, 20.0)
 
 
 def test_each_of_several_results_is_judged_by_itself() -> None:
     f = cr.compile(lambda x: (x + 1.0, x + 2.0, x[:3]))
     first, second, small = f(np.zeros(LARGE))
-    places = address(first), address(second)
+    addresses = address(first), address(second)
     del first
     third, fourth, _ = f(np.full(LARGE, 5.0))
-    assert (address(third), address(fourth) != places[1]) == (places[0], True)
+    assert (address(third), address(fourth) != addresses[1]) == (addresses[0], True)
     np.testing.assert_array_equal(second, 2.0)
     np.testing.assert_array_equal(small, 0.0)
 

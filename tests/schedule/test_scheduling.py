@@ -174,7 +174,7 @@ def test_a_cheap_value_with_two_readers_is_computed_twice_and_never_stored() -> 
 
 
 def test_a_value_is_not_read_by_the_kernel_that_is_about_to_write_it() -> None:
-    """The transpose of a product is needed at other places than the product is computed at: two kernels."""
+    """The transpose of a product is needed at other points than the product is computed at: two kernels."""
     made = scheduled("""
         %0 = input {index=0} : f32[4,6]
         %1 = input {index=1} : f32[6,4]
@@ -279,7 +279,7 @@ def test_momentum_and_weights_are_updated_in_place() -> None:
     assert made.temporaries == []
 
 
-def test_an_update_that_reads_other_places_goes_through_a_copy() -> None:
+def test_an_update_that_reads_other_elements_goes_through_a_copy() -> None:
     made = scheduled(
         """
         %0 = input {index=0} : f32[5,5]
@@ -338,7 +338,7 @@ def test_kernels_run_after_what_they_read_and_none_in_vain(program: Program) -> 
 
 @examples(2)
 @given(programs())
-def test_no_kernel_reads_what_it_writes_at_another_place(program: Program) -> None:
+def test_no_kernel_reads_what_it_writes_at_another_point(program: Program) -> None:
     for kernel in schedule(simplify(program.graph)).kernels:
         for store in kernel.stores:
             assert all(load.view == store.view for load in kernel.loads if load.buffer is store.buffer)
@@ -393,14 +393,14 @@ def alive(kernels: Sequence[Kernel], buffer: Buffer) -> set[int]:
 @given(lifetimes())
 def test_buffers_that_are_alive_together_do_not_overlap(made: tuple[list[Kernel], list[Buffer]]) -> None:
     kernels, buffers = made
-    places, size = plan(kernels, buffers)
-    assert set(places) == set(buffers)
+    offsets, size = plan(kernels, buffers)
+    assert set(offsets) == set(buffers)
     for n, a in enumerate(buffers):
-        assert places[a] % ALIGNMENT == 0
-        assert 0 <= places[a] <= places[a] + a.type.bytes <= size
+        assert offsets[a] % ALIGNMENT == 0
+        assert 0 <= offsets[a] <= offsets[a] + a.type.bytes <= size
         for b in buffers[:n]:
             if alive(kernels, a) & alive(kernels, b):
-                assert places[a] + a.type.bytes <= places[b] or places[b] + b.type.bytes <= places[a]
+                assert offsets[a] + a.type.bytes <= offsets[b] or offsets[b] + b.type.bytes <= offsets[a]
 
 
 def in_a_row(extents: Sequence[int]) -> tuple[list[Kernel], list[Buffer]]:
