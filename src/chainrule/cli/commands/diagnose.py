@@ -27,11 +27,9 @@ def diagnose(
     from chainrule.cli.results import check_files, deliver
     from chainrule.cli.run_examples import examples_of
     from chainrule.insight.findings.diagnosis import diagnose
-    from chainrule.insight.network_and_data import network_of
     from chainrule.learning.run import Run
 
     check_files(json)
     loaded = Run.load(run)
-    network_of(loaded)  # before its examples are looked for
     found = diagnose(loaded, examples_of(loaded, data, "diagnose", run), confirm=confirm, seed=seed)
     deliver("diagnose", found, found.to_dict(), json)

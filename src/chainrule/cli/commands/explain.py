@@ -16,9 +16,9 @@ def explain(
     run: RunFolder,
     data: Annotated[Path | None, examples_argument()] = None,
     weight: Annotated[
-        str | None, typer.Option(metavar="PLACE", help="A weight like 'layers[0].w[3, 407]', a bias 'layers[1].b[2]'.")
+        str | None, typer.Option(metavar="WEIGHT", help="A weight like 'layers[0].w[3, 407]', a bias 'layers[1].b[2]'.")
     ] = None,
-    neuron: Annotated[str | None, typer.Option(metavar="PLACE", help="A neuron like 'layers[0][3]'.")] = None,
+    neuron: Annotated[str | None, typer.Option(metavar="NEURON", help="A neuron like 'layers[0][3]'.")] = None,
     layer: Annotated[int | None, typer.Option(metavar="NUMBER", help="A layer, the first is 0.")] = None,
     largest: Annotated[
         int | None, typer.Option(metavar="COUNT", help="So many weights with the largest derivatives.")
@@ -34,7 +34,6 @@ def explain(
     """
     from chainrule.cli.results import check_files, deliver
     from chainrule.cli.run_examples import examples_of
-    from chainrule.insight.network_and_data import network_of
     from chainrule.insight.weights.explanation import explain
     from chainrule.learning.run import Run
 
@@ -43,6 +42,5 @@ def explain(
     if not any(value is not None for value in asked.values()):
         asked["largest"] = 10
     loaded = Run.load(run)
-    network_of(loaded)  # before its examples are looked for
     found = explain(loaded, examples_of(loaded, data, "explain", run), **asked, examples=examples)
     deliver("explain", found, found.to_dict(), json)
