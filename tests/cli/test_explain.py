@@ -15,6 +15,7 @@ import pytest
 import chainrule as cr
 from chainrule.cli.main import execute
 from chainrule.insight import explain
+from chainrule.nn.outline import outline
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -49,6 +50,34 @@ def test_it_prints_what_python_says(
     assert printed.err == ""
     assert all(character == "\n" or character.isprintable() for character in printed.out)
     assert printed.out.splitlines()[1] == expected.sentences()[0]
+
+
+def layered() -> Any:
+    return cr.nn.Sequential(cr.nn.Dense.of(16, 4, "tanh"), cr.nn.Dense.of(4, 10, "softmax"))
+
+
+def skipping() -> Any:
+    units = [cr.nn.Units("hidden", 4, "tanh"), cr.nn.Units("output", 10, "softmax")]
+    return cr.nn.Connected(16, units, [("input", "hidden"), ("hidden", "output"), ("input", "output")])
+
+
+@pytest.mark.parametrize(
+    ("make", "weight"), [(layered, "layers[1].w[3, 2]"), (skipping, "weights['hidden->output'][3, 2]")]
+)
+def test_any_network_is_explained_diagnosed_and_reported(
+    make: Callable[[], Any], weight: str, images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = cr.data.mnist(images)
+    cr.learn(make(), data, cost="cross_entropy", epochs=2, batch=10, optimizer=cr.optim.SGD(0.1)).save("run")
+    run, expected = cr.Run.load("run"), explain(cr.Run.load("run"), data, weight=weight)
+    assert execute(["explain", "run", str(images), "--weight", weight]) == 0
+    assert capsys.readouterr().out.split() == str(expected).split()
+    assert execute(["diagnose", "run", str(images)]) == 0
+    assert capsys.readouterr().out.split() == str(cr.insight.diagnose(run, data)).split()
+    assert execute(["report", "run", str(images)]) == 0
+    page = Path("report.html").read_text("utf-8")
+    assert "<html" in page
+    assert all(stage.name in page for stage in outline(run.network, data.flat()).stages)
 
 
 def test_json_holds_every_figure(saved: Path, images: Path, capsys: pytest.CaptureFixture[str]) -> None:
