@@ -83,7 +83,7 @@ class HintonDiagram(Insight):
             for (j, k), w in np.ndenumerate(part.weights)
             if not np.isnan(w)
         ]
-        return Table(("to", "unit", "from", "place", "weight"), tuple(rows))
+        return Table(("to", "unit", "from", "from unit", "weight"), tuple(rows))
 
     def shown(self) -> Table:
         """None: the squares show it."""
