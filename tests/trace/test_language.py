@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import pytest
 import chainrule as cr
 from chainrule import numpy as cnp
 from chainrule.trace.array import Array, Language
-from chainrule.trace.promotion import as_array
+from chainrule.trace.promotion import as_argument, as_array
 
 
 def printed(code: str) -> str:
@@ -35,3 +36,21 @@ def test_an_array_that_is_unpickled_elsewhere_has_its_operators() -> None:
 def test_the_methods_of_arrays_are_the_functions_of_the_namespace() -> None:
     assert Array.language.namespace is cnp is cr.numpy
     assert [name for name in vars(Language) if not name.startswith("_") and not hasattr(Array.language, name)] == []
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda s: s + 1, lambda s: 2 * s, lambda s: s / 3, lambda s: -s, abs, lambda s: s**2, lambda s: s**0.5,
+        lambda s: s**-1, lambda s: s**1.5, lambda s: 2**s, lambda s: s % 2, lambda s: s < 2,
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("number", [3.0, 3])
+def test_what_python_makes_of_its_numbers_takes_the_dtype_of_the_arrays_that_it_meets(made: Any, number: Any) -> None:
+    """As outside: 3.0 ** 0.5 is a number of Python's, and single precision stays single."""
+    plain = made(number)
+    traced = made(as_argument(number))
+    singles = np.ones(2, np.float32)
+    found = traced * singles
+    np.testing.assert_allclose(found.value, plain * singles, rtol=1e-6)
+    assert found.dtype == (plain * singles).dtype == np.float32

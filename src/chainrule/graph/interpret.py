@@ -234,11 +234,13 @@ def _contract(a: Values, b: Values, a_labels: Sequence[int], b_labels: Sequence[
     return found
 
 
-Labels = tuple[int, ...]
+AxisLabels = tuple[int, ...]
 
 
 @functools.lru_cache(1024)
-def _as_matrices(a: Labels, b: Labels, out: Labels) -> tuple[Labels, Labels, Labels, Labels] | None:
+def _as_matrices(
+    a: AxisLabels, b: AxisLabels, out: AxisLabels
+) -> tuple[AxisLabels, AxisLabels, AxisLabels, AxisLabels] | None:
     """How a contraction is a stack of products of matrices; None if a label is there twice or in one operand alone."""
     shared = set(a) & set(b)
     if len(set(a)) < len(a) or len(set(b)) < len(b) or (set(a) ^ set(b)) - set(out) or not shared - set(out):

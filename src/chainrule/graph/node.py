@@ -91,7 +91,7 @@ class Node:
         return f"<{self.op} {self.type}>"
 
 
-Key = tuple[Op, tuple[Node, ...], tuple[Any, ...]]
+NodeKey = tuple[Op, tuple[Node, ...], tuple[Any, ...]]
 
 
 @final
@@ -99,7 +99,7 @@ class _Reference(ref[Node]):
     """A node in the table of all nodes, which does not keep it alive."""
 
     __slots__ = ("key",)
-    key: Key
+    key: NodeKey
 
 
 # The one table that lives as long as the program: it makes equal nodes identical, forgets a node with its last
@@ -107,13 +107,13 @@ class _Reference(ref[Node]):
 # three times the time, which is half of what it takes to make a node.)
 _SERIAL = itertools.count()
 _LOCK = threading.RLock()
-_INTERNED: dict[Key, _Reference] = {}
+_INTERNED: dict[NodeKey, _Reference] = {}
 
 
 _RULES = dict(TYPE_RULES)  # reading through a proxy takes twice the time
 
 
-def _entered(node: Node, key: Key) -> Node:
+def _entered(node: Node, key: NodeKey) -> Node:
     """The node after it has been entered in the table; that of another thread which was faster."""
     reference = _Reference(node, _forget)
     reference.key = key

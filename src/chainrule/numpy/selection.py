@@ -17,14 +17,12 @@ from chainrule.graph import ops
 from chainrule.graph.interpret import has_value
 from chainrule.numpy import elementwise as ew
 from chainrule.numpy import ordering, shaping
-from chainrule.numpy.conditions import KEEP_THE_SHAPE
+from chainrule.numpy.conditions import KEEP_THE_SHAPE, Positions
 from chainrule.trace import arithmetic, primitives, promotion
 from chainrule.trace.array import Array
 from chainrule.trace.plain import shown
 from chainrule.trace.promotion import as_array
 from chainrule.trace.recorded import known, offered, recorded
-
-Positions = np.ndarray[Any, Any]
 
 _SORTED = "Keep the shape: np.sort(x), in which equal elements are neighbours."
 

@@ -103,10 +103,13 @@ def power(base: Any, exponent: Any) -> Array:
         if exponent == 2:
             return base * base
         if exponent < 0 and base.dtype.kind == "i":
-            raise ValueError("Integers to negative integer powers are not allowed.")  # as NumPy says it
+            if not base.weak:
+                raise ValueError("Integers to negative integer powers are not allowed.")  # as NumPy says it
+            base = _as_float64(base)  # as Python has it
     if _is_half(exponent) and isinstance(base, Array) and base.dtype.kind == "f":
         _, x = promoted(exponent, base)
-        return apply(ops.SQRT, x.node)  # as NumPy has it, at −∞ and −0 too, where a power is something else
+        root = apply(ops.SQRT, x.node)  # as NumPy has it, at −∞ and −0 too, where a power is something else
+        return Array(root.node, _is_weak(base) and _is_weak(exponent))
     return binary(ops.POWER, base, exponent)
 
 
