@@ -1,4 +1,4 @@
-"""Files go where their path says, whole or not at all: the one place that writes them.
+"""Files go where their path says, whole or not at all: the one module that writes them.
 
 A regular file is written under a temporary name in its own folder, reaches the disk, and is renamed. A symbolic link
 is followed, also to a file that is not there yet; a file that is replaced hands on its permissions. What is no regular
@@ -60,8 +60,8 @@ def check_folder(path: _Path) -> None:
     with suppress(FileNotFoundError):
         if not stat.S_ISDIR(os.stat(path).st_mode):
             raise NotADirectoryError(20, "it is a file, not a folder")
-    place = Path(os.path.realpath(path))
-    nearest = next(folder for folder in (place, *place.parents) if folder.exists())
+    real = Path(os.path.realpath(path))
+    nearest = next(folder for folder in (real, *real.parents) if folder.exists())
     os.unlink(_complete(str(nearest / "new"), b"", _FOR_THE_USER, durable=False))
 
 
@@ -103,10 +103,10 @@ def replace_files(contents: Mapping[Path, bytes], *, private: bool = False, dura
     waiting: dict[str, str] = {}
     try:
         for path, content in contents.items():
-            place = os.path.realpath(path)
-            waiting[place] = _complete(place, content, _FOR_THE_USER if private else _FOR_ALL, durable)
-        for place, temporary in waiting.items():
-            os.replace(temporary, place)
+            real = os.path.realpath(path)
+            waiting[real] = _complete(real, content, _FOR_THE_USER if private else _FOR_ALL, durable)
+        for real, temporary in waiting.items():
+            os.replace(temporary, real)
     except BaseException:
         for temporary in waiting.values():
             with suppress(OSError):
@@ -116,13 +116,13 @@ def replace_files(contents: Mapping[Path, bytes], *, private: bool = False, dura
 
 def write_folder(target: Path, write: Callable[[Path], None]) -> None:
     """Make a new folder under another name, and give it its name when `write` has filled it. Raises OSError."""
-    place = Path(os.path.realpath(target))
-    place.parent.mkdir(parents=True, exist_ok=True)
-    temporary = place.with_name(_temporary_name())
+    real = Path(os.path.realpath(target))
+    real.parent.mkdir(parents=True, exist_ok=True)
+    temporary = real.with_name(_temporary_name())
     temporary.mkdir()
     try:
         write(temporary)
-        temporary.rename(place)
+        temporary.rename(real)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -143,14 +143,14 @@ def _existing(path: _Path) -> os.stat_result | None:
     return found
 
 
-def _complete(place: str, content: bytes, mode: int, durable: bool = True) -> str:
-    """The name of a new file beside the place with the content, and the permissions of what it will replace."""
-    before = _existing(place)
+def _complete(real: str, content: bytes, mode: int, durable: bool = True) -> str:
+    """The name of a new file beside the one that it will replace, with the content and with that one's permissions."""
+    before = _existing(real)
     if before is not None and not stat.S_ISREG(before.st_mode):
-        raise OSError(f"{place} is no regular file")
-    if before is not None and not os.access(place, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise OSError(f"{real} is no regular file")
+    if before is not None and not os.access(real, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
         raise PermissionError(13, "it is write-protected")
-    folder = os.path.dirname(place)
+    folder = os.path.dirname(real)
     if not os.path.exists(folder):
         raise FileNotFoundError(2, f"No such file or directory: {folder}")
     name = os.path.join(folder, _temporary_name())

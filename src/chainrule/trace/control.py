@@ -66,7 +66,7 @@ class _Round:
         return not any(node.op is ops.CAST for node in _between(stronger, self.outputs))
 
 
-def _looked_at(function: FlatFunction, carry: Sequence[Array], others: Sequence[Type] = ()) -> _Round:
+def _round_of(function: FlatFunction, carry: Sequence[Array], others: Sequence[Type] = ()) -> _Round:
     """One round, with what is carried into it in the dtypes that it keeps.
 
     A number of Python's becomes what a round makes of it. Where that makes a difference to the round, it is looked at
@@ -77,7 +77,7 @@ def _looked_at(function: FlatFunction, carry: Sequence[Array], others: Sequence[
         argument.weak = carried.weak
     look = _Round(list(carry), arguments, _newest(), list(function(*arguments)))
     settled = look.settled()
-    return look if look.holds_for(settled) else _looked_at(function, settled, others)
+    return look if look.holds_for(settled) else _round_of(function, settled, others)
 
 
 def closed(
@@ -172,7 +172,7 @@ def scanned(
 
     In each round `function(*carry, *rows)` returns what is carried on, as many as came, and then the round's rows.
     """
-    look = _looked_at(function, carry, [s.node.type.with_shape(s.shape[1:]) for s in stepped])
+    look = _round_of(function, carry, [s.node.type.with_shape(s.shape[1:]) for s in stepped])
     stays = _nothing if length else _all_but_arrays
     outside, (body,) = _programs([look.outputs], look.arguments, look.opened, stays)
     inputs = [*(a.node for a in (*look.carry, *stepped)), *outside]
@@ -183,12 +183,12 @@ def scanned(
 
 def carried_in(function: FlatFunction, carry: Sequence[Array]) -> list[Array]:
     """What is carried into rounds of a function, numbers of Python's in the dtypes that a round makes of them."""
-    return _looked_at(function, carry).carry if any(c.weak for c in carry) else list(carry)
+    return _round_of(function, carry).carry if any(c.weak for c in carry) else list(carry)
 
 
 def repeated(condition: FlatFunction, function: FlatFunction, carry: Sequence[Array]) -> list[Array]:
     """`while condition(*carry): carry = function(*carry)`."""
-    look = _looked_at(function, carry)
+    look = _round_of(function, carry)
     holds = list(condition(*look.arguments))
     outside, programs = _programs([holds, look.outputs], look.arguments, look.opened, _may_not_end)
     inputs = [*(c.node for c in look.carry), *outside]
