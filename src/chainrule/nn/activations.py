@@ -14,7 +14,7 @@ from chainrule import numpy as np
 from chainrule.errors import OptionError
 from chainrule.graph import ops
 from chainrule.nn.named import STATIC, Named, checked_name, named
-from chainrule.nn.recording import note
+from chainrule.nn.recording import activated
 from chainrule.trace.array import Array
 from chainrule.trace.primitives import apply
 from chainrule.trace.promotion import as_array
@@ -68,22 +68,28 @@ class Activation(Named):
         for name in missing:
             object.__setattr__(self, name, _MEASURES[name](self))
 
+    @classmethod
+    def known(cls) -> Mapping[str, Activation]:
+        """Those that come with chainrule."""
+        return ACTIVATIONS
+
     @property
     def __name__(self) -> str:
         return self.name
 
     def __call__(self, z: Any) -> Any:
         """`a = σ(z)`."""
-        a = self.function(z)
-        note(self, z, a)
-        return a
+        return activated(self, z)
 
     def slopes(self, z: Any, a: Any) -> Any:
-        """`σ'(z)`, element by element, for `a = σ(z)`; of softmax and its like the derivatives of the sum of a unit."""
+        """`σ'(z)`, element by element, for `a = σ(z)`: the derivative of each unit's a by its own z."""
         if self.slope is not None:
             return self.slope(z, a)
         found, back = vjp(self.function, z)
-        return back(np.ones_like(found))
+        if self.elementwise:
+            return back(np.ones_like(found))
+        units = np.eye(z.shape[-1], dtype=z.dtype)
+        return np.stack([back(np.ones_like(found) * unit)[..., n] for n, unit in enumerate(units)], axis=-1)
 
     def is_off(self, slopes: Any, axis: int = -1) -> Any:
         """Whether units, along an axis, learn nothing: σ' = 0 on every example, for slopes with examples first."""
@@ -160,7 +166,7 @@ def _extreme(activation: Activation, sign: int) -> float:
     """The largest of `sign · a`; infinite if it still grows far out."""
     with numpy.errstate(all="ignore"):
         a = sign * _values(activation, _line())
-    most, near = float(numpy.max(a)), float(numpy.max(a[16:-16]))
+    most, near = float(numpy.nanmax(a)), float(numpy.nanmax(a[16:-16]))  # nan where it overflows
     return sign * (math.inf if most > max(1.5 * near, near + 1) else most)
 
 

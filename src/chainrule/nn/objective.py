@@ -91,11 +91,12 @@ class Objective:
     def _by_function(self, network: Any, x: Any, labels: Any, count: Any) -> Measured:
         with noting() as notes:
             costs = as_array(self.cost(network, x, labels))
-        if callable(network):
-            passed = forward(network, x)
-            return self._measured(network, costs, passed.a, labels, lambda: passed.stages, network, count)
-        stages = partial(stages_towards, [costs], network, notes, x)
-        return self._measured(network, costs, None, labels, stages, network, count)
+        passed = forward(network, x) if callable(network) else None
+        outputs = passed.a if passed else None
+        stages = partial(stages_towards, costs, network, notes, x)
+        if passed and passed.leads_to(costs):
+            stages = partial(passed.stages_towards, costs)
+        return self._measured(network, costs, outputs, labels, stages, network, count)
 
     def _measured(
         self,

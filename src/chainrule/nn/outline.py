@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.graph.types import Type
 from chainrule.nn.activations import Activation
-from chainrule.nn.objective import Objective, is_function
+from chainrule.nn.objective import Measured, Objective, is_function
 from chainrule.nn.parameters import Parameters
 from chainrule.nn.stages import Forward, Stage, forward, with_variables
 from chainrule.trace.array import Array
@@ -18,7 +18,7 @@ from chainrule.trace.plain import transforming
 from chainrule.trace.tracing import trace
 from chainrule.trace.tree import Structure, flatten, unflatten
 
-__all__ = ["Outline", "Rows", "outline", "per_example_cost"]
+__all__ = ["Outline", "Rows", "outline", "per_example_cost", "stage_count"]
 
 _ROWS = 2  # examples that a network is looked at on
 
@@ -124,19 +124,29 @@ _known = lru_cache(maxsize=64)(_looked_at)
 
 def per_example_cost(objective: Objective, network: Any, x: Any, labels: Any) -> bool:
     """Whether a cost says C_x of each example, not their mean alone; a cost that goes by a name does."""
+    return not is_function(objective.cost) or np.ndim(_passed(objective, network, x, labels).costs) == 1
+
+
+def stage_count(objective: Objective, network: Any, x: Any, labels: Any) -> int:
+    """How many stages the examples go through: those of the network, or those that a cost of the user's leads to."""
     if not is_function(objective.cost):
-        return True
+        return len(outline(network, x).stages)
+    return len(_passed(objective, network, x, labels).stages)
+
+
+def _passed(objective: Objective, network: Any, x: Any, labels: Any) -> Measured:
+    """A pass of two examples through a network, without their numbers."""
     examples, structure = flatten((network, x, labels))
     few = [np.asarray(leaf) for leaf in examples]
     arrays = len(flatten(network)[0])
     types = [Type(leaf.shape if n < arrays else (_ROWS, *leaf.shape[1:]), leaf.dtype) for n, leaf in enumerate(few)]
-    seen: list[Any] = []
+    seen: list[Measured] = []
 
     def look(*leaves: Array) -> Any:
         moved, rows, answers = unflatten(structure, leaves)
-        seen.append(replace(objective, penalty=0.0).passed(with_variables(moved), rows, answers).costs)
-        return seen[0]
+        seen.append(replace(objective, penalty=0.0).passed(with_variables(moved), rows, answers))
+        return seen[0].costs
 
     with transforming():
         trace(look, flatten(tuple(range(len(types))))[1], types)
-    return bool(np.ndim(seen[0]) == 1)
+    return seen[0]

@@ -19,7 +19,7 @@ from chainrule import numpy as np
 from chainrule.derive.backpropagation import backpropagate
 from chainrule.graph.node import full
 from chainrule.nn.objective import Measured, Objective
-from chainrule.nn.parameters import STATE, Parameters
+from chainrule.nn.parameters import STATE, Parameters, trainable, with_state
 from chainrule.nn.stages import Stage, with_variables
 from chainrule.trace.array import Array
 from chainrule.trace.tree import flatten
@@ -72,16 +72,22 @@ def squared_lengths(
     """‖∂C_x/∂(w, b)‖² of each example, shape (examples,), for each stage and in all; without the penalty.
 
     Where each pair of a unit and an input has a weight of its own it is ‖δ_x‖²(‖a_x‖² + 1), with n·δ for the error of a
-    single example; no gradient of an example is made.
+    single example; no gradient of an example is made. Elsewhere it is that of the network as it is when it does not
+    learn, with each example alone.
     """
     if all(_is_outer(stage) for stage in found.stages) and _are_all_there(found, network):
         norms = [_outer(stage, delta) for stage, delta in zip(found.stages, found.deltas, strict=True)]
         return norms, total(norms)
-    plain = Objective(objective.cost)
-    slope = grad(lambda network, x, labels: plain.measured(network, x, labels)[0])
-    each = flatten(per_example(slope)(network, x, labels))[0]
-    squares = [np.sum(np.reshape(g, (g.shape[0], -1)) ** 2, axis=1) for g in each]
-    return [total([squares[n] for n in stage.parameters]) for stage in found.stages], total(squares)
+    plain, known = Objective(objective.cost), Parameters.of(network)
+
+    def cost(weights: Any, x: Any, labels: Any) -> Any:
+        return plain.measured(with_state(weights, network, known.structure, known.roles), x, labels)[0]
+
+    each = flatten(per_example(grad(cost))(trainable(network), x, labels))[0]
+    rows = zip(known.trainable, each, strict=True)
+    squares = {n: np.sum(np.reshape(g, (g.shape[0], -1)) ** 2, axis=1) for n, g in rows}
+    none = np.zeros_like(squares[known.trainable[0]])
+    return [total([squares[n] for n in s.parameters] or [none]) for s in found.stages], total(list(squares.values()))
 
 
 def _is_outer(stage: Stage) -> bool:
@@ -98,7 +104,8 @@ def _are_all_there(found: Propagation, network: Any) -> bool:
 def _outer(stage: Stage, delta: Array) -> Any:
     n = delta.shape[0]
     reaching = total([np.sum(pair.x * pair.x, axis=1) for pair in stage.pairs])
-    return (n * n) * np.sum(delta * delta, axis=1) * (reaching + len(stage.biases))
+    biases = sum(pair.bias is not None for pair in stage.pairs)
+    return (n * n) * np.sum(delta * delta, axis=1) * (reaching + biases)
 
 
 def total(parts: Sequence[Any]) -> Any:

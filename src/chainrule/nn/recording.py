@@ -14,7 +14,7 @@ from typing import Any
 from chainrule.trace.array import Array
 from chainrule.trace.origins import scope
 
-__all__ = ["Activated", "Linear", "Notes", "layer", "linear", "linear_sum", "note", "noting"]
+__all__ = ["Activated", "Linear", "Notes", "activated", "layer", "linear", "linear_sum", "noting"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,11 +81,16 @@ def layer(name: str, axis: int = -1) -> Iterator[None]:
         notes.layer, notes.axis = before, axis_before
 
 
-def note(activation: Any, z: Any, a: Any) -> None:
-    """Note that an activation was applied."""
+def activated(activation: Any, z: Any) -> Any:
+    """`a = σ(z)`; noted as one activation, whatever others its function is made of."""
     notes = _NOTES.get()
-    if notes is not None and isinstance(z, Array) and isinstance(a, Array):
+    if notes is None:
+        return activation.function(z)
+    with noting():
+        a = activation.function(z)
+    if isinstance(z, Array) and isinstance(a, Array):
         notes.activated.append(Activated(activation, z, a, notes.layer, notes.axis))
+    return a
 
 
 def linear(x: Any, w: Any, b: Any = None) -> Any:

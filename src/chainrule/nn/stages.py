@@ -14,11 +14,13 @@ from functools import cached_property, partial
 from itertools import takewhile
 from typing import Any
 
+from chainrule import numpy as np
 from chainrule.errors import ShapeError
 from chainrule.graph import ops
 from chainrule.graph.node import Node, in_order, replaced
+from chainrule.graph.walks import reached
 from chainrule.nn.activations import Activation, identity
-from chainrule.nn.parameters import BIAS, Parameters
+from chainrule.nn.parameters import BIAS, WEIGHT, Parameters
 from chainrule.nn.recording import Activated, Linear, Notes, noting
 from chainrule.trace.array import Array
 from chainrule.trace.promotion import as_array, variable
@@ -46,8 +48,9 @@ class Stage:
 
     `axis` is that of its units. `layer` is the part of the network's tree that its parameters are in, None if they are
     all over it. `weights` and `biases` are the numbers of the arrays that act in it. `sources` are the numbers of the
-    stages whose activations reach it, −1 for the examples. `pairs` are its weights, if each of them belongs to one pair
-    of a unit and an input and to no other stage; else it is empty.
+    stages whose activations reach it, −1 for the examples. `pairs` are its weights, if z is the sum of what they
+    multiply, a row for each example, of biases, and of what no parameter acts in, and if they act nowhere else; else it
+    is empty.
     """
 
     name: str
@@ -84,12 +87,20 @@ class Forward:
     z: Any
     a: Any
     activation: Activation
-    find: Callable[[], tuple[Stage, ...]]
+    find: Callable[[Sequence[Node]], tuple[Stage, ...]]
 
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
         """The stages in the order in which they work."""
-        return self.find()
+        return self.find([self.a.node])
+
+    def leads_to(self, result: Array) -> bool:
+        """Whether a result is made of the outputs."""
+        return self.a.node in in_order([result.node])
+
+    def stages_towards(self, result: Array) -> tuple[Stage, ...]:
+        """The same stages, of which no weights are told as those of pairs that act again after them, in a result."""
+        return self.find([result.node])
 
 
 def with_variables(network: Any) -> Any:
@@ -119,15 +130,15 @@ def forward(network: Any, x: Any, run: Callable[[Any, Any], Any] | None = None) 
     return Forward(Array(last[0]), a, last[1], partial(_stages, network, notes, ends, x))
 
 
-def stages_towards(results: Iterable[Array], network: Any, notes: Notes, x: Any) -> tuple[Stage, ...]:
-    """The stages that some results depend on, of which nobody knows whether they are outputs."""
-    return _stages(network, notes, _ends(notes.activated, [result.node for result in results]), x)
+def stages_towards(result: Array, network: Any, notes: Notes, x: Any) -> tuple[Stage, ...]:
+    """The stages that a result depends on, of which nobody knows whether it is outputs."""
+    return _stages(network, notes, _ends(notes.activated, [result.node]), x, [result.node])
 
 
 def _ends(activated: Sequence[Activated], results: Sequence[Node]) -> list[Activated]:
     """Those that the results depend on; of several of the same weighted inputs the last."""
-    reached = set(in_order(results))
-    return list({end.z.node: end for end in activated if end.a.node in reached}.values())
+    used = set(in_order(results))
+    return list({end.z.node: end for end in activated if end.a.node in used}.values())
 
 
 def _weighted_inputs(node: Node, ends: Mapping[Node, Activated]) -> tuple[Node, Activation] | None:
@@ -144,16 +155,21 @@ def _weighted_inputs(node: Node, ends: Mapping[Node, Activated]) -> tuple[Node, 
     return replaced(node, tuple(z for z, _ in known)), kinds.pop()
 
 
-def _stages(network: Any, notes: Notes, ends: Sequence[Activated], x: Any) -> tuple[Stage, ...]:
+def _stages(
+    network: Any, notes: Notes, ends: Sequence[Activated], x: Any, results: Sequence[Node]
+) -> tuple[Stage, ...]:
     walk = _Walk.of(network, notes, x)
     found = [walk.stage(number, end) for number, end in enumerate(ends)]
     acting = Counter(n for stage in found for n in stage.parameters)
+    acting.update(walk.back(results)[0])  # what acts after the last stage, in a cost
+    rows = {np.shape(leaf)[:1] for leaf in flatten(x)[0]}
     named = Counter(stage.name for stage in found)
     told: Counter[str] = Counter()
     for number, stage in enumerate(found):
         told[stage.name] += 1
         name = stage.name if named[stage.name] == 1 else f"{stage.name} ({told[stage.name]})"
-        pairs = stage.pairs if all(acting[n] == 1 for n in stage.parameters) else ()
+        own = stage.z.shape[:1] in rows and all(acting[n] == 1 for n in stage.parameters)
+        pairs = stage.pairs if own else ()
         found[number] = replace(stage, name=name, pairs=pairs)
     return tuple(found)
 
@@ -179,41 +195,44 @@ class _Walk:
 
     def stage(self, number: int, end: Activated) -> Stage:
         """The stage that ends there, which later walks end at."""
-        pairs, others, sources = self._back(end.z.node)
+        summands = self._summands(end.z.node)
+        pairs = [pair for node in summands for pair in self.linear.get(node, ())]
+        inputs = [as_array(pair.x).node for pair in pairs]
+        others, sources = self.back([*(node for node in summands if node not in self.linear), *inputs])
         for node in (end.z.node, end.a.node):
             self.ends.setdefault(node, number)
         of_pairs = [n for pair in pairs for n in (pair.weight, pair.bias) if n is not None]
         acting = sorted({*of_pairs, *others})
-        weights = tuple(n for n in acting if self.parameters.roles[n] != BIAS)
+        weights = tuple(n for n in acting if self.parameters.roles[n] == WEIGHT)
         biases = tuple(n for n in acting if self.parameters.roles[n] == BIAS)
         own = pairs if not others and len(set(of_pairs)) == len(of_pairs) else []
         route = self._shared_route(acting)
-        layer = part(self.network, route) if route or len(acting) == len(self.numbers) else None
+        layer = part(self.network, route) if route or acting == self.parameters.trainable else None
         name = end.layer or written(route) or f"stage {number}"
         return Stage(
             name, layer, end.activation, end.z, end.a, weights, biases, tuple(sorted(sources)), tuple(own), end.axis
         )
 
-    def _back(self, end: Node) -> tuple[list[PairWeights], set[int], set[int]]:
-        """What lies before the end of a stage: weights of pairs, the numbers of other arrays, and of earlier stages."""
-        pairs: list[PairWeights] = []
-        others, sources = set(), set()
-        seen, stack = set(), [end]
+    def _summands(self, end: Node) -> list[Node]:
+        """What is added up there: the derivative with respect to each is that with respect to the sum."""
+        found, stack, opened = [], [end], set()
         while stack:
             node = stack.pop()
-            if node in seen:
-                continue
-            seen.add(node)
-            if node in self.numbers:
-                others.add(self.numbers[node])
-            elif node in self.ends:
-                sources.add(self.ends[node])
-            elif node in self.linear:
-                pairs += self.linear[node]
-                stack.extend(as_array(pair.x).node for pair in self.linear[node])
-            else:
+            if node.op is ops.ADD and node not in opened and not self._stops(node) and node not in self.linear:
+                opened.add(node)
                 stack.extend(node.inputs)
-        return pairs, others, sources
+            else:
+                found.append(node)
+        return found
+
+    def _stops(self, node: Node) -> bool:
+        return node in self.numbers or node in self.ends
+
+    def back(self, nodes: Iterable[Node]) -> tuple[set[int], set[int]]:
+        """What lies before some nodes, back to the ends of stages: the numbers of parameters, and of those stages."""
+        met = list(reached(nodes, lambda node: () if self._stops(node) else node.inputs))
+        acting = {self.numbers[node] for node in met if node in self.numbers}
+        return acting & set(self.parameters.trainable), {self.ends[node] for node in met if node in self.ends}
 
     def _shared_route(self, numbers: Collection[int]) -> tuple[Branch, ...]:
         """The steps down the tree that lead to all of these arrays."""
@@ -223,8 +242,8 @@ class _Walk:
 
 def _pair_weights(one: Linear, numbers: Mapping[Node, int]) -> list[PairWeights]:
     """The weights of a linear map, if all its weights and biases are arrays of the network; the first has the bias."""
-    weights = [_number(w, numbers) for _, w in one.pairs]
-    bias = _number(one.b, numbers)
+    weights = [_number(w, numbers) if np.ndim(w) == 2 else None for _, w in one.pairs]
+    bias = _number(one.b, numbers) if np.shape(one.b) == one.z.shape[-1:] else None
     if None in weights or (bias is None and one.b is not None):
         return []
     rows = zip(weights, one.pairs, strict=True)
