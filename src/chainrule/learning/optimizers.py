@@ -97,7 +97,7 @@ class Optimizer(ABC):
 
 
 def settings(optimizer: Optimizer, step: int) -> dict[str, float]:
-    """The settings of an optimiser that are numbers, at a step; fields that are whole numbers or truths are not.
+    """The settings of an optimiser that are numbers, at a step; but for `rate`, whole numbers and truths are not.
 
     >>> settings(Momentum(lambda step: 0.5 / (1 + step)), 1)
     {'rate': 0.25, 'momentum': 0.9}
@@ -106,8 +106,12 @@ def settings(optimizer: Optimizer, step: int) -> dict[str, float]:
     return {
         name: _scheduled(name, value, step) if _is_schedule(f, value) else float(value)
         for name, (value, f) in found.items()
-        if _is_schedule(f, value) or isinstance(value, float | numpy.floating)
+        if _is_schedule(f, value) or isinstance(value, float | numpy.floating) or (name == "rate" and _is_whole(value))
     }
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int | numpy.integer) and not isinstance(value, bool)
 
 
 def _fields(optimizer: Optimizer) -> Sequence[dataclasses.Field[Any]]:

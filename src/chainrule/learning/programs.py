@@ -45,9 +45,10 @@ class Plan:
     """What a program is made for: two that are equal are the same program.
 
     `state` and `examples` are the structures of what each round replaces and of the examples, (x, labels); `types` and
-    `rows` the types of the one's arrays and of a row of each of the other's. The optimiser's settings, and the penalty,
-    are erased: `Numbers` holds them. With `counted` not all rows of a batch need count; with `watched` the quantities
-    of `flow` are taken too, with `measured` also the cost after the step. Without an optimiser nothing is learnt.
+    `rows` the types of the one's arrays and of a row of each of the other's. The optimiser's settings, of which
+    `settings` holds the names, and the penalty are erased: `Numbers` holds them. With `counted` not all rows of a batch
+    need count; with `watched` the quantities of `flow` are taken too, with `measured` also the cost after the step.
+    Without an optimiser nothing is learnt.
     """
 
     state: Structure
@@ -56,6 +57,7 @@ class Plan:
     rows: tuple[Type, ...]
     objective: Objective
     optimizer: Optimizer | None
+    settings: tuple[str, ...]
     batch: int
     counted: bool = False
     is_random: bool = False
@@ -84,7 +86,8 @@ def _plan(
     types = tuple(type_of(np.asarray(leaf)) for leaf in leaves)
     rows = tuple(type_of(table).with_shape(table.shape[1:]) for table in tables)
     kind = replace(objective, penalty=float(bool(objective.penalty)))
-    return Plan(structure, types, of_examples, rows, kind, optimizer, batch, **how)
+    names = tuple(sorted(settings(optimizer, 0))) if optimizer else ()
+    return Plan(structure, types, of_examples, rows, kind, optimizer, names, batch, **how)
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,7 @@ def program(plan: Plan) -> Program:
 
 
 def _built(plan: Plan) -> Program:
-    names = sorted(settings(plan.optimizer, 0)) if plan.optimizer else []
+    names = plan.settings
     inputs = [
         *plan.types,
         *(row.with_shape((2, *row.shape)) for row in plan.rows),  # in truth of any number of rows: see Loop.tables
@@ -184,7 +187,7 @@ def _check(plan: Plan, graph: Graph, updated: int) -> None:
         if before.type != after.type:
             raise DTypeError(
                 f"a step makes {after.type} of {before.type} at {path} of (network, optimiser's state).",
-                cure="An optimiser keeps shapes and dtypes: convert with .astype(w.dtype).",
+                cure="An optimiser, and a layer's training, keep shapes and dtypes: convert with .astype(w.dtype).",
             )
 
 

@@ -32,6 +32,11 @@ class Initializer(Named):
     def __post_init__(self) -> None:
         checked_name("an initialiser", self.name)
 
+    @classmethod
+    def known(cls) -> Mapping[str, Initializer]:
+        """Those that come with chainrule."""
+        return INITIALIZERS
+
     def __call__(self, inputs: int, outputs: int, random: Generator) -> Weights:
         """`(w, b)` of shapes (outputs, inputs) and (outputs,)."""
         return self.function(inputs, outputs, random)

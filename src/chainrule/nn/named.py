@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
@@ -14,17 +15,23 @@ __all__ = ["STATIC", "Named", "checked_name", "named"]
 STATIC = {"static": True}
 
 
-class Named:
-    """A value that has a name: it shows itself by it, and equals it, as well as another value of the same facts.
+class Named(ABC):
+    """A value that has a name: it shows itself by it, and equals another value of the same facts.
 
-    So `layer.activation == "relu"` may be asked; whatever else there is to know, the value itself is asked.
+    It equals a name if that stands for it, so `layer.activation == "relu"` may be asked; a user's own of the same name
+    does not. Whatever else there is to know, the value itself is asked.
     """
 
     name: str
 
+    @classmethod
+    @abstractmethod
+    def known(cls) -> Mapping[str, Any]:
+        """Those that names stand for."""
+
     def __eq__(self, other: object) -> bool:
         if isinstance(other, str):
-            return self.name == other
+            return other in self.known() and self == self.known()[other]
         if type(other) is not type(self):
             return NotImplemented
         return all(getattr(self, f.name) == getattr(other, f.name) for f in fields(self))  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ to read it, a network of the same kind must be given, whose arrays are replaced.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from chainrule.nn.connected import Connected
 from chainrule.nn.layers import Dense, Sequential
 from chainrule.nn.network import Network
 from chainrule.nn.wiring import Wiring
-from chainrule.trace.tree import flatten, paths, unflatten
+from chainrule.trace.tree import flatten, paths, statics, unflatten
 
 __all__ = ["WORDS", "listed", "put_together", "taken_apart"]
 
@@ -34,23 +34,31 @@ def taken_apart(network: Any) -> tuple[dict[str, Values], dict[str, Any]]:
 
 
 def _words(network: Any) -> dict[str, Any]:
-    if isinstance(network, Network):
-        return {"activations": [activation.name for activation in network.activations]}
-    if isinstance(network, Connected):
-        return {"wiring": network.wiring.to_dict()}
-    if isinstance(network, Sequential) and (layers := [_layer(one) for one in network.layers]) and all(layers):
-        return {"layers": layers}
+    if all(activation == activation.name for activation in _activations(network)):
+        if isinstance(network, Network):
+            return {"activations": [activation.name for activation in network.activations]}
+        if isinstance(network, Connected):
+            return {"wiring": network.wiring.to_dict()}
+        if isinstance(network, Dense | Sequential) and (layers := _layers(network)):
+            return {"layers": layers}
     kind = type(network)
     return {"tree": f"{kind.__module__}.{kind.__qualname__}"}
 
 
-def _layer(layer: Any) -> dict[str, str] | None:
-    """A layer in words; None for one that only its user knows."""
+def _activations(network: Any) -> list[Activation]:
+    if isinstance(network, Connected):
+        return [units.activation for units in network.wiring.units]
+    return [static for static in statics(flatten(network)[1]) if isinstance(static, Activation)]
+
+
+def _layers(layer: Any) -> Any:
+    """A layer in words, layers one after the other as a list; None for one that only its user knows."""
+    if isinstance(layer, Sequential):
+        found = [_layers(one) for one in layer.layers]
+        return found if all(found) else None
     if isinstance(layer, Activation):
-        return {"activation": layer.name} if ACTIVATIONS.get(layer.name) == layer else None
-    if isinstance(layer, Dense) and ACTIVATIONS.get(layer.activation.name) == layer.activation:
-        return {"dense": layer.activation.name}
-    return None
+        return {"activation": layer.name}
+    return {"dense": layer.activation.name} if type(layer) is Dense else None
 
 
 def put_together(tensors: Mapping[str, Values], told: Mapping[str, Any], template: Any = None) -> Any:
@@ -63,10 +71,10 @@ def put_together(tensors: Mapping[str, Values], told: Mapping[str, Any], templat
     if "wiring" in told:
         return _connected(told["wiring"], tensors)
     if "layers" in told:
-        return _sequential(told["layers"], tensors)
+        return _of_layers(told["layers"], tensors)
     if "tree" in told:
         raise OptionError(
-            f"the network is a {told['tree']!s:.80}, which is not made of chainrule's own layers.",
+            f"the network is a {told['tree']!s:.80}, which is not made of chainrule's own layers and activations.",
             cure="Read it with cr.Run.load(folder, network=...), given a network of that kind.",
         )
     return _layered(told.get("activations"), tensors)
@@ -94,26 +102,28 @@ def _layered(activations: Any, tensors: Mapping[str, Values]) -> Network:
     return Network.from_weights([(tensors[w], tensors[b]) for w, b in names], activations)
 
 
-def _sequential(told: Any, tensors: Mapping[str, Values]) -> Sequential:
-    kinds = [_kind(one) for one in told] if isinstance(told, list) and told else [None]
-    if None in kinds:
-        raise OptionError("layers must be a list of objects like {'dense': 'tanh'}.")
-    dense = [n for n, kind in enumerate(kinds) if kind and kind[0] == "dense"]
-    check_names(tensors, [f"layers[{n}].{name}" for n in dense for name in ("w", "b")])
-    made = [ACTIVATIONS[kind[1]] for kind in kinds if kind]
-    layers = [
-        Dense(tensors[f"layers[{n}].w"], tensors[f"layers[{n}].b"], activation) if n in dense else activation
-        for n, activation in enumerate(made)
-    ]
-    return Sequential(*layers)
+def _of_layers(told: Any, tensors: Mapping[str, Values]) -> Any:
+    template = _template(told)
+    check_names(tensors, paths(flatten(template)[1]))
+    return _filled(template, iter([tensors[name] for name in paths(flatten(template)[1])]))
 
 
-def _kind(told: Any) -> tuple[str, str] | None:
-    if not isinstance(told, dict) or len(told) != 1:
-        return None
-    name, activation = next(iter(told.items()))
-    known = name in ("dense", "activation") and isinstance(activation, str) and activation in ACTIVATIONS
-    return (name, activation) if known else None
+def _template(told: Any) -> Any:
+    """The layers that words tell of, with no numbers yet."""
+    if isinstance(told, list) and told:
+        return Sequential(*map(_template, told))
+    if isinstance(told, dict) and len(told) == 1:
+        kind, activation = next(iter(told.items()))
+        if kind in ("dense", "activation") and isinstance(activation, str) and activation in ACTIVATIONS:
+            return Dense.of(1, 1, activation) if kind == "dense" else ACTIVATIONS[activation]
+    raise OptionError("layers must be a list of objects like {'dense': 'tanh'}, or of such lists.")
+
+
+def _filled(template: Any, arrays: Iterator[Values]) -> Any:
+    """The same layers with other arrays, checked as those that anybody makes."""
+    if isinstance(template, Sequential):
+        return Sequential(*(_filled(one, arrays) for one in template.layers))
+    return Dense(next(arrays), next(arrays), template.activation) if isinstance(template, Dense) else template
 
 
 def _connected(told: Any, tensors: Mapping[str, Values]) -> Connected:
