@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from chainrule.display import Brief
 from chainrule.learning.record import Record
 
@@ -48,5 +50,6 @@ class Callbacks:
 
 
 def _called(callback: Callable[[Moment], Any] | None, moment: Moment) -> None:
-    if callback is not None and callback(moment) is True:
+    answer = None if callback is None else callback(moment)
+    if isinstance(answer, bool | np.bool_) and answer:
         raise StopLearning

@@ -14,6 +14,7 @@ from chainrule.learning.configuration import Configuration
 from chainrule.learning.flow import Flow
 from chainrule.learning.record import Record
 from chainrule.nn.costs import COSTS, CROSS_ENTROPY, cost_function
+from chainrule.nn.feedforward import Feedforward
 from chainrule.nn.parameters import Parameters
 
 __all__ = ["contradiction"]
@@ -32,17 +33,21 @@ def contradiction(
 
 
 def _of_network(network: Any, known: Configuration) -> Iterator[str]:
-    sizes, dtype = getattr(network, "sizes", None), Parameters.of(network).dtype
+    sizes, dtype = _sizes(network), Parameters.of(network).dtype
     if known.sizes is not None and sizes is not None and known.sizes != tuple(sizes):
         yield f"sizes are {_joined(known.sizes)} by the configuration, {_joined(sizes)} by the weights"
     if known.dtype is not None and known.dtype != dtype.name:
         yield f"dtype is {known.dtype} by the configuration, {dtype} by the weights"
-    outputs = getattr(network, "output_activation", None)
+    outputs = network.output_activation if isinstance(network, Feedforward) else None
     if known.cost in (*COSTS, CROSS_ENTROPY) and outputs is not None:
         try:
             cost_function(known.cost, outputs)
         except OptionError as problem:
             yield problem.what.rstrip(".")
+
+
+def _sizes(network: Any) -> Sequence[int] | None:
+    return network.sizes if isinstance(network, Feedforward) else None
 
 
 def _joined(sizes: Sequence[int]) -> str:
@@ -76,7 +81,9 @@ def _of_history(history: Sequence[Record], known: Configuration, interrupted: bo
 def _of_flow(flow: Flow | None, network: Any, known: Configuration) -> Iterator[str]:
     if flow is None:
         return
-    layers, sizes = next(iter(flow.layers.values())).shape[1], known.sizes or getattr(network, "sizes", None)
+    layers, sizes = next(iter(flow.layers.values())).shape[1], known.sizes or _sizes(network)
+    if known.cost not in (*COSTS, CROSS_ENTROPY, None):
+        sizes = None  # a cost of the user's own may lead through other layers, to other outputs
     if sizes and layers != len(sizes) - 1:
         yield f"it tells of {layers} layers, but the network has {len(sizes) - 1}"
     if sizes and flow.class_shares.shape[1] not in (0, sizes[-1]):

@@ -49,14 +49,21 @@ def prepared(data: Any, network: Any, dtype: np.dtype[Any]) -> Examples:
         return Examples(x, labels, False)
     outputs = outline(network, x).shape
     if labels.ndim == 1:
-        _check_classes(labels, outputs[-1], data)
+        _check_classes(labels, outputs, data)
         return Examples(x, labels.astype(np.int64), True)
     _check_targets(labels, outputs)
     one_hot = outputs[-1] > 1 and bool(np.all((labels == 0) | (labels == 1)) and np.all(labels.sum(axis=-1) == 1))
     return Examples(x, labels, one_hot)
 
 
-def _check_classes(labels: Values, outputs: int, data: Any) -> None:
+def _check_classes(labels: Values, shape: tuple[int, ...], data: Any) -> None:
+    if len(shape) > 1:
+        wanted = ", ".join(map(str, shape))
+        raise DataError(
+            f"labels have shape {labels.shape}, but the network gives each example outputs of shape ({wanted}).",
+            cure=f"Give targets of shape (n, {wanted}), or make the network give one row of outputs.",
+        )
+    outputs = shape[-1]
     if labels.max() < outputs:
         return
     raise DataError(

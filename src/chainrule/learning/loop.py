@@ -28,7 +28,7 @@ from chainrule.learning.watcher import Watcher, looks_every
 from chainrule.nn.costs import COSTS, Cost
 from chainrule.nn.layers import learns_differently
 from chainrule.nn.objective import CostFunction, Objective, is_function
-from chainrule.nn.outline import outline, per_example_cost
+from chainrule.nn.outline import outline, per_example_cost, stage_count
 from chainrule.nn.parameters import Parameters, astype, trainable
 from chainrule.trace.tree import flatten, tree_map, unflatten
 
@@ -103,6 +103,7 @@ def learn(
     orders = _orders(order, epochs, training.count, seed)
     every = looks_every(watch, parameters.count, batch, epochs * (training.count // batch))
     chosen = chosen_cost(cost, start, training)
+    _check_training(start, chosen)
     configuration = Configuration(
         sizes=_sizes(start, training), cost=cost_text(cost), epochs=epochs, batch=batch,
         optimizer=optimizer_text(optimizer), l2=l2, seed=seed, dtype=wanted.name, **_of_data(source, checked),
@@ -171,6 +172,15 @@ def _float_dtype(dtype: Any) -> np.dtype[Any]:
     return wanted
 
 
+def _check_training(network: Any, cost: Any) -> None:
+    """Refuse a cost that would call the network as if it did not learn."""
+    if learns_differently(network) and is_function(cost):
+        raise OptionError(
+            "the network does something else while it learns, but a cost that is a function calls it as it always is.",
+            cure="Write the cost of the outputs: cr.nn.Cost(name, function), with function(z, a, y).",
+        )
+
+
 def _orders(order: Any, epochs: int, examples: int, seed: int) -> Iterator[Values]:
     """The order of the rows in each epoch."""
     if order is None:
@@ -235,6 +245,12 @@ class _Task:
         fillable = not learns_differently(self.start) and per_example_cost(self.objective, self.start, *data)
         return [*parts, Batches(whole * self.batch, self.batch if fillable else rest, 1, rest)]
 
+    def layers(self) -> int:
+        """How many layers are watched."""
+        if self.every is None:
+            return 0
+        return stage_count(self.objective, self.start, self.training.x, self.training.labels)
+
     def plan(self, state: Any, size: int, **how: bool) -> Plan:
         """The plan of its steps in batches of that size."""
         data = (self.training.x, self.training.labels)
@@ -256,8 +272,7 @@ class _Learner:
         self.history: list[Record] = []
         self.done = 0  # steps
         self.watched = task.plan(state, task.batch, watched=True, measured=True)
-        layers = len(outline(task.start, task.training.x).stages) if callable(task.start) else 0
-        self.watcher = Watcher(self._watching, task.every or 0, task.batch, layers)
+        self.watcher = Watcher(self._watching, task.every or 0, task.batch, task.layers())
         if task.every not in (None, 1):
             self.watcher.start()
         self.steps = [(part, program(self._plan(state, part))) for part in task.parts()]

@@ -5,7 +5,7 @@ from chainrule.nn.connected import Connected
 from chainrule.nn.costs import COSTS, Cost
 from chainrule.nn.feedforward import Feedforward
 from chainrule.nn.initializers import INITIALIZERS, Initializer
-from chainrule.nn.layers import Dense, Function, Sequential
+from chainrule.nn.layers import Dense, Function, Sequential, training
 from chainrule.nn.network import Network
 from chainrule.nn.recording import linear
 from chainrule.nn.recurrent import unrolled
@@ -34,5 +34,6 @@ __all__ = [
     "sigmoid",
     "softmax",
     "tanh",
+    "training",
     "unrolled",
 ]

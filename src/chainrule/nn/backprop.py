@@ -172,7 +172,7 @@ def _arrays(x: Any) -> Any:
 
 def _answers(outputs: tuple[int, ...], examples: int, y: Any, dtype: np.dtype[Any]) -> Values:
     answers = _numbers(y, "labels or targets")
-    fits = answers.shape in ((examples,), (examples, *outputs))
+    fits = answers.shape == (examples, *outputs) or (answers.shape == (examples,) and len(outputs) == 1)
     if not fits or (answers.ndim == 1 and answers.dtype.kind not in "iu"):
         shape = ", ".join(map(str, (examples, *outputs)))
         raise DataError(

@@ -8,8 +8,9 @@ its own, is its method `training`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from chainrule.nn.named import STATIC
 from chainrule.nn.parameters import BIAS, WEIGHT, Parameters, float_dtype
 from chainrule.nn.recording import layer, linear
 from chainrule.numpy import reshape
-from chainrule.trace.tree import routes, written
+from chainrule.trace.tree import flatten, routes, written
 
 __all__ = ["Dense", "Function", "Sequential", "training"]
 
@@ -138,9 +139,12 @@ class Sequential(Shown):
         object.__setattr__(self, "layers", layers)
 
     def __call__(self, x: Any) -> Any:
-        """What the last layer makes of what the others made of x."""
+        """What the last layer makes of what the others made of x.
+
+        Raises ShapeError for a layer that does not take what the one before it gives.
+        """
         for number, one in enumerate(self.layers):
-            with layer(f"layers[{number}]"):
+            with self._at_work(number, x):
                 x = one(x)
         return x
 
@@ -148,10 +152,22 @@ class Sequential(Shown):
         """The same while it learns; each layer has a key of its own."""
         after = []
         for number, one in enumerate(self.layers):
-            with layer(f"layers[{number}]"):
+            with self._at_work(number, x):
                 x, changed = training(one, x, random.fold_in(key, number))
             after.append(changed)
         return x, Sequential(*after)
+
+    @contextmanager
+    def _at_work(self, number: int, x: Any) -> Iterator[None]:
+        """While the block runs, that layer is at work on x; what does not fit it is said of it and the one before."""
+        try:
+            with layer(f"layers[{number}]"):
+                yield
+        except ShapeError as problem:
+            given = f"layers[{number - 1}], {_kind(self.layers[number - 1])}, gives" if number else "it is given"
+            what = f"layers[{number}], {_kind(self.layers[number])}: {problem.what.rstrip('.')}; {given} {np.shape(x)}."
+            fitting = f"Make it one of {np.shape(x)[-1]} inputs." if number and np.ndim(x) == 2 else problem.cure
+            raise ShapeError(what, cure=fitting, where=problem.where) from None
 
     def page(self) -> Page:
         """What is shown of it: its arrays."""
@@ -186,19 +202,56 @@ class Function(Shown):
         return f"Function({name}, {Parameters.of(self).count} parameters)"
 
 
+def _kind(one: Any) -> str:
+    """A layer in a word or two."""
+    if isinstance(one, Dense):
+        return f"a Dense of {one.inputs} inputs and {one.outputs} outputs"
+    return f"the {type(one).__name__} {one}" if isinstance(one, Activation) else f"a {type(one).__name__}"
+
+
 def training(network: Any, x: Any, key: Any) -> tuple[Any, Any]:
     """`(outputs, network)` of a network that learns: with its random numbers drawn from a key, its states moved on.
 
-    A network without a method `training` does what it always does.
+    A network without a method `training` does what it always does; one of your own hands it on to its parts by this
+    function. Raises OptionError for a method that does not give the network back.
     """
-    return network.training(x, key) if learns_differently(network) else (network(x), network)
+    if not learns_differently(network):
+        return network(x), network
+    found = network.training(x, key)
+    if not (isinstance(found, tuple) and len(found) == 2 and flatten(found[1])[1] == flatten(network)[1]):
+        raise OptionError(
+            f"{type(network).__name__}.training must give its outputs and itself, with its states moved on.",
+            cure="Write return outputs, self; or return outputs, dataclasses.replace(self, mean=…).",
+        )
+    return found
 
 
 def learns_differently(network: Any) -> bool:
-    """Whether the network does something else while it learns: it, or a part of it, has a method `training`."""
+    """Whether the network does something else while it learns: it has a method `training`, of Sequential a layer.
+
+    Raises OptionError for a part that has one, of a network that has none to call it.
+    """
     if isinstance(network, Sequential):
         return any(map(learns_differently, network.layers))
-    return hasattr(network, "training")
+    if hasattr(network, "training"):
+        return True
+    for one in _parts(network):
+        if learns_differently(one):
+            raise OptionError(
+                f"{type(one).__name__} does something else while it learns, but the {type(network).__name__} that it "
+                "is in has no method training to make it.",
+                cure="Write training(self, x, key), with x, layer = cr.nn.training(self.layer, x, key) for that part.",
+            )
+    return False
+
+
+def _parts(tree: Any) -> Sequence[Any]:
+    """What a tree consists of, where that may be layers."""
+    if isinstance(tree, dict):
+        return list(tree.values())
+    if is_dataclass(tree) and not isinstance(tree, type):
+        return [getattr(tree, f.name) for f in fields(tree) if not f.metadata.get("static")]
+    return tree if isinstance(tree, tuple | list) else ()
 
 
 def array_tables(network: Any) -> tuple[str, Table]:
