@@ -42,9 +42,9 @@ def reduce(
     _refuse_out(out)
     name = _of_two(function, "reduce")
     x = as_array(array)
+    if name in ("maximum", "minimum"):
+        return _REDUCTIONS[name](_as(x, dtype), axis, keepdims=keepdims, initial=initial, where=where)
     if name in _REDUCTIONS:
-        if name in ("maximum", "minimum"):
-            return _REDUCTIONS[name](_as(x, dtype), axis, keepdims=keepdims, initial=initial, where=where)
         return _REDUCTIONS[name](x, axis, dtype, keepdims=keepdims, initial=initial, where=where)
     x = _as(x, dtype or _dtype(function, x))
     if where is not None and where is not True:
@@ -52,16 +52,17 @@ def reduce(
     axes = primitives.normalized_axes(axis, x.ndim)
     if len(axes) > 1 and name not in _ASSOCIATIVE:
         raise OptionError(f"{name}.reduce goes along one axis, not along {axis}: the order of the slices counts.")
-    rows = _rows(x, axes)
-    if initial is not None:
-        start = primitives.broadcast(_as(as_array(initial), x.dtype), (1, *rows.shape[1:]))
-        rows = primitives.concatenated([start, rows], 0)
-    found = _folded(function, rows)
-    return (
-        primitives.reshape(found, [1 if n in axes else extent for n, extent in enumerate(x.shape)])
-        if keepdims
-        else found
-    )
+    found = _folded(function, _started(_rows(x, axes), initial))
+    kept = [1 if n in axes else extent for n, extent in enumerate(x.shape)]
+    return primitives.reshape(found, kept) if keepdims else found
+
+
+def _started(rows: Array, initial: Any) -> Array:
+    """The rows with what the first is put together with, if there is such a thing, in front."""
+    if initial is None:
+        return rows
+    start = primitives.broadcast(_as(as_array(initial), rows.dtype), (1, *rows.shape[1:]))
+    return primitives.concatenated([start, rows], 0)
 
 
 def _rows(x: Array, axes: tuple[int, ...]) -> Array:
