@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,63 @@ def test_examples_of_any_shape_are_taken_as_they_are() -> None:
     assert cr.insight.attribution(network, images[:2]).shape == (4, 4)
     assert str(cr.insight.diagnose(network, (images, labels)))
     assert cr.insight.gradient_noise(network, (images, labels)).whole.variance > 0
+
+
+def test_outputs_of_any_shape_are_taken_as_they_are(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    x, y = (random.normal(size=size).astype(np.float32) for size in ((30, 5, 4), (30, 5, 2)))
+    network = cr.nn.Sequential(cr.nn.Dense.of(4, 3, "tanh"), cr.nn.Dense.of(3, 2))
+    found = cr.insight.explain(network, (x, y), weight="layers[0].w[1, 0]")
+    assert isinstance(found, WeightExplanation)
+    assert found.rate == pytest.approx(found.what_if.rate, rel=1e-3)
+    for ask in (cr.insight.diagnose, cr.insight.curvature_diagonal, cr.insight.gradient_noise, cr.insight.prune):
+        assert str(ask(network, (x, y)))
+    assert cr.insight.report(cr.Run(network, []), (x, y), tmp_path / "page.html").exists()
+    with pytest.raises(OptionError, match="one of the outputs in a row"):
+        cr.insight.attribution(network, x[:2])
+
+
+def test_states_are_no_weights() -> None:
+    network = Centred(np.ones((2, 4), np.float32), X.mean(axis=0), np.array(3))
+    run = cr.learn(network, DATA, cost="cross_entropy", epochs=1, batch=20, optimizer=cr.optim.SGD(0.1), progress=False)
+    assert cr.insight.hessian_matrix(run, DATA).matrix.shape == (8, 8)
+    assert cr.insight.saliency(run, DATA).paths == ("w",)
+    assert str(cr.insight.diagnose(run, DATA, confirm=True))
+    with pytest.raises(OptionError, match="names no weight or bias"):
+        cr.insight.explain(run, DATA, weight="mean[0]")
+
+
+@dataclass(frozen=True)
+class Centred:
+    """A layer that keeps the mean of what it has seen."""
+
+    w: Any
+    mean: Any = field(metadata={"role": "state"})
+    steps: Any = field(metadata={"role": "state"})
+
+    def __call__(self, x: Any) -> Any:
+        return cr.nn.softmax(cr.nn.tanh(x - self.mean) @ self.w.T)
+
+    def training(self, x: Any, key: Any) -> tuple[Any, Centred]:
+        return self(x), Centred(self.w, 0.9 * self.mean + 0.1 * cr.numpy.mean(x, axis=0), self.steps + 1)
+
+
+def test_parameters_that_only_their_cost_knows_how_to_use() -> None:
+    random = np.random.default_rng(0)
+    parameters = {"w": random.normal(size=(4, 3)), "v": random.normal(size=3)}
+
+    def cost(p: Any, x: Any, y: Any) -> Any:
+        return (cr.numpy.tanh(x @ p["w"]) @ p["v"] - y) ** 2
+
+    found = cr.insight.explain(parameters, DATA, weight="['w'][1, 0]", cost=cost)
+    assert isinstance(found, WeightExplanation)
+    assert found.rate == pytest.approx(found.what_if.rate)
+    assert found.chain is None
+    assert str(cr.insight.diagnose(parameters, DATA, cost=cost))
+    assert len(cr.insight.influence(parameters, DATA, (X[0], LABELS[0]), cost=cost).scores) == len(X)
+    for asked in ({"layer": 0}, {"neuron": (0, 0)}):
+        with pytest.raises(OptionError, match="no layers that can be seen"):
+            cr.insight.explain(parameters, DATA, cost=cost, **asked)  # type: ignore[arg-type]
 
 
 def test_inputs_that_are_several_arrays_are_taken_as_they_are() -> None:

@@ -13,6 +13,7 @@ from chainrule import numpy as cnp
 from chainrule.checks import real_number, whole_number
 from chainrule.display import Brief
 from chainrule.errors import DataError, OptionError
+from chainrule.graph.node import in_order
 from chainrule.learning.configuration import Configuration
 from chainrule.learning.evaluate import chosen_cost
 from chainrule.learning.examples import Examples, prepared
@@ -23,7 +24,7 @@ from chainrule.nn.outline import Outline, StageOutline, outline, per_example_cos
 from chainrule.nn.parameters import Parameters, astype
 from chainrule.nn.stages import with_variables
 from chainrule.trace.plain import transforming
-from chainrule.trace.promotion import as_array
+from chainrule.trace.promotion import as_array, variable
 from chainrule.trace.tree import tree_map
 from chainrule.transform import vmap
 
@@ -92,6 +93,16 @@ class Subject(Brief):
             for one in found
         )  # fmt: skip
 
+    def layers(self) -> tuple[StageOutline, ...]:
+        """The stages, for a question about one of them; OptionError if there are none."""
+        if not self.stages:
+            raise OptionError(
+                "the network has no layers that can be seen: one ends where an activation of chainrule.nn is called.",
+                cure="Write cr.nn.tanh(z) for np.tanh(z), or make an activation of your own: "
+                "cr.nn.Activation(name, function).",
+            )
+        return self.stages
+
     @cached_property
     def tells_each(self) -> bool:
         """Whether the cost says C_x of each example of a batch, not their mean alone."""
@@ -124,8 +135,8 @@ class Subject(Brief):
 
     @property
     def cost_is_of_z(self) -> bool:
-        """Whether the cost belongs to one activation, and is a function of the outputs' weighted inputs alone."""
-        return isinstance(self.objective.cost, Cost) and bool(self.objective.cost.activation)
+        """Whether the cost reads the outputs' weighted inputs, as cross-entropies do, not their activations alone."""
+        return isinstance(self.objective.cost, Cost) and _reads_z(self.objective.cost)
 
     @property
     def has_classes(self) -> bool:
@@ -178,6 +189,12 @@ class Subject(Brief):
         if count >= self.count:
             return self
         return self.taking(np.sort(np.random.default_rng(seed).choice(self.count, count, replace=False)))
+
+
+def _reads_z(cost: Cost) -> bool:
+    with transforming():
+        z, a, y = (variable(np.zeros((1, 2))) for _ in range(3))
+        return z.node in in_order([as_array(cost(z, a, y)).node])
 
 
 def _widened(leaf: Any) -> Any:

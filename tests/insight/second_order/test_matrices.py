@@ -70,3 +70,21 @@ def test_no_array_holds_a_gradient_for_each_example(quantity: Any) -> None:
     given = (np.zeros((64, 10), np.float32),) if quantity is _squares else ()
     program = cr.compile(quantity.__wrapped__).program(subject, *given)
     assert program.temporary_bytes < 4 * 64 * network.parameters / 10
+
+
+def test_a_cost_of_z_and_a_is_curved_in_z_and_in_one_layer_that_is_all_the_curvature() -> None:
+    both = cr.nn.Cost(
+        "both", lambda z, a, y: cr.nn.costs.softmax_cross_entropy(z, a, y) + cr.nn.costs.quadratic(z, a, y)
+    )
+    random = np.random.default_rng(0)
+    network = cr.nn.Network([4, 3], output="softmax", dtype=np.float64)
+    subject = subject_of(network, (random.normal(size=(9, 4)), random.integers(0, 3, 9)), both)
+    assert subject.cost_is_of_z
+    np.testing.assert_allclose(matrix(subject, "gauss_newton"), matrix(subject, "hessian"), atol=1e-12)
+
+
+def test_the_matrix_of_a_cost_that_hides_the_outputs_is_refused() -> None:
+    subject = subject_of(cr.nn.Network([4, 3]), (np.ones((5, 4)), np.zeros(5, int)), lambda network, x, y: 0 * x.sum())
+    for ask in (lambda: matrix(subject, "gauss_newton"), lambda: gauss_newton_diagonal(subject)):
+        with pytest.raises(OptionError, match="a function of the network hides"):
+            ask()

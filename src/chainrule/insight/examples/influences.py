@@ -320,6 +320,8 @@ def _labels(subject: Subject) -> list[str]:
 
 
 def _answers(subject: Subject) -> list[str]:
+    if not callable(subject.network):
+        return ["–"] * subject.count
     outputs = np.asarray(subject.network(subject.x))
     if subject.labels.ndim == 1:
         return [subject.named(int(n)) for n in outputs.argmax(axis=1)]

@@ -391,17 +391,29 @@ def _targets(network: Any, x: Values, target: Any, of: str) -> Values:
         raise OptionError("the cost needs the label of each example.", cure="Give target=…, the label or labels.")
     if of == "cost" and np.ndim(target) > 1:
         return np.asarray(target)
+    outputs = _outputs(network, x)
     if target is None:
         said: Values = np.asarray(network(x)).argmax(axis=1)
         return said
-    classes, outputs = np.asarray(target), outline(network, x).shape
-    if len(outputs) != 1:
-        raise OptionError(f"attribution explains one of the outputs in a row, not of outputs of shape {outputs}.")
+    classes = np.asarray(target)
     if classes.dtype.kind not in "iu" or classes.ndim > 1 or classes.size not in (1, len(x)):
         raise DataError(f"target must be a class, or one for each of {len(x)} examples, not {target!r}.")
-    if not 0 <= classes.min() <= classes.max() < outputs[0]:
-        raise DataError(f"target {target!r} is not one of the {outputs[0]} outputs, counted from 0.")
+    if not 0 <= classes.min() <= classes.max() < outputs:
+        raise DataError(f"target {target!r} is not one of the {outputs} outputs, counted from 0.")
     return np.array(np.broadcast_to(classes, len(x)), np.int64)
+
+
+def _outputs(network: Any, x: Values) -> int:
+    """How many outputs there are in a row; OptionError if they are not in a row, or nobody but the cost makes them."""
+    if not callable(network):
+        raise OptionError(
+            "attribution explains an output of a network that is called with examples, which this one is not.",
+            cure="Make it one: cr.nn.Function(function, parameters).",
+        )
+    shape = outline(network, x).shape
+    if len(shape) != 1:
+        raise OptionError(f"attribution explains one of the outputs in a row, not of outputs of shape {shape}.")
+    return int(shape[0])
 
 
 def _names(targets: Values, class_names: Sequence[str]) -> tuple[str, ...]:

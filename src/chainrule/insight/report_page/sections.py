@@ -21,6 +21,7 @@ from chainrule.insight.report_page.strips import Strips, strips
 from chainrule.insight.wording import asked_examples, percent, stage_name
 from chainrule.learning.flow import Flow
 from chainrule.nn.parameters import Parameters
+from chainrule.trace.tree import flatten
 
 __all__ = ["SECTIONS", "run_facts"]
 
@@ -299,7 +300,7 @@ def _part(pulls: Pulls, rows: Sequence[int]) -> str:
 
 def _card(pulls: Pulls, row: int, picture: tuple[int, int] | None) -> Markup:
     label, answer = pulls.label(row), pulls.answer(row)
-    seen = _seen(pulls.subject.x[row], picture, f"Example {row}, labelled {label}")
+    seen = _seen(pulls.subject.taking([row]).x, picture, f"Example {row}, labelled {label}")
     said = [
         element("dt", "label"), element("dd", label), element("dt", "answer"), element("dd", answer),
         element("dt", "pull"), element("dd", number(pulls.norms[row])),
@@ -307,7 +308,9 @@ def _card(pulls: Pulls, row: int, picture: tuple[int, int] | None) -> Markup:
     return element("li", seen, element("h3", f"Example {row:,}"), element("dl", *said))
 
 
-def _seen(x: Values, picture: tuple[int, int] | None, said: str) -> Markup:
+def _seen(example: Any, picture: tuple[int, int] | None, said: str) -> Markup:
+    """An example, a tree of arrays with one row: its picture, if it is one, else its first numbers."""
+    x = np.concatenate([np.ravel(part) for part in flatten(example)[0]])
     if picture is None or np.prod(picture) != x.size:
         few = ", ".join(number(v) for v in x[:8]) + (", …" if x.size > 8 else "")
         return element("p", f"x = ({few})", class_="inputs")

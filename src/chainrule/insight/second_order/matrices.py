@@ -2,7 +2,8 @@
 
 Two matrices: the Hessian H = ∂²C/∂w², and the Gauss-Newton matrix G = mean_x JᵀSJ, where J is the Jacobian of what the
 cost is convex in (the outputs for the quadratic cost, the weighted inputs z of the last layer for a cross-entropy) and
-S the cost's Hessian there. G is H without the curvature of the network itself; it has no negative eigenvalue.
+S the cost's Hessian there. G is H without the curvature of the network itself; where the cost is convex there, it has
+no negative eigenvalue.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from chainrule.insight.blocks import each_of, mean_of
 from chainrule.insight.compiling import OfSubject, native
 from chainrule.insight.network_and_data import Subject
 from chainrule.insight.parameter_vector import of_vector, shaped, trainable_arrays, with_arrays
+from chainrule.nn.activations import Activation
 from chainrule.nn.costs import targets_of
 from chainrule.nn.objective import is_function
 from chainrule.nn.stages import forward, with_variables
@@ -79,17 +81,23 @@ def gauss_newton_diagonal(subject: Subject) -> Values:
 
 
 def _curved_in(subject: Subject, network: Any, x: Any) -> Any:
-    """What the cost is convex in, of shape (n, numbers): the weighted inputs of outputs that it belongs to, else a."""
+    """What the cost is convex in, of shape (n, numbers): the outputs' weighted inputs if it reads them, else a."""
     found = forward(with_variables(network), tree_map(as_array, x))
     chosen = found.z if subject.cost_is_of_z else found.a
     return cnp.reshape(chosen, (chosen.shape[0], -1))
 
 
 def _cost_of(subject: Subject, found: Any, labels: Any) -> Any:
-    """The mean cost as a function of what it is convex in, which is all that it reads of z and a."""
+    """The mean cost as a function of what it is convex in."""
     values = cnp.reshape(found, labels.shape) if labels.ndim > 1 else found
     y = targets_of(labels, found.shape[-1], found.dtype)
-    return cnp.mean(subject.objective.cost(values, values, y))
+    a = _activation(subject)(values) if subject.cost_is_of_z else values
+    return cnp.mean(subject.objective.cost(values, a, y))
+
+
+def _activation(subject: Subject) -> Activation:
+    """That of the outputs."""
+    return forward(with_variables(subject.network), tree_map(as_array, subject.x)).activation
 
 
 @native

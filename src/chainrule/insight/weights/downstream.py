@@ -97,7 +97,7 @@ class Downstream:
 
     def moved(self, changes: Values) -> Moved:
         """The costs of the examples for each change of the weight, as many changes at once as memory bears."""
-        widest = max(stage.units for stage in self.subject.stages) * self.subject.count
+        widest = max((stage.units for stage in self.subject.stages), default=1) * self.subject.count
         size = min(len(changes), max(1, _AT_ONCE // widest))
         padded = np.append(changes, np.zeros(-len(changes) % size))
         parts = [executed(_moved, size * self._work, self, some) for some in padded.reshape(-1, size)]

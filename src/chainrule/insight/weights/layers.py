@@ -142,7 +142,7 @@ class LayerExplanation(Insight):
 
 def explain_layer(subject: Subject, available: int, layer: int) -> LayerExplanation:
     """Everything about one layer, from one pass."""
-    layer = whole_number("layer", layer, 0, len(subject.stages) - 1)
+    layer = whole_number("layer", layer, 0, len(subject.layers()) - 1)
     passed = backpropagated(subject)
     here = passed.stages[layer]
     slope = slopes(here.activation, here.z, here.a)

@@ -152,7 +152,7 @@ def _stage(asked: Any, name: str, stages: Sequence[StageOutline]) -> int:
 
 def explain_neuron(subject: Subject, available: int, asked: str | tuple[int, int]) -> NeuronExplanation:
     """Everything about one neuron, from one pass."""
-    layer, neuron = parse_neuron(asked, subject.stages)
+    layer, neuron = parse_neuron(asked, subject.layers())
     passed = backpropagated(subject)
     here = passed.stages[layer]
     z, a = (part[..., neuron] for part in (here.z, here.a))
