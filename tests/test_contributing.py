@@ -55,6 +55,12 @@ WORKS = {
         run.save("run")
         assert cr.Run.load("run").configuration.cost == "absolute"
     """,
+    "a finding": """
+        layers = [cr.nn.Dense(numpy.zeros((4, 3)), numpy.ones(4), "tanh"), cr.nn.Dense.of(4, 2, dtype=float)]
+        found = cr.insight.diagnose(cr.nn.Sequential(*layers), (X, Y), cost="quadratic", confirm=True)
+        assert "same_outputs" in [one.name for one in found.findings]
+        assert next(one for one in found.findings if one.name == "same_outputs").outcome.confirmed
+    """,
     "an optimiser": """
         run = learned(cr.nn.Network([3, 4, 2], "tanh", output="softmax"), optimizer=cr.optim.Signs(0.02))
         run.save("run")
