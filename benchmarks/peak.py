@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.cpu import machine
-from chainrule.cpu.ir import F32, I64, PTR, Function, Module
+from chainrule.cpu.ir import F32, I64, PTR, Module, NativeFunction
 from chainrule.cpu.processor import Processor, host
 
 __all__ = ["measured_peak"]
@@ -31,11 +31,11 @@ def _module(processor: Processor) -> str:
     data, rounds = spin.parameters
     vector = F32.with_lanes(processor.lanes(4))
     factor, addend, *starts = (
-        spin.load(vector, spin.offset(data, F32, Function.constant(I64, n * vector.lanes)))
+        spin.load(vector, spin.offset(data, F32, NativeFunction.constant(I64, n * vector.lanes)))
         for n in range(2 + _chains(processor))
     )
     ends = spin.loop(
-        Function.constant(I64, 0), rounds, 1, starts, lambda _, held: [spin.fma(a, factor, addend) for a in held]
+        NativeFunction.constant(I64, 0), rounds, 1, starts, lambda _, held: [spin.fma(a, factor, addend) for a in held]
     )
     total = ends[0]
     for end in ends[1:]:

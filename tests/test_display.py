@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule import display
-from chainrule.display import Entry, Facts, Lines, Page, Picture, Shown, Table, aligned, number, printable
+from chainrule.display import Facts, Lines, Page, PageEntry, Picture, Shown, Table, aligned, number, printable
 from chainrule.insight.presentation import Insight
 
 TABLE = Table(
@@ -32,7 +32,7 @@ TABLE = Table(
 FULL = Page(
     "A title",
     ("One sentence.", "Another.", TABLE, Facts({"cost": "quadratic", "many words": "word " * 30}),
-     Entry("Something", "alarm, likely", "red", Facts({"Why": "Because."})), Page("A part", ("Its sentence.",))),
+     PageEntry("Something", "alarm, likely", "red", Facts({"Why": "Because."})), Page("A part", ("Its sentence.",))),
 )  # fmt: skip
 
 
@@ -148,7 +148,9 @@ def test_a_page_is_html_that_says_the_same(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_what_looks_like_html_is_text() -> None:
     bad = "<script>alert(1)</script>&"
-    page = Page(bad, (bad, Table((bad,), ((bad,),)), Facts({bad: bad}), Entry(bad, bad, "red", Facts({})), Page(bad)))
+    page = Page(
+        bad, (bad, Table((bad,), ((bad,),)), Facts({bad: bad}), PageEntry(bad, bad, "red", Facts({})), Page(bad))
+    )
     html = Thing(page)._repr_html_()
     assert "<script" not in html
     assert Tags(html).text.count(bad) == 9

@@ -30,6 +30,16 @@ def place(name: str) -> tuple[int, list[Any]]:
     return kind, [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
+def test_no_two_classes_share_a_name() -> None:
+    owners: dict[str, set[str]] = {}
+    for module in MODULES:
+        loaded = importlib.import_module(module)
+        for name, kind in vars(loaded).items():
+            if inspect.isclass(kind) and kind.__module__ == module and not name.startswith("_"):
+                owners.setdefault(kind.__name__, set()).add(module)
+    assert {name: where for name, where in owners.items() if len(where) > 1} == {}
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_what_a_module_offers_is_listed_in_order_and_there(module: str) -> None:
     loaded = importlib.import_module(module)

@@ -21,8 +21,23 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "Block", "Brief", "Entry", "Facts", "Lines", "Page", "Picture", "Shown", "Table", "aligned", "brief", "counted",
-    "number", "plain", "printable", "rms", "text",
+    "Block",
+    "Brief",
+    "Facts",
+    "Lines",
+    "Page",
+    "PageEntry",
+    "Picture",
+    "Shown",
+    "Table",
+    "aligned",
+    "brief",
+    "counted",
+    "number",
+    "plain",
+    "printable",
+    "rms",
+    "text",
 ]  # fmt: skip
 
 
@@ -133,7 +148,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PageEntry:
     """Something set apart from what is before and after it: its title, a mark that says of what kind it is, facts."""
 
     title: str
@@ -173,7 +188,7 @@ class Page:
         return Page(self.title, tuple(kept))
 
 
-Block = str | Table | Facts | Entry | Lines | Picture | Page
+Block = str | Table | Facts | PageEntry | Lines | Picture | Page
 
 
 class Shown(ABC):
@@ -310,7 +325,7 @@ def _rich_block(block: Block) -> list[Any]:
             return [_Grid(block)] if block.rows else []
         case Facts():
             return [_rich_facts(block)]
-        case Entry():
+        case PageEntry():
             mark = (f"[{printable(block.mark)}]", block.colour)
             head = Text.assemble((printable(block.title), "bold"), "  ", mark)
             return [head, Padding(_rich_facts(block.facts), (0, 0, 0, 3))]
@@ -379,7 +394,7 @@ def _html_block(block: Block) -> str:
             return _html_table(block) if block.rows else ""
         case Facts():
             return _html_facts(block)
-        case Entry():
+        case PageEntry():
             side = f"margin: 1em 0; padding-left: 0.8em; border-left: 0.3em solid {_COLOURS.get(block.colour, 'gray')}"
             head = f"<b>{_text(block.title)}</b> [{_text(block.mark)}]"
             return f'<div style="{side}">{head}{_html_facts(block.facts)}</div>'

@@ -13,7 +13,7 @@ import chainrule as cr
 from chainrule import random
 from chainrule.classics import problem, rule, trials
 from chainrule.classics.problems.base import Problem, Settings, binary_patterns, layers
-from chainrule.classics.rules.backpropagation import Backpropagation
+from chainrule.classics.rules.backpropagation import SweepDescent
 from chainrule.classics.rules.base import local_gradient
 from chainrule.classics.rules.descent import error
 from chainrule.classics.rules.finite_differences import FiniteDifferences
@@ -58,7 +58,7 @@ def doubled(it: Problem) -> tuple[Connected, np.ndarray, np.ndarray]:
 
 
 def slopes_by_backpropagation(it: Problem) -> np.ndarray:
-    return numbers(Backpropagation().gradient(it, *doubled(it), random.key(0)))
+    return numbers(SweepDescent().gradient(it, *doubled(it), random.key(0)))
 
 
 # gradients
@@ -106,8 +106,8 @@ def test_local_signals_of_backpropagation_give_its_gradient_through_any_wiring()
 
 def test_the_rates_of_a_rule_replace_those_of_the_problem() -> None:
     it = problem("xor")
-    assert Backpropagation().settings(it) == it.settings
-    assert Backpropagation(rate=2.0).settings(it) == replace(it.settings, rate=2.0)
+    assert SweepDescent().settings(it) == it.settings
+    assert SweepDescent(rate=2.0).settings(it) == replace(it.settings, rate=2.0)
     assert WeightPerturbation().settings(it).rate == pytest.approx(0.2 * it.settings.rate)
     told = replace(it.settings, rate=2.0, momentum=0.0, change_after="sweep")
     assert WeightPerturbation(rate=2.0, momentum=0.0).settings(it) == told

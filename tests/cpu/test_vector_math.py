@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from chainrule.cpu import vector_math
-from chainrule.cpu.ir import I64, PTR, Function, LLVMType, Module, Value
+from chainrule.cpu.ir import I64, PTR, LLVMType, Module, NativeFunction, Value
 
 LANES = (1, 4, 8, 16)
 KINDS = {"float": np.dtype(np.float32), "double": np.dtype(np.float64)}
@@ -30,7 +30,7 @@ TARGETS = ("host", "baseline")
 class Elementary:
     """A function as it is written, computed in double, and computed exactly; and the most ULP it may be wrong by."""
 
-    write: Callable[[Function, Value], Value]
+    write: Callable[[NativeFunction, Value], Value]
     double: Callable[[Any], Any]
     exact: Callable[[Any], Any]
     bound: float

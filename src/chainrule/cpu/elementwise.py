@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.cpu import vector_math
-from chainrule.cpu.ir import Function, LLVMType, Value
+from chainrule.cpu.ir import LLVMType, NativeFunction, Value
 from chainrule.graph import ops
 from chainrule.graph.ops import Op
 
@@ -35,18 +35,20 @@ def smallest(dtype: DType) -> float | int:
     return 0 if dtype.kind == "b" else int(np.iinfo(dtype).min)
 
 
-def load(f: Function, dtype: DType, lanes: int, pointer: Value) -> Value:
+def load(f: NativeFunction, dtype: DType, lanes: int, pointer: Value) -> Value:
     """Read elements into a register."""
     value = f.load(memory_type(dtype, lanes), pointer)
     return f.icmp("ne", value, f.like(value, 0)) if dtype.kind == "b" else value
 
 
-def store(f: Function, dtype: DType, value: Value, pointer: Value) -> None:
+def store(f: NativeFunction, dtype: DType, value: Value, pointer: Value) -> None:
     """Write elements from a register."""
     f.store(f.convert("zext", value, "i8") if dtype.kind == "b" else value, pointer)
 
 
-def apply(f: Function, op: Op, dtype: DType, operands: Sequence[Value], operand_dtype: DType | None = None) -> Value:
+def apply(
+    f: NativeFunction, op: Op, dtype: DType, operands: Sequence[Value], operand_dtype: DType | None = None
+) -> Value:
     """The operation on registers; `dtype` is of the result, `operand_dtype` of the first operand."""
     if op is ops.CAST:
         return cast(f, operands[0], operand_dtype or dtype, dtype)
@@ -55,7 +57,7 @@ def apply(f: Function, op: Op, dtype: DType, operands: Sequence[Value], operand_
     return NATIVE[op](f, operand_dtype or dtype, *operands)
 
 
-def cast(f: Function, value: Value, source: DType, target: DType) -> Value:
+def cast(f: NativeFunction, value: Value, source: DType, target: DType) -> Value:
     """The value as another element type, as NumPy's astype does it."""
     if source == target:
         return value
@@ -72,7 +74,7 @@ def cast(f: Function, value: Value, source: DType, target: DType) -> Value:
     return f.convert("trunc", value, kind) if source.itemsize > target.itemsize else value
 
 
-def _from_float(f: Function, value: Value, source: DType, target: DType, kind: str) -> Value:
+def _from_float(f: NativeFunction, value: Value, source: DType, target: DType, kind: str) -> Value:
     if target.kind == "f":
         return f.convert("fpext" if target.itemsize > source.itemsize else "fptrunc", value, kind)
     name = f"llvm.fpto{'u' if target.kind == 'u' else 's'}i.sat"  # out of range: the nearest integer, never undefined
@@ -88,7 +90,7 @@ Instruction = Callable[..., Value]
 def _float_or_integer(
     on_float: Instruction, on_signed: Instruction, on_unsigned: Instruction | None = None
 ) -> Instruction:
-    def write(f: Function, dtype: DType, *operands: Value) -> Value:
+    def write(f: NativeFunction, dtype: DType, *operands: Value) -> Value:
         chosen = on_float if dtype.kind == "f" else on_signed if dtype.kind == "i" else on_unsigned or on_signed
         return chosen(f, *operands)
 
@@ -115,19 +117,19 @@ def _bits(op: str) -> Instruction:
     return lambda f, dtype, a, b: f.integer(op, a, b)
 
 
-def _left_shift(f: Function, dtype: DType, a: Value, b: Value) -> Value:
+def _left_shift(f: NativeFunction, dtype: DType, a: Value, b: Value) -> Value:
     inside, zero = f.icmp("ult", b, f.like(b, b.type.bits)), f.like(a, 0)
     return f.select(inside, f.integer("shl", a, f.select(inside, b, zero)), zero)
 
 
-def _right_shift(f: Function, dtype: DType, a: Value, b: Value) -> Value:
+def _right_shift(f: NativeFunction, dtype: DType, a: Value, b: Value) -> Value:
     inside, zero = f.icmp("ult", b, f.like(b, b.type.bits)), f.like(a, 0)
     if dtype.kind == "i":
         return f.integer("ashr", a, f.select(inside, b, f.like(b, b.type.bits - 1)))
     return f.select(inside, f.integer("lshr", a, f.select(inside, b, zero)), zero)
 
 
-def _logaddexp(f: Function, dtype: DType, a: Value, b: Value) -> Value:
+def _logaddexp(f: NativeFunction, dtype: DType, a: Value, b: Value) -> Value:
     """The larger, and ln(1 + e^−d) where d is the distance: 0 between equals, even between infinities."""
     distance = f.intrinsic("llvm.fabs", a.type, f.fsub(a, b))
     below = f.select(f.fcmp("oeq", a, b), f.like(a, 0), f.fneg(distance))
@@ -135,12 +137,12 @@ def _logaddexp(f: Function, dtype: DType, a: Value, b: Value) -> Value:
     return f.fadd(larger, vector_math.log1p(f, vector_math.exp(f, below)))
 
 
-def _from_vector_math(function: Callable[[Function, Value], Value]) -> Instruction:
+def _from_vector_math(function: Callable[[NativeFunction, Value], Value]) -> Instruction:
     return lambda f, dtype, x: function(f, x)
 
 
 def _compare(on_float: str, on_signed: str, on_unsigned: str) -> Instruction:
-    def write(f: Function, dtype: DType, a: Value, b: Value) -> Value:
+    def write(f: NativeFunction, dtype: DType, a: Value, b: Value) -> Value:
         if dtype.kind == "f":
             return f.fcmp(on_float, a, b)
         return f.icmp(on_signed if dtype.kind == "i" else on_unsigned, a, b)
@@ -148,44 +150,44 @@ def _compare(on_float: str, on_signed: str, on_unsigned: str) -> Instruction:
     return write
 
 
-def _add(f: Function, dtype: DType, a: Value, b: Value) -> Value:
+def _add(f: NativeFunction, dtype: DType, a: Value, b: Value) -> Value:
     """Of booleans, as NumPy's: whether either is true."""
     if dtype.kind == "f":
         return f.fadd(a, b)
     return f.integer("or", a, b) if dtype.kind == "b" else f.add(a, b)
 
 
-def _negative(f: Function, a: Value) -> Value:
+def _negative(f: NativeFunction, a: Value) -> Value:
     return f.sub(f.like(a, 0), a)
 
 
-def _sign_float(f: Function, a: Value) -> Value:
+def _sign_float(f: NativeFunction, a: Value) -> Value:
     one, zero = f.like(a, 1), f.like(a, 0)
     signed = f.intrinsic("llvm.copysign", a.type, one, a)
     nonzero = f.select(f.fcmp("oeq", a, zero), zero, signed)
     return f.select(f.fcmp("uno", a, a), a, nonzero)
 
 
-def _sign_integer(f: Function, a: Value) -> Value:
+def _sign_integer(f: NativeFunction, a: Value) -> Value:
     one, zero = f.like(a, 1), f.like(a, 0)
     negative = f.select(f.icmp("slt", a, zero), f.like(a, -1), zero)
     return f.select(f.icmp("sgt", a, zero), one, negative)
 
 
-def _sign_unsigned(f: Function, a: Value) -> Value:
+def _sign_unsigned(f: NativeFunction, a: Value) -> Value:
     return f.select(f.icmp("ne", a, f.like(a, 0)), f.like(a, 1), f.like(a, 0))
 
 
-def _absolute_integer(f: Function, a: Value) -> Value:
+def _absolute_integer(f: NativeFunction, a: Value) -> Value:
     return f.select(f.icmp("slt", a, f.like(a, 0)), _negative(f, a), a)
 
 
-def _divisor(f: Function, b: Value) -> Value:
+def _divisor(f: NativeFunction, b: Value) -> Value:
     """The divisor, with one in place of zero, for which the processor would stop the program."""
     return f.select(f.icmp("eq", b, f.like(b, 0)), f.like(b, 1), b)
 
 
-def _floor_divide_signed(f: Function, a: Value, b: Value) -> Value:
+def _floor_divide_signed(f: NativeFunction, a: Value, b: Value) -> Value:
     minus_one = f.icmp("eq", b, f.like(b, -1))  # the smallest integer over −1 would stop the program too
     safe = f.select(minus_one, f.like(b, 1), _divisor(f, b))
     quotient, rest = f.integer("sdiv", a, safe), f.integer("srem", a, safe)
@@ -198,23 +200,23 @@ def _floor_divide_signed(f: Function, a: Value, b: Value) -> Value:
     return f.select(f.icmp("eq", b, zero), zero, negated)
 
 
-def _floor_divide_unsigned(f: Function, a: Value, b: Value) -> Value:
+def _floor_divide_unsigned(f: NativeFunction, a: Value, b: Value) -> Value:
     zero = f.like(a, 0)
     return f.select(f.icmp("eq", b, zero), zero, f.integer("udiv", a, _divisor(f, b)))
 
 
-def _remainder_signed(f: Function, a: Value, b: Value) -> Value:
+def _remainder_signed(f: NativeFunction, a: Value, b: Value) -> Value:
     zero = f.like(a, 0)
     product = f.mul(_floor_divide_signed(f, a, b), b)
     return f.select(f.icmp("eq", b, zero), zero, f.sub(a, product))
 
 
-def _remainder_unsigned(f: Function, a: Value, b: Value) -> Value:
+def _remainder_unsigned(f: NativeFunction, a: Value, b: Value) -> Value:
     zero = f.like(a, 0)
     return f.select(f.icmp("eq", b, zero), zero, f.integer("urem", a, _divisor(f, b)))
 
 
-def _fmod(f: Function, a: Value, b: Value) -> tuple[Value, Value]:
+def _fmod(f: NativeFunction, a: Value, b: Value) -> tuple[Value, Value]:
     """The remainder with the sign of `a`, and whether that is not zero and not the sign of `b`."""
     rest = f.emit(a.type, f"frem {a.type} {a.name}, {b.name}")
     zero = f.like(a, 0)
@@ -222,7 +224,7 @@ def _fmod(f: Function, a: Value, b: Value) -> tuple[Value, Value]:
     return rest, f.integer("and", f.fcmp("une", rest, zero), opposite)
 
 
-def _remainder_float(f: Function, a: Value, b: Value) -> Value:
+def _remainder_float(f: NativeFunction, a: Value, b: Value) -> Value:
     """The remainder with the sign of the divisor, as NumPy's: fmod, moved by b where the signs differ."""
     rest, opposite = _fmod(f, a, b)
     zero = f.like(a, 0)
@@ -230,7 +232,7 @@ def _remainder_float(f: Function, a: Value, b: Value) -> Value:
     return f.select(f.fcmp("une", rest, zero), moved, f.intrinsic("llvm.copysign", a.type, zero, b))
 
 
-def _floor_divide_float(f: Function, a: Value, b: Value) -> Value:
+def _floor_divide_float(f: NativeFunction, a: Value, b: Value) -> Value:
     """NumPy's: (a − fmod) / b, less one where the signs differ, to the nearest integer; a / b where b is zero."""
     zero, half, one = f.like(a, 0), f.like(a, 0.5), f.like(a, 1)
     rest, opposite = _fmod(f, a, b)
@@ -242,7 +244,7 @@ def _floor_divide_float(f: Function, a: Value, b: Value) -> Value:
     return f.select(f.fcmp("oeq", b, zero), f.fdiv(a, b), signed)
 
 
-def _power_integer(f: Function, a: Value, b: Value) -> Value:
+def _power_integer(f: NativeFunction, a: Value, b: Value) -> Value:
     """Square and multiply; an integer to a negative power is 0, ±1 (NumPy refuses it)."""
     result, square, rest = f.like(a, 1), a, b
     for _ in range(a.type.bits):
@@ -252,11 +254,11 @@ def _power_integer(f: Function, a: Value, b: Value) -> Value:
     return result
 
 
-def _select(f: Function, dtype: DType, condition: Value, a: Value, b: Value) -> Value:
+def _select(f: NativeFunction, dtype: DType, condition: Value, a: Value, b: Value) -> Value:
     return f.select(condition, a, b)
 
 
-def _not(f: Function, dtype: DType, a: Value) -> Value:
+def _not(f: NativeFunction, dtype: DType, a: Value) -> Value:
     return f.integer("xor", a, f.like(a, 1))
 
 
@@ -264,7 +266,7 @@ def _method(name: str) -> Instruction:
     return lambda f, *operands: getattr(f, name)(*operands)
 
 
-def _same(f: Function, dtype: DType, x: Value) -> Value:
+def _same(f: NativeFunction, dtype: DType, x: Value) -> Value:
     return x
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from chainrule.cpu import elementwise
-from chainrule.cpu.ir import I64, Function, Value
+from chainrule.cpu.ir import I64, NativeFunction, Value
 from chainrule.schedule.kernel import FOLD_CELLS, FOLD_LANES, Store
 
 __all__ = ["PartialSums"]
@@ -20,7 +20,7 @@ __all__ = ["PartialSums"]
 class PartialSums:
     """The folding stores of a kernel, and where their sums are at this point of its function."""
 
-    def __init__(self, function: Function, addresses: Mapping[Store, Value]) -> None:
+    def __init__(self, function: NativeFunction, addresses: Mapping[Store, Value]) -> None:
         self.function = function
         self.addresses = addresses
 
@@ -32,7 +32,7 @@ class PartialSums:
     def clear(self) -> None:
         """No sum yet."""
         for store in self.stores:
-            zero = Function.constant(elementwise.register_type(store.expression.dtype, FOLD_LANES), 0)
+            zero = NativeFunction.constant(elementwise.register_type(store.expression.dtype, FOLD_LANES), 0)
             for cell in range(FOLD_CELLS):
                 elementwise.store(self.function, store.expression.dtype, zero, self._pointer(store, cell))
 
@@ -62,4 +62,4 @@ class PartialSums:
 
     def _pointer(self, store: Store, cell: int) -> Value:
         element = elementwise.memory_type(store.expression.dtype)
-        return self.function.offset(self.addresses[store], element, Function.constant(I64, cell * FOLD_LANES))
+        return self.function.offset(self.addresses[store], element, NativeFunction.constant(I64, cell * FOLD_LANES))

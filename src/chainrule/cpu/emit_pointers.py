@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.cpu import elementwise
-from chainrule.cpu.ir import I64, Function, Value
+from chainrule.cpu.ir import I64, NativeFunction, Value
 from chainrule.cpu.register_tile import Cell, RegisterTile
 from chainrule.schedule.expressions import Buffer, Expression, Load, View
 
@@ -54,14 +54,14 @@ class Pointers:
     def number(self, view: View, cell: Cell, lanes: int) -> Value:
         """The view as a number in each lane, not as an address."""
         f = self._function
-        total = Function.constant(I64, view.offset + distance(view, cell))
+        total = NativeFunction.constant(I64, view.offset + distance(view, cell))
         for begin, stride in zip(self._tile.begin, view.strides, strict=True):
             if begin is not None and stride:
                 total = f.add(total, self._times(begin, stride))
         stride = self._tile.stride(view) if cell else 0
         total = f.splat(total, lanes)
         if lanes > 1 and stride:
-            ramp = Function.constants(I64.with_lanes(lanes), [lane * stride for lane in range(lanes)])
+            ramp = NativeFunction.constants(I64.with_lanes(lanes), [lane * stride for lane in range(lanes)])
             total = f.add(total, ramp)
         return total
 
@@ -82,12 +82,12 @@ class Pointers:
 
     def _times(self, value: Value, factor: int) -> Value:
         if not value.name.startswith("%"):
-            return Function.constant(I64, int(value.name) * factor)
-        return value if factor == 1 else self._function.mul(value, Function.constant(I64, factor))
+            return NativeFunction.constant(I64, int(value.name) * factor)
+        return value if factor == 1 else self._function.mul(value, NativeFunction.constant(I64, factor))
 
     def _further(self, pointer: Value, dtype: np.dtype[Any], offset: int) -> Value:
         element = elementwise.memory_type(dtype)
-        return self._function.offset(pointer, element, Function.constant(I64, offset)) if offset else pointer
+        return self._function.offset(pointer, element, NativeFunction.constant(I64, offset)) if offset else pointer
 
 
 def distance(view: View, cell: Cell) -> int:

@@ -14,7 +14,7 @@ from chainrule.cpu import prefetch
 from chainrule.cpu.cost_model import LONG
 from chainrule.cpu.emit_steps import StepFunctions
 from chainrule.cpu.interruption import Asking, work
-from chainrule.cpu.ir import I8, I64, PTR, Function, Module, Value
+from chainrule.cpu.ir import I8, I64, PTR, Module, NativeFunction, Value
 from chainrule.cpu.processor import Processor
 from chainrule.schedule.expressions import HOST, Buffer
 from chainrule.schedule.schedule import Schedule
@@ -130,4 +130,4 @@ def _chosen(buffers: Sequence[Buffer], positions: frozenset[int]) -> list[Buffer
 
 
 def _integer(value: int) -> Value:
-    return Function.constant(I64, value)
+    return NativeFunction.constant(I64, value)

@@ -10,7 +10,7 @@ from chainrule.cpu import elementwise, ir
 from chainrule.cpu.cost_model import ANSWER
 from chainrule.cpu.emit_tile_loops import RUN, TileLoops
 from chainrule.cpu.emit_values import Values
-from chainrule.cpu.ir import Function, Value
+from chainrule.cpu.ir import NativeFunction, Value
 from chainrule.cpu.register_tile import Cell, RegisterTile, Segment
 from chainrule.graph import ops
 from chainrule.schedule.expressions import Apply, Load
@@ -131,7 +131,7 @@ class Accumulation:
     def _neutral(self, n: int, type_: ir.LLVMType) -> Value:
         reduction = self._kernel.reductions[n]
         value = 0 if reduction.kind == "sum" else elementwise.smallest(reduction.expression.dtype)
-        return Function.constant(type_, value)
+        return NativeFunction.constant(type_, value)
 
     def _combined(self, n: int, a: Value, b: Value) -> Value:
         reduction = self._kernel.reductions[n]

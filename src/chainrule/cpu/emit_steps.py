@@ -15,7 +15,7 @@ from chainrule.cpu import elementwise
 from chainrule.cpu.cost_model import LONG
 from chainrule.cpu.emit_kernel import emit
 from chainrule.cpu.interruption import Asking, spent_in_a_round, work
-from chainrule.cpu.ir import I64, PTR, Function, Module, Value
+from chainrule.cpu.ir import I64, PTR, Module, NativeFunction, Value
 from chainrule.schedule.deduplication import from_the_start, signature
 from chainrule.schedule.expressions import Buffer
 from chainrule.schedule.kernel import Kernel
@@ -64,7 +64,7 @@ class StepFunctions:
             _BODIES[step.kind](self, function, step, address)
         function.ret()
 
-    def _write_in_registers(self, function: Function, step: Inner, address: Addresses) -> None:
+    def _write_in_registers(self, function: NativeFunction, step: Inner, address: Addresses) -> None:
         """What it carries is the function's own too: copied there before, and back afterwards."""
         self.module.loops.append(function.name)
         carried = {b: _own(function, b) for b in step.outputs[: step.carried]}
@@ -75,7 +75,7 @@ class StepFunctions:
             function.copy(own, address[buffer], buffer.type.bytes)
 
     def call(
-        self, function: Function, steps: Sequence[Step], addresses: Addresses, asking: Asking | None = None
+        self, function: NativeFunction, steps: Sequence[Step], addresses: Addresses, asking: Asking | None = None
     ) -> None:
         """Call the functions of the steps in order; if they are long, ask in between whether to go on."""
         spent = 0
@@ -91,13 +91,13 @@ class StepFunctions:
             function.call(f'"{self._shared.get(step.name, step.name)}"', given)
 
 
-def _further(function: Function, address: Value, buffer: Buffer, start: int) -> Value:
+def _further(function: NativeFunction, address: Value, buffer: Buffer, start: int) -> Value:
     """The address of a buffer's element number `start`."""
     element = elementwise.memory_type(buffer.type.dtype)
-    return function.offset(address, element, Function.constant(I64, start)) if start else address
+    return function.offset(address, element, NativeFunction.constant(I64, start)) if start else address
 
 
-def _opened(module: Module, step: HostCall | Inner, inline: bool = False) -> tuple[Function, dict[Buffer, Value]]:
+def _opened(module: Module, step: HostCall | Inner, inline: bool = False) -> tuple[NativeFunction, dict[Buffer, Value]]:
     buffers = step.buffers
     parameters = [(f"b{n}", PTR) for n in range(len(buffers))]
     function = module.function(f'"{step.name}"', parameters, "internal", inline=inline)
@@ -109,14 +109,14 @@ def _write_host_call(module: Module, step: HostCall) -> None:
     function, address = _opened(module, step)
     operands = [*step.inputs, step.output]
     table = function.allocate(PTR, 1 + len(operands))
-    function.store(Function.constant(I64, step.number), table)
+    function.store(NativeFunction.constant(I64, step.number), table)
     for slot, buffer in enumerate(operands, 1):
-        function.store(address[buffer], function.offset(table, PTR, Function.constant(I64, slot)))
+        function.store(address[buffer], function.offset(table, PTR, NativeFunction.constant(I64, slot)))
     function.call_address(address[HOST], [table])
     function.ret()
 
 
-def _scan(functions: StepFunctions, function: Function, step: Inner, address: Addresses) -> None:
+def _scan(functions: StepFunctions, function: NativeFunction, step: Inner, address: Addresses) -> None:
     (body,) = step.programs
     fixed = _inside(function, step, body, address)
     asking = Asking(function, address[HOST]) if step.asks else None
@@ -124,17 +124,17 @@ def _scan(functions: StepFunctions, function: Function, step: Inner, address: Ad
     def one_round(t: Value, _: list[Value]) -> list[Value]:
         if asking:
             asking.spend(spent_in_a_round(step))
-        row = function.sub(Function.constant(I64, step.length - 1), t) if step.reverse else t
+        row = function.sub(NativeFunction.constant(I64, step.length - 1), t) if step.reverse else t
         moving = [*body.inputs[step.carried : step.carried + step.stepped], *body.outputs[step.carried :]]
         here = {b: _row(function, fixed[b], b, row) for b in moving}
         functions.call(function, body.steps, fixed | here, asking)
         return []
 
     if step.length:
-        function.loop(Function.constant(I64, 0), Function.constant(I64, step.length), 1, [], one_round)
+        function.loop(NativeFunction.constant(I64, 0), NativeFunction.constant(I64, step.length), 1, [], one_round)
 
 
-def _while(functions: StepFunctions, function: Function, step: Inner, address: Addresses) -> None:
+def _while(functions: StepFunctions, function: NativeFunction, step: Inner, address: Addresses) -> None:
     condition, body = step.programs
     while_inside, inside = (_inside(function, step, program, address) for program in step.programs)
     asking = Asking(function, address[HOST]) if step.asks else None
@@ -148,7 +148,7 @@ def _while(functions: StepFunctions, function: Function, step: Inner, address: A
     function.repeat(holds, lambda: functions.call(function, body.steps, inside, asking))
 
 
-def _cond(functions: StepFunctions, function: Function, step: Inner, address: Addresses) -> None:
+def _cond(functions: StepFunctions, function: NativeFunction, step: Inner, address: Addresses) -> None:
     test = elementwise.load(function, np.dtype(bool), 1, address[step.inputs[0]])
 
     def branch(program: Schedule) -> Callable[[], None]:
@@ -158,12 +158,12 @@ def _cond(functions: StepFunctions, function: Function, step: Inner, address: Ad
     function.branch(test, if_true, if_false)
 
 
-_BODIES: Mapping[str, Callable[[StepFunctions, Function, Inner, Addresses], None]] = MappingProxyType(
+_BODIES: Mapping[str, Callable[[StepFunctions, NativeFunction, Inner, Addresses], None]] = MappingProxyType(
     {"scan": _scan, "while": _while, "cond": _cond}
 )
 
 
-def _inside(function: Function, step: Inner, program: Schedule, address: Addresses) -> dict[Buffer, Value]:
+def _inside(function: NativeFunction, step: Inner, program: Schedule, address: Addresses) -> dict[Buffer, Value]:
     """The addresses of an inner program's buffers: what is carried is where the step's results are."""
     given = step.inputs[1:] if step.kind == "cond" else (*step.outputs[: step.carried], *step.inputs[step.carried :])
     found = {HOST: address[HOST]} if HOST in address else {}
@@ -172,17 +172,17 @@ def _inside(function: Function, step: Inner, program: Schedule, address: Address
         if step.in_registers or step.scratch is None:
             found[buffer] = _own(function, buffer)
         else:
-            found[buffer] = function.offset(address[step.scratch], _BYTE, Function.constant(I64, offset))
+            found[buffer] = function.offset(address[step.scratch], _BYTE, NativeFunction.constant(I64, offset))
     is_condition = step.kind == "while" and program is step.programs[0]  # whose truth is a temporary of its own
     if not is_condition:
         found |= {inner: address[outer] for inner, outer in zip(program.outputs, step.outputs, strict=True)}
     return found | {inner: address[outer] for inner, outer in zip(program.inputs, given, strict=True)}
 
 
-def _own(function: Function, buffer: Buffer) -> Value:
+def _own(function: NativeFunction, buffer: Buffer) -> Value:
     """Memory for a buffer that is a function's own."""
     return function.allocate(elementwise.memory_type(buffer.type.dtype), max(buffer.type.size, 1))
 
 
-def _row(function: Function, address: Value, buffer: Buffer, row: Value) -> Value:
-    return function.offset(address, _BYTE, function.mul(row, Function.constant(I64, buffer.type.bytes)))
+def _row(function: NativeFunction, address: Value, buffer: Buffer, row: Value) -> Value:
+    return function.offset(address, _BYTE, function.mul(row, NativeFunction.constant(I64, buffer.type.bytes)))

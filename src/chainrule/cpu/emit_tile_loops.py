@@ -11,7 +11,7 @@ from math import ceil
 
 from chainrule.cpu.emit_values import Values
 from chainrule.cpu.interruption import Asking, axis_to_ask_at
-from chainrule.cpu.ir import I64, Function, Value
+from chainrule.cpu.ir import I64, NativeFunction, Value
 from chainrule.cpu.register_tile import RegisterTile
 
 __all__ = ["RUN", "TileLoops"]
@@ -119,4 +119,4 @@ class TileLoops:
 
 
 def _integer(value: int) -> Value:
-    return Function.constant(I64, value)
+    return NativeFunction.constant(I64, value)

@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.cpu import elementwise
 from chainrule.cpu.emit_pointers import Pointers
-from chainrule.cpu.ir import Function, Value
+from chainrule.cpu.ir import NativeFunction, Value
 from chainrule.cpu.register_tile import Cell, RegisterTile
 from chainrule.schedule.expressions import Apply, Buffer, Expression, Load, Number, Position, Result, below, walk
 
@@ -36,7 +36,7 @@ class Values:
     def of(self, e: Expression, cell: Cell) -> Value:
         """The expression at a cell of the tile, computed here unless it already is known."""
         if isinstance(e, Number):
-            return Function.constant(elementwise.register_type(e.dtype, 1), e.value)
+            return NativeFunction.constant(elementwise.register_type(e.dtype, 1), e.value)
         axes = self._tile.axes_of(e)
         if -1 in axes:
             axes = frozenset(range(self._kernel.outputs))

@@ -8,7 +8,7 @@ loops, a loop between its rounds, a program between its steps. What is short ask
 from __future__ import annotations
 
 from chainrule.cpu.cost_model import CALL, LONG, ROUNDS
-from chainrule.cpu.ir import I64, PTR, Function, Value
+from chainrule.cpu.ir import I64, PTR, NativeFunction, Value
 from chainrule.schedule.expressions import Apply
 from chainrule.schedule.host_calls import GO_ON, MAY_GO_ON
 from chainrule.schedule.kernel import Kernel
@@ -65,7 +65,7 @@ def spent_in_a_round(step: Inner) -> int:
 class Asking:
     """What writes the questions of a function, whose first block is still open."""
 
-    def __init__(self, function: Function, host: Value) -> None:
+    def __init__(self, function: NativeFunction, host: Value) -> None:
         self.function = function
         self.host = host
         self.call = function.allocate(I64, 1)
@@ -74,16 +74,16 @@ class Asking:
     def now(self) -> None:
         """Ask whether to go on; if not, return from the function."""
         f = self.function
-        f.store(Function.constant(I64, MAY_GO_ON), self.call)
+        f.store(NativeFunction.constant(I64, MAY_GO_ON), self.call)
         f.call_address(self.host, [self.call], rare=True)
-        f.leave_if(f.icmp("ne", f.load(I64, self.call), Function.constant(I64, GO_ON)))
+        f.leave_if(f.icmp("ne", f.load(I64, self.call), NativeFunction.constant(I64, GO_ON)))
 
     def every(self, rounds: int, number: Value, step: int = 1) -> None:
         """Ask in about one of so many rounds of a loop, of which this is the round `number`, a multiple of `step`."""
         f = self.function
         apart = (1 << rounds.bit_length() - 1) * (step & -step)  # powers of two: what is odd in a step makes it rarer
-        within = f.integer("and", number, Function.constant(I64, apart - 1))
-        f.branch(f.icmp("eq", within, Function.constant(I64, 0)), self.now, lambda: None)
+        within = f.integer("and", number, NativeFunction.constant(I64, apart - 1))
+        f.branch(f.icmp("eq", within, NativeFunction.constant(I64, 0)), self.now, lambda: None)
 
     def spend(self, amount: int) -> None:
         """Ask if the module's loops, this one and others, have spent so much since somebody asked.
@@ -92,11 +92,11 @@ class Asking:
         """
         f = self.function
         f.module.declare(f"{_METER.name} = internal global i64 0")
-        total = f.add(f.load_shared(_METER), Function.constant(I64, amount))
+        total = f.add(f.load_shared(_METER), NativeFunction.constant(I64, amount))
         f.store_shared(total, _METER)
 
         def full() -> None:
             self.now()
-            f.store_shared(Function.constant(I64, 0), _METER)
+            f.store_shared(NativeFunction.constant(I64, 0), _METER)
 
-        f.branch(f.icmp("sgt", total, Function.constant(I64, LONG)), full, lambda: None)
+        f.branch(f.icmp("sgt", total, NativeFunction.constant(I64, LONG)), full, lambda: None)

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["BOOL", "F32", "F64", "I8", "I32", "I64", "PTR", "Function", "LLVMType", "Module", "Value"]
+__all__ = ["BOOL", "F32", "F64", "I8", "I32", "I64", "PTR", "LLVMType", "Module", "NativeFunction", "Value"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def _literal(type_: LLVMType, value: float | int | bool) -> str:
     return str(int(value))
 
 
-class Function:
+class NativeFunction:
     """One function being written. `entry` is open at the start; finish it with `ret`."""
 
     def __init__(
@@ -382,7 +382,7 @@ class Module:
 
     def __init__(self, attributes: str = "nounwind") -> None:
         self._declarations: dict[str, None] = {}
-        self._functions: list[Function] = []
+        self._functions: list[NativeFunction] = []
         self.asks = False  # whether a function of it calls Python to ask whether to end
         self._attributes = attributes
         self.loops: list[str] = []  # functions that are worth the compiler's passes
@@ -393,9 +393,9 @@ class Module:
 
     def function(
         self, name: str, parameters: Sequence[tuple[str, LLVMType]], attributes: str = "", *, inline: bool = False
-    ) -> Function:
+    ) -> NativeFunction:
         """Open a new function without a result; `inline` puts it in the place of every call."""
-        function = Function(self, name, parameters, attributes, inline)
+        function = NativeFunction(self, name, parameters, attributes, inline)
         self._functions.append(function)
         return function
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from chainrule.cpu import elementwise
 from chainrule.cpu.cost_model import LINE, SHORTEST_ROW
-from chainrule.cpu.ir import I64, Function, Value
+from chainrule.cpu.ir import I64, NativeFunction, Value
 from chainrule.schedule.expressions import Buffer, Load, walk
 from chainrule.schedule.kernel import Kernel
 from chainrule.schedule.schedule import Step
@@ -65,13 +65,13 @@ class Prefetching:
         self.lookups = lookups(steps, stepped)
         self._shares = [shares(steps, lookup.index.type.size) for lookup in self.lookups]
 
-    def ask_before(self, f: Function, step: int, next_round: Value, addresses: Mapping[Buffer, Value]) -> None:
+    def ask_before(self, f: NativeFunction, step: int, next_round: Value, addresses: Mapping[Buffer, Value]) -> None:
         """Ask, before a step, for its share of the next round's rows."""
         for lookup, rows in zip(self.lookups, self._shares, strict=True):
             _ask(f, lookup, rows[step], next_round, addresses)
 
 
-def _ask(f: Function, lookup: Lookup, rows: range, next_round: Value, addresses: Mapping[Buffer, Value]) -> None:
+def _ask(f: NativeFunction, lookup: Lookup, rows: range, next_round: Value, addresses: Mapping[Buffer, Value]) -> None:
     """Ask for the table's rows that the index names in these of its elements in the next round."""
     dtype = lookup.index.type.dtype
     first = f.mul(next_round, f.like(next_round, lookup.index.type.size))
@@ -86,8 +86,8 @@ def _ask(f: Function, lookup: Lookup, rows: range, next_round: Value, addresses:
             f.prefetch(f.offset(addresses[lookup.table], I64.with_kind("i8"), f.add(start, within)), soon=False)
             return []
 
-        f.loop(Function.constant(I64, 0), Function.constant(I64, lookup.bytes), LINE, [], one_line)
+        f.loop(NativeFunction.constant(I64, 0), NativeFunction.constant(I64, lookup.bytes), LINE, [], one_line)
         return []
 
     if rows:
-        f.loop(Function.constant(I64, rows.start), Function.constant(I64, rows.stop), 1, [], one_row)
+        f.loop(NativeFunction.constant(I64, rows.start), NativeFunction.constant(I64, rows.stop), 1, [], one_row)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from chainrule.cpu.ir import Function, Value
+from chainrule.cpu.ir import NativeFunction, Value
 from chainrule.schedule.expressions import Expression, View, axes_of
 from chainrule.schedule.kernel import Kernel
 
@@ -33,7 +33,7 @@ class RegisterTile:
     matrix product needs: a load that does not depend on j is made once for the whole row of the tile.
     """
 
-    def __init__(self, kernel: Kernel, function: Function) -> None:
+    def __init__(self, kernel: Kernel, function: NativeFunction) -> None:
         assert kernel.tiling is not None
         self.kernel = kernel
         self.tiling = kernel.tiling

@@ -1,6 +1,6 @@
 """Elementary functions for vectors: exp, expm1, log, log1p, tanh and the logistic function.
 
-Written for `ir.Function` without branches or calls, the same for one lane or many, in "float" and in "double".
+Written for `ir.NativeFunction` without branches or calls, the same for one lane or many, in "float" and in "double".
 They hold over the whole range of the type: zeros keep their sign, results and arguments may be denormal, infinities
 come out where they belong and nan stays nan. Fused multiply-adds are used where the processor has them, and the
 error bounds hold where it has none: the products that must not be rounded have few enough bits to be exact. The
@@ -19,7 +19,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chainrule.cpu.ir import Function, Value
+from chainrule.cpu.ir import NativeFunction, Value
 
 __all__ = ["exp", "expm1", "log", "log1p", "logistic", "tanh"]
 
@@ -65,7 +65,7 @@ _DOUBLE = _FloatFormat(
 )  # fmt: skip
 
 
-def exp(f: Function, x: Value) -> Value:
+def exp(f: NativeFunction, x: Value) -> Value:
     """The exponential function e^x.
 
     e^x = 2^i · (2^j + 2^j·(e^r − 1)), i + j = k. At most 2 ULP.
@@ -75,18 +75,18 @@ def exp(f: Function, x: Value) -> Value:
     return f.fmul(f.fma(fraction, inner, inner), outer)
 
 
-def expm1(f: Function, x: Value) -> Value:
+def expm1(f: NativeFunction, x: Value) -> Value:
     """The exponential function less one, e^x − 1, without cancellation near 0.
 
     e^x − 1 = 2^i · ((2^j − 2^−i) + 2^j·(e^r − 1)), i + j = k. At most 3 ULP.
-    Method: Tang, Table-Driven Implementation of the Expm1 Function, ACM TOMS 18, 1992, without the table.
+    Method: Tang, Table-Driven Implementation of the Expm1 NativeFunction, ACM TOMS 18, 1992, without the table.
     """
     fraction, outer, inner = _exponential(f, x)
     difference = f.fsub(inner, _reciprocal(f, outer))
     return _with_sign(f, f.fmul(f.fma(fraction, inner, difference), outer), x)
 
 
-def logistic(f: Function, x: Value) -> Value:
+def logistic(f: NativeFunction, x: Value) -> Value:
     """The logistic function 1 / (1 + e^−x).
 
     y / (y + 2^−i) where e^x = 2^i·y: neither part overflows, and the one division rounds denormal results.
@@ -97,7 +97,7 @@ def logistic(f: Function, x: Value) -> Value:
     return f.fdiv(y, f.fadd(y, _reciprocal(f, outer)))
 
 
-def tanh(f: Function, x: Value) -> Value:
+def tanh(f: NativeFunction, x: Value) -> Value:
     """The hyperbolic tangent.
 
     y / (y + 1) where y = (e^2a − 1) / 2 = e^a·sinh a and a = |x| = k·½·ln 2 + r, so that
@@ -114,7 +114,7 @@ def tanh(f: Function, x: Value) -> Value:
     return _with_sign(f, f.fdiv(y, f.fadd(y, f.like(x, 1.0))), x)
 
 
-def log(f: Function, x: Value) -> Value:
+def log(f: NativeFunction, x: Value) -> Value:
     """The natural logarithm; −∞ at 0, nan below.
 
     log x = k·ln 2 + log(1 + g) where x = 2^k·(1 + g) and √½ ≤ 1 + g < √2. At most 1 ULP.
@@ -127,7 +127,7 @@ def log(f: Function, x: Value) -> Value:
     return _within_domain(f, _logarithm(f, scaled, scale, f.like(x, 0.0)), x, x)
 
 
-def log1p(f: Function, x: Value) -> Value:
+def log1p(f: NativeFunction, x: Value) -> Value:
     """The natural logarithm of 1 + x, without cancellation near 0; −∞ at −1, nan below.
 
     log(1 + x) = log u + e / u, where u = 1 + x rounded and e the exact error of that rounding. At most 1 ULP.
@@ -145,14 +145,14 @@ def _format(x: Value) -> _FloatFormat:
     return _SINGLE if x.type.kind == "float" else _DOUBLE
 
 
-def _bits(f: Function, x: Value) -> Value:
+def _bits(f: NativeFunction, x: Value) -> Value:
     return f.convert("bitcast", x, _format(x).integer)
 
 
 # the exponentials
 
 
-def _exponential(f: Function, x: Value) -> tuple[Value, Value, Value]:
+def _exponential(f: NativeFunction, x: Value) -> tuple[Value, Value, Value]:
     """The three factors of e^x: e^r − 1, 2^i and 2^j, where x = (i + j)·ln 2 + r.
 
     x beyond the range of e^x counts as its end.
@@ -169,13 +169,15 @@ def _exponential(f: Function, x: Value) -> tuple[Value, Value, Value]:
     return fraction, f.convert("bitcast", outer, x.type.kind), f.convert("bitcast", inner, x.type.kind)
 
 
-def _at_most(f: Function, x: Value, limit: float) -> Value:
+def _at_most(f: NativeFunction, x: Value, limit: float) -> Value:
     """The smaller of the two, and nan for nan: compared in this order it is one instruction on x86."""
     top = f.like(x, limit)
     return f.select(f.fcmp("ogt", x, top), top, x)
 
 
-def _reduced(f: Function, x: Value, step: float, coefficients: Sequence[float], excess: int) -> tuple[Value, Value]:
+def _reduced(
+    f: NativeFunction, x: Value, step: float, coefficients: Sequence[float], excess: int
+) -> tuple[Value, Value]:
     """The value r + r²·polynomial(r), and an integer with k + excess in its lowest bits.
 
     x = k·step·ln 2 + r and |r| ≤ ½·step·ln 2. Adding 1.5·2^fraction rounds to an integer and leaves it in the lowest
@@ -191,7 +193,7 @@ def _reduced(f: Function, x: Value, step: float, coefficients: Sequence[float], 
     return f.fma(square, _polynomial(f, r, square, coefficients), r), _bits(f, shifted)
 
 
-def _polynomial(f: Function, x: Value, square: Value, coefficients: Sequence[float]) -> Value:
+def _polynomial(f: NativeFunction, x: Value, square: Value, coefficients: Sequence[float]) -> Value:
     """The polynomial with the given coefficients, ascending.
 
     Horner's rule in x² over the pairs a + b·x: as many operations as in x, half as many of them in a chain.
@@ -206,14 +208,14 @@ def _polynomial(f: Function, x: Value, square: Value, coefficients: Sequence[flo
     return result
 
 
-def _reciprocal(f: Function, power: Value) -> Value:
+def _reciprocal(f: NativeFunction, power: Value) -> Value:
     """2^−k from 2^k: the exponent fields of the two add up to twice the bias."""
     form = _format(power)
     bits = _bits(f, power)
     return f.convert("bitcast", f.sub(f.like(bits, 2 * form.bias << form.fraction), bits), power.type.kind)
 
 
-def _with_sign(f: Function, y: Value, x: Value) -> Value:
+def _with_sign(f: NativeFunction, y: Value, x: Value) -> Value:
     """Put the sign of x on y, whose own sign is plus or the same."""
     bits = _bits(f, x)
     sign = f.integer("and", bits, f.like(bits, 1 << bits.type.bits - 1))
@@ -223,7 +225,7 @@ def _with_sign(f: Function, y: Value, x: Value) -> Value:
 # the logarithms
 
 
-def _logarithm(f: Function, x: Value, scale: Value, correction: Value) -> Value:
+def _logarithm(f: NativeFunction, x: Value, scale: Value, correction: Value) -> Value:
     """The value log x − scale·ln 2 + correction, for normal x.
 
     With s = g / (2 + g): log(1 + g) = 2·artanh s = g − (g²/2 − s·(g²/2 + s²·polynomial(s²))).
@@ -249,7 +251,7 @@ def _logarithm(f: Function, x: Value, scale: Value, correction: Value) -> Value:
     return f.fma(k, f.like(x, form.ln2_high), f.fsub(g, f.fsub(half_square, low)))
 
 
-def _within_domain(f: Function, y: Value, argument: Value, x: Value) -> Value:
+def _within_domain(f: NativeFunction, y: Value, argument: Value, x: Value) -> Value:
     """Put y = log(argument) right where the argument is not positive and where x is ∞ or nan."""
     zero, infinity = f.like(x, 0.0), f.like(x, math.inf)
     outside = f.select(f.fcmp("oeq", argument, zero), f.like(x, -math.inf), f.like(x, math.nan))

@@ -13,7 +13,7 @@ __all__ = ["RULES", "rule"]
 #: The module of each rule, and its class.
 RULES: Names = MappingProxyType(
     {
-        "backpropagation": ("backpropagation", "Backpropagation"),
+        "backpropagation": ("backpropagation", "SweepDescent"),
         "perceptron": ("perceptron", "Perceptron"),
         "delta": ("delta", "Delta"),
         "boltzmann": ("boltzmann", "Boltzmann"),

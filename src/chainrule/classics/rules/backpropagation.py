@@ -12,12 +12,12 @@ from chainrule.classics.rules.descent import Descent, at_rest, error, with_rates
 from chainrule.nn.connected import Connected
 from chainrule.transform import grad
 
-__all__ = ["Backpropagation"]
+__all__ = ["SweepDescent"]
 
 
 @final
 @dataclass(frozen=True)
-class Backpropagation(Rule):
+class SweepDescent(Rule):
     """`Δw(t) = −ε ∂E/∂w + α Δw(t−1)` with the gradient by backpropagation (Nature 323, equations 4 to 9).
 
     `rate` ε and `momentum` α are those of the problem's settings unless told.

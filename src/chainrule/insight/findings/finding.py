@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from chainrule.display import Entry, Facts, Page, Shown, number
+from chainrule.display import Facts, Page, PageEntry, Shown, number
 
 __all__ = ["SEVERITIES", "Finding", "Measure", "Outcome", "Pathology", "Sign"]
 
@@ -99,10 +99,10 @@ class Finding(Shown):
         """What is shown of it: the title, how severe and how sure, the evidence, the reason, the cure."""
         return Page("", (self.entry(),))
 
-    def entry(self, numbered: str = "") -> Entry:
+    def entry(self, numbered: str = "") -> PageEntry:
         """The finding set apart, with its number among others before its title."""
         facts = Facts({"Measured": "\n".join(self._measured()), **self._meaning()})
-        return Entry(f"{numbered}{self.title}", f"{self.severity}, {self.sure}", _COLOURS[self.severity], facts)
+        return PageEntry(f"{numbered}{self.title}", f"{self.severity}, {self.sure}", _COLOURS[self.severity], facts)
 
     def _measured(self) -> list[str]:
         """The evidence, of each name once."""
