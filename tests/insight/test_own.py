@@ -14,7 +14,7 @@ from tests.test_own import LABELS, NETWORKS, Signs, X, huber
 
 import chainrule as cr
 from chainrule.errors import OptionError
-from chainrule.insight import WeightExplanation, explain
+from chainrule.insight import LayerExplanation, NeuronExplanation, WeightExplanation, explain
 from chainrule.nn.parameters import Parameters, astype
 
 DATA = (X, LABELS)
@@ -128,6 +128,26 @@ def test_examples_of_any_shape_are_taken_as_they_are() -> None:
     assert cr.insight.attribution(network, images[:2]).shape == (4, 4)
     assert str(cr.insight.diagnose(network, (images, labels)))
     assert cr.insight.gradient_noise(network, (images, labels)).whole.variance > 0
+
+
+def test_units_along_another_axis_are_those_that_are_told() -> None:
+    random = np.random.default_rng(0)
+    images, labels = random.normal(size=(40, 1, 6)).astype(np.float32), np.arange(40) % 2
+    p = {"filters": np.array([[1.0], [2.0], [-1.0]], np.float32), "out": random.normal(size=(2, 3)).astype(np.float32)}
+
+    def forward(p: Any, x: Any) -> Any:
+        with cr.nn.recording.layer("channels", axis=1):
+            maps = cr.nn.relu(cr.numpy.einsum("fc,ncw->nfw", p["filters"], x))
+        return cr.nn.softmax(cr.numpy.mean(maps, axis=2) @ p["out"].T)
+
+    network = cr.nn.Function(forward, p)
+    found = cr.insight.explain(network, (images, labels), layer=0)
+    assert isinstance(found, LayerExplanation)
+    assert found.neurons == 3
+    neuron = cr.insight.explain(network, (images, labels), neuron=(0, 1))
+    assert isinstance(neuron, NeuronExplanation)
+    assert neuron.z_rms == pytest.approx(2 * float(np.sqrt(np.mean(images**2))), rel=1e-5)
+    assert str(cr.insight.diagnose(network, (images, labels)))
 
 
 def test_outputs_of_any_shape_are_taken_as_they_are(tmp_path: Path) -> None:

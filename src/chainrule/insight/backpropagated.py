@@ -36,6 +36,8 @@ EXAMPLES = 10_000  # more of them are asked only if one says so
 class PassedStage(Brief):
     """What went through a stage: `z`, `a` and `delta` of shape (n, …, units), and the derivatives of its parameters.
 
+    Units that lie along another axis are moved to the last.
+
     `delta` is ∂C_x/∂z, the error of a single example; `gradients` holds ∂C/∂ of each array that acts in the stage, by
     its number in the network's tree, of the mean cost, penalty included. `inputs`, of shape (n, inputs), are what its
     weights multiply, where there is one for each unit and each input; else None.
@@ -211,7 +213,8 @@ def backpropagated(subject: Subject) -> Backpropagated:
 def _stage(outline: StageOutline, arrays: dict[str, Any], gradients: dict[int, Values]) -> PassedStage:
     mine = {n: gradients[n] for n in (*outline.weights, *outline.biases)}
     inputs = arrays["inputs"][0] if arrays["inputs"] else None
-    return PassedStage(outline, arrays["z"], arrays["a"], arrays["delta"], mine, inputs)
+    z, a, delta = (np.moveaxis(arrays[name], outline.axis, -1) for name in ("z", "a", "delta"))
+    return PassedStage(outline, z, a, delta, mine, inputs)
 
 
 @native

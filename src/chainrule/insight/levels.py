@@ -9,11 +9,9 @@ import numpy as np
 from chainrule import display
 from chainrule.nn.activations import Activation
 
-__all__ = ["FLAT", "dead", "flat", "rms", "slopes", "steepness"]
+__all__ = ["dead", "flat", "off", "rms", "slopes", "steepness"]
 
 Values = np.ndarray[Any, Any]
-
-FLAT = 0.05  # of the steepest that the activation can be: below it a change of z hardly changes a
 
 
 def rms(values: Any) -> float:
@@ -27,15 +25,20 @@ def slopes(activation: Activation, z: Values, a: Values) -> Values:
 
 
 def flat(activation: Activation, slope: Values) -> Values:
-    """Where a neuron is saturated: its slope is below a twentieth of the largest that it can be."""
-    return np.abs(slope) < FLAT * _largest(activation)
+    """Where a neuron is saturated on an example: its slope is below a twentieth of the largest that it can be."""
+    return np.asarray(activation.is_saturated(slope.reshape(1, -1))).reshape(slope.shape)
+
+
+def off(activation: Activation, slope: Values) -> Values:
+    """Which units have a slope of 0 on every example, shape (units,)."""
+    return np.asarray(activation.is_off(slope))
 
 
 def steepness(activation: Activation, z: Values, a: Values) -> Values:
     """σ'(z) over the largest that it can be, element by element; 1 where the activation has no flat ends."""
     if not activation.saturates:
         return np.ones_like(z)
-    found: Values = slopes(activation, z, a) / _largest(activation)
+    found: Values = slopes(activation, z, a) / (activation.largest_slope or 1.0)
     return found
 
 
@@ -43,8 +46,4 @@ def dead(activation: Activation, z: Values, a: Values) -> Values:
     """Which units are off, σ'(z) = 0, on every example, where the activation can be off for good; shape (units,)."""
     if not activation.dies:
         return np.zeros(z.shape[-1], bool)
-    return np.asarray(activation.is_off(slopes(activation, z, a)))
-
-
-def _largest(activation: Activation) -> float:
-    return float(activation.largest_slope or 1.0)
+    return off(activation, slopes(activation, z, a))

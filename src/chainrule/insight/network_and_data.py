@@ -85,13 +85,7 @@ class Subject(Brief):
         few = self.taking(range(min(_FEW, self.count)))
         with transforming():
             found = few.passed(few.network, tree_map(as_array, few.x), as_array(few.labels)).stages
-        return tuple(
-            StageOutline(
-                one.name, one.activation, one.z.shape[1:], one.weights, one.biases, one.sources,
-                one.dense is not None and one.z.ndim == 2,
-            )
-            for one in found
-        )  # fmt: skip
+        return tuple(map(StageOutline.of, found))
 
     def layers(self) -> tuple[StageOutline, ...]:
         """The stages, for a question about one of them; OptionError if there are none."""

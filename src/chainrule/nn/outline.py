@@ -55,6 +55,14 @@ class StageOutline:
     is_dense: bool
     axis: int = -1
 
+    @classmethod
+    def of(cls, stage: Stage) -> StageOutline:
+        """That of a stage of two examples or more."""
+        is_dense, shape = stage.dense is not None and stage.z.ndim == 2, stage.z.shape[1:]
+        return cls(
+            stage.name, stage.activation, shape, stage.weights, stage.biases, stage.sources, is_dense, stage.axis
+        )
+
     @property
     def units(self) -> int:
         """How many units it has."""
@@ -108,15 +116,8 @@ def _looked_at(structure: Structure, types: tuple[Type, ...], rows: Rows) -> Out
     several = [kind.with_shape((_ROWS, *kind.shape)) for kind in rows.types]
     with transforming():
         trace(look, flatten(tuple(range(len(types) + len(several))))[1], [*types, *several])
-    stages = tuple(map(_without_numbers, found[0].stages))
+    stages = tuple(map(StageOutline.of, found[0].stages))
     return Outline(rows.features, stages, found[0].a.shape[1:], found[0].activation)
-
-
-def _without_numbers(stage: Stage) -> StageOutline:
-    is_dense, shape = stage.dense is not None and stage.z.ndim == 2, stage.z.shape[1:]
-    return StageOutline(
-        stage.name, stage.activation, shape, stage.weights, stage.biases, stage.sources, is_dense, stage.axis
-    )
 
 
 _known = lru_cache(maxsize=64)(_looked_at)

@@ -12,7 +12,7 @@ from chainrule.checks import whole_number
 from chainrule.display import Table, number
 from chainrule.insight.backpropagated import Backpropagated, backpropagated
 from chainrule.insight.coordinates import Coordinate, coordinate
-from chainrule.insight.levels import flat, rms, slopes
+from chainrule.insight.levels import flat, off, rms, slopes
 from chainrule.insight.network_and_data import Subject
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.weights.anatomy import Anatomy, anatomy_of
@@ -163,7 +163,7 @@ def explain_layer(subject: Subject, available: int, layer: int) -> LayerExplanat
         dw_rms=rms(here.dw),
         db_rms=rms(here.db),
         saturated=float(np.mean(flat(here.activation, slope))),
-        dead=int(np.sum(~slope.reshape(-1, here.units).any(axis=0))),
+        dead=int(off(here.activation, slope).sum()),
         largest=_largest(passed, here.outline.weights, _LARGEST),
     )
 
