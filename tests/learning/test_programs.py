@@ -1,4 +1,4 @@
-"""Programs of learning serve any number of rows, any rate, any penalty: counted by what is compiled, checked in NumPy."""
+"""What learning runs serves any number of rows, any rate, any penalty: counted by what is compiled."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import chainrule as cr
 from chainrule import numpy as cnp
 from chainrule.cpu import machine
 from chainrule.learning.evaluate import evaluate
-from chainrule.learning.programs import number_rows
 from chainrule.learning.optimizers import SGD, Adam, Momentum, Optimizer
+from chainrule.learning.programs import number_rows
 
 RANDOM = np.random.default_rng(0)
 SIZES = (3, 5, 2)

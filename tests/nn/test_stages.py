@@ -245,6 +245,21 @@ def test_roles_are_told_by_fields_else_by_the_axes_and_states_act_as_no_weights(
     assert stage.layer is not None
 
 
+@dataclass(frozen=True)
+class Scaled:
+    w: Any
+    scale: float
+
+    def __call__(self, x: Any) -> Any:
+        return linear(x, self.w) * self.scale
+
+
+def test_a_number_that_is_no_array_is_refused_as_nobody_said_whether_it_is_learnt() -> None:
+    with pytest.raises(OptionError, match=r"(?s)scale of the network is the number 0.5, no array.*static"):
+        Parameters.of(Scaled(normal(2, 3), 0.5))
+    assert Parameters.of(Scaled(normal(2, 3), np.array(0.5))).roles == ["weight", "bias"]  # type: ignore[arg-type]
+
+
 # pairs: ∂C/∂w = Σ δ x, which must be so wherever a stage says it
 
 

@@ -49,7 +49,7 @@ def write(folder: Path, contents: Contents) -> None:
         raise DataError(f"this is no run that can be saved: {wrong[1]}.")
     weights, words = taken_apart(network)
     files = {
-        _WEIGHTS: save({name: np.ascontiguousarray(tensor) for name, tensor in weights.items()}),
+        _WEIGHTS: save({name: np.asarray(tensor, order="C") for name, tensor in weights.items()}),
         _HISTORY: "".join(_line(record) for record in history).encode(),
         **({} if flow is None else {_FLOW: save(flow.to_tensors())}),
     }

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.checks import refusal
-from chainrule.errors import DTypeError
+from chainrule.errors import DTypeError, OptionError
 from chainrule.trace.tree import Structure, flatten, paths, tree_map, unflatten
 
 __all__ = ["BIAS", "STATE", "WEIGHT", "Parameters", "astype", "float_dtype", "trainable", "tree_of", "with_state"]
@@ -44,11 +44,12 @@ class Parameters:
 
     @classmethod
     def of(cls, network: Any) -> Parameters:
-        """Those of a network, a tree; OptionError if it holds no floating-point number."""
+        """Those of a network, a tree; OptionError if it holds no floating-point array, or a number that is none."""
         arrays, structure = flatten(network)
         found = cls(arrays, structure, [_role(array, told) for array, told in zip(arrays, _told(network), strict=True)])
         if not found.trainable:
             raise refusal("network", "a Network", network, cure=_NO_NETWORK)
+        _check_arrays(arrays, structure)
         return found
 
     @cached_property
@@ -86,6 +87,17 @@ class Parameters:
             )
         dtype: np.dtype[Any] = found.pop()
         return dtype
+
+
+def _check_arrays(leaves: Sequence[Any], structure: Structure) -> None:
+    """Refuse numbers of Python's, of which nobody can tell whether they are to be learnt."""
+    for n, leaf in enumerate(leaves):
+        if structure.kind is not None and isinstance(leaf, int | float | complex) and not isinstance(leaf, np.generic):
+            raise OptionError(
+                f"{paths(structure)[n]} of the network is the number {leaf!r}, no array.",
+                cure=f"Write numpy.array({leaf!r}) for one that is learnt; one that stays as it is belongs in a field "
+                'that says field(metadata={"static": True}).',
+            )
 
 
 def _role(array: Any, told: str) -> str:
@@ -131,11 +143,7 @@ def with_state(parameters: Any, states: Any, structure: Structure, roles: Sequen
 def astype(network: Any, dtype: Any) -> Any:
     """The same network with weights, biases and states of another dtype, float32 or float64."""
     wanted = float_dtype(dtype)
-    return tree_map(lambda x: x.astype(wanted) if np.dtype(x.dtype).kind == "f" else x, tree_map(_array, network))
-
-
-def _array(x: Any) -> Any:
-    return x if hasattr(x, "dtype") else np.asarray(x)
+    return tree_map(lambda x: x.astype(wanted) if np.dtype(x.dtype).kind == "f" else x, network)
 
 
 def float_dtype(dtype: Any) -> np.dtype[Any]:
