@@ -19,7 +19,7 @@ from chainrule.learning.evaluate import chosen_cost
 from chainrule.learning.examples import Examples, prepared
 from chainrule.learning.run import Run
 from chainrule.nn.costs import Cost, usual_cost
-from chainrule.nn.objective import Measured, Objective, is_function
+from chainrule.nn.objective import CostFunction, Measured, Objective, is_function
 from chainrule.nn.outline import Outline, StageOutline, outline, per_example_cost
 from chainrule.nn.parameters import Parameters, astype
 from chainrule.nn.stages import with_variables
@@ -28,9 +28,11 @@ from chainrule.trace.promotion import as_array, variable
 from chainrule.trace.tree import tree_map
 from chainrule.transform import vmap
 
-__all__ = ["Subject", "network_of", "subject_of"]
+__all__ = ["AskedCost", "Subject", "network_of", "subject_of"]
 
 Values = np.ndarray[Any, Any]
+#: A cost, the name of one, a function `(network, x, y)`; None for that of the run, or the usual one.
+AskedCost = Cost | CostFunction | str | None
 _FEW = 2  # examples, on which the stages of a network are looked at
 
 
@@ -202,7 +204,9 @@ def network_of(asked: Any) -> Any:
     return found
 
 
-def subject_of(network: Any, data: Any, cost: Any = None, l2: float | None = None, *, finite: bool = True) -> Subject:
+def subject_of(
+    network: Any, data: Any, cost: AskedCost = None, l2: float | None = None, *, finite: bool = True
+) -> Subject:
     """The subject for a network or a run, and data that are a DataSet or a pair `(x, labels)`.
 
     A run knows its penalty λ and its cost, one that was loaded if that goes by a name of chainrule's. For a network the

@@ -139,10 +139,10 @@ def test_real_targets_have_a_cost() -> None:
 
 
 def test_memory_is_that_of_one_step() -> None:
-    from chainrule.insight.inputs.attributions import _integrated
+    from chainrule.insight.inputs.attribution_methods import integrated
 
     subject = small("tanh", "softmax", "cross_entropy", np.float64, examples=50)
-    compiled = cr.compile(_integrated.__wrapped__)  # type: ignore[attr-defined]
+    compiled = cr.compile(integrated.__wrapped__)  # type: ignore[attr-defined]
     bytes_for = [
         compiled.program(subject, "output", 0 * subject.x, np.zeros(steps), np.zeros(steps)).temporary_bytes
         for steps in (10, 1000)

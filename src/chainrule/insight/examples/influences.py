@@ -13,7 +13,7 @@ from chainrule.display import Table, number
 from chainrule.errors import DataError, OptionError
 from chainrule.insight.evaluation import judged
 from chainrule.insight.gradients import mean_gradient, penalty_curvature, slopes_along
-from chainrule.insight.network_and_data import Subject, network_of, subject_of
+from chainrule.insight.network_and_data import AskedCost, Subject, network_of, subject_of
 from chainrule.insight.parameter_vector import alike, shaped, vector
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.second_order.matrices import KINDS, product
@@ -122,7 +122,7 @@ def influence(
     damping: float = 1e-3,
     tolerance: float = 1e-4,
     top: int = 10,
-    cost: str | None = None,
+    cost: AskedCost = None,
     l2: float | None = None,
 ) -> Influence:
     """Which training examples helped or hurt the prediction for `example`, a pair `(x, label)`.
@@ -260,7 +260,7 @@ def _largest_eigenvalue(multiplied: Callable[[Values], Values], size: int) -> fl
     return float(np.linalg.norm(direction))
 
 
-def _one_example(training: Subject, network_or_run: Any, example: Any, cost: str | None) -> Subject:
+def _one_example(training: Subject, network_or_run: Any, example: Any, cost: AskedCost) -> Subject:
     if not (isinstance(example, tuple | list) and len(example) == 2):
         raise DataError("the example must be a pair (x, label).", cure="For example (data.x[0], data.labels[0]).")
     x, label = _with_a_row(training, example[0]), np.asarray(example[1])

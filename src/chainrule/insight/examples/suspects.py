@@ -14,7 +14,7 @@ from chainrule.display import Table
 from chainrule.insight.blocks import each_of
 from chainrule.insight.compiling import native
 from chainrule.insight.gradients import example_gradients, slopes_along, weighted_gradient
-from chainrule.insight.network_and_data import Subject, subject_of
+from chainrule.insight.network_and_data import AskedCost, Subject, subject_of
 from chainrule.insight.presentation import Insight, figure
 from chainrule.nn.costs import targets_of
 
@@ -94,7 +94,7 @@ class LabelSuspects(Insight):
 
 
 def label_suspects(
-    network_or_run: Any, data: Any, *, top: float | int = 0.01, by: str = "el2n", cost: str | None = None
+    network_or_run: Any, data: Any, *, top: float | int = 0.01, by: str = "el2n", cost: AskedCost = None
 ) -> LabelSuspects:
     """The examples whose labels a person should look at first: a fraction `top` of them, or so many.
 

@@ -16,7 +16,7 @@ from chainrule.insight.findings.examination import Case
 from chainrule.insight.findings.finding import SEVERITIES, Finding, Measure, Outcome
 from chainrule.insight.findings.pathologies import FUNCTIONS, NETWORKS, findings_in, looked_for
 from chainrule.insight.findings.plain_functions import FunctionCase
-from chainrule.insight.network_and_data import Subject, subject_of
+from chainrule.insight.network_and_data import AskedCost, Subject, subject_of
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.second_order.stability import chosen_optimizer
 from chainrule.insight.wording import counted
@@ -126,7 +126,7 @@ def diagnose(
     network_or_run: Any,
     data: Any,
     *,
-    cost: str | None = None,
+    cost: AskedCost = None,
     l2: float | None = None,
     optimizer: Optimizer | None = None,
     batch: int | None = None,

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from chainrule import numpy as cnp
-from chainrule import random
 from chainrule.checks import one_of, real_number, whole_number
 from chainrule.display import Brief, Table, number
-from chainrule.errors import DataError, OptionError
-from chainrule.insight.compiling import native
-from chainrule.insight.network_and_data import Subject, network_of, subject_of
+from chainrule.insight.inputs.attribution_methods import METHODS, AttributionQuestion, explained, input_slopes
+from chainrule.insight.inputs.examples_and_targets import (
+    baseline_rows,
+    chosen_targets,
+    example_rows,
+    in_rows,
+    target_names,
+)
+from chainrule.insight.network_and_data import AskedCost, Subject, network_of, subject_of
 from chainrule.insight.presentation import Insight, figure
-from chainrule.nn.outline import outline
-from chainrule.nn.parameters import Parameters
-from chainrule.nn.stages import forward, with_variables
-from chainrule.trace.promotion import as_array
-from chainrule.trace.tree import flatten
-from chainrule.transform import grad, scan
 
 __all__ = ["Attribution", "SlopeCheck", "attribution"]
 
@@ -39,7 +36,6 @@ _MEANINGS = {
 }
 _SHIFT = 1e-3  # of the range of the inputs, for the check of a gradient
 _SHOWN = 10  # inputs in the table
-_LEAST_PICTURE = 16  # inputs
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -156,7 +152,7 @@ def attribution(
     noise: float = 0.15,
     seed: int = 0,
     shape: tuple[int, int] | None = None,
-    cost: str | None = None,
+    cost: AskedCost = None,
     class_names: Sequence[str] = (),
 ) -> Attribution:
     """Which inputs F comes from, for an example of shape (inputs,) or examples of shape (n, inputs), or images.
@@ -185,241 +181,49 @@ def attribution(
     Sources: Simonyan, Vedaldi & Zisserman 2014; Sundararajan, Taly & Yan, Axiomatic attribution for deep networks,
     2017; Smilkov et al., SmoothGrad, 2017.
     """
-    one_of("method", method, _METHODS)
+    one_of("method", method, METHODS)
     one_of("of", of, ("output", "weighted_input", "cost"))
     one_of("rule", rule, ("midpoint", "gauss_legendre"))
     steps = whole_number("steps", steps, 2 if method == "smooth_grad" else 1)  # for the standard error
     noise, seed = real_number("noise", noise, 0), whole_number("seed", seed, 0)
     network = network_of(network_or_run)
-    x, shape = _rows(network, example, shape)
-    start = _baseline(baseline, x)
-    chosen = _targets(network, x, target, of)
+    x, shape = example_rows(network, example, shape)
+    start = baseline_rows(baseline, x)
+    chosen = chosen_targets(network, x, target, of)
     judged_by = cost or (None if of == "cost" else "quadratic")
     subject = subject_of(network_or_run, (x, chosen), judged_by)
-    asked = _AttributionQuestion(subject, of, start, steps, rule, noise, seed)
-    values, error = _METHODS[method](asked)
-    explained, before = (_explained(subject, of, point) for point in (x, start))
+    asked = AttributionQuestion(subject, of, start, steps, rule, noise, seed)
+    values, error = METHODS[method](asked)
+    value, before = (explained(subject, of, point) for point in (x, start))
     adds_up = method in ("input_times_gradient", "integrated_gradients")
     return Attribution(
         method=method,
         of=of,
-        values=_in_rows(values),
-        x=_in_rows(x),
-        baseline=_in_rows(start),
+        values=in_rows(values),
+        x=in_rows(x),
+        baseline=in_rows(start),
         targets=chosen,
-        target_names=_names(chosen, class_names),
-        explained=explained,
+        target_names=target_names(chosen, class_names),
+        explained=value,
         at_baseline=before,
-        gap=_in_rows(values).sum(axis=1, dtype=np.float64) - (explained - before) if adds_up else None,
+        gap=in_rows(values).sum(axis=1, dtype=np.float64) - (value - before) if adds_up else None,
         check=None if adds_up else _shifted(subject, of),
-        standard_error=None if error is None else _in_rows(error),
+        standard_error=None if error is None else in_rows(error),
         steps=steps if method in ("integrated_gradients", "smooth_grad") else None,
         rule=rule.replace("_", "-") if method == "integrated_gradients" else None,
         shape=shape,
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _AttributionQuestion:
-    """Everything that is asked; the subject's labels are the targets."""
-
-    subject: Subject
-    of: str
-    baseline: Values
-    steps: int
-    rule: str
-    noise: float
-    seed: int
-
-
-_Found = tuple[Values, Values | None]  # the attributions, and their standard errors
-
-
-def _by_gradient(asked: _AttributionQuestion) -> _Found:
-    return _slopes(asked.subject, asked.of), None
-
-
-def _by_input_times_gradient(asked: _AttributionQuestion) -> _Found:
-    return (asked.subject.x - asked.baseline) * _slopes(asked.subject, asked.of), None
-
-
-def _by_integrated_gradients(asked: _AttributionQuestion) -> _Found:
-    nodes, weights = _quadrature(asked.rule, asked.steps)
-    dtype = asked.subject.x.dtype
-    return _integrated(asked.subject, asked.of, asked.baseline, nodes.astype(dtype), weights.astype(dtype)), None
-
-
-def _by_smooth_grad(asked: _AttributionQuestion) -> _Found:
-    keys = random.split(random.key(asked.seed), asked.steps)
-    x = asked.subject.x
-    sizes = (asked.noise * np.ptp(x, axis=tuple(range(1, x.ndim)), keepdims=True)).astype(x.dtype)
-    counts = np.arange(1, asked.steps + 1).astype(x.dtype)
-    mean, squares = _smoothed(asked.subject, asked.of, sizes, keys, counts)
-    return mean, np.sqrt(squares / (asked.steps - 1) / asked.steps)
-
-
-_METHODS: dict[str, Callable[[_AttributionQuestion], _Found]] = {
-    "gradient": _by_gradient,
-    "input_times_gradient": _by_input_times_gradient,
-    "integrated_gradients": _by_integrated_gradients,
-    "smooth_grad": _by_smooth_grad,
-}
-
-
-def _quadrature(rule: str, steps: int) -> tuple[Values, Values]:
-    """Nodes and weights for an integral from 0 to 1."""
-    if rule == "midpoint":
-        return (np.arange(steps) + 0.5) / steps, np.full(steps, 1 / steps)
-    nodes, weights = np.polynomial.legendre.leggauss(steps)
-    return (nodes + 1) / 2, weights / 2
-
-
-def _each_explained(subject: Subject, of: str, x: Any) -> Any:
-    """F of each example."""
-    if of == "cost":
-        return subject.costs(subject.network, x, subject.labels)
-    found = forward(with_variables(subject.network), as_array(x))
-    rows = found.a if of == "output" else found.z
-    return cnp.take_along_axis(rows, cnp.expand_dims(subject.labels, 1), axis=1)[:, 0]
-
-
-def _slope(subject: Subject, of: str, x: Any) -> Any:
-    """∂F/∂x of each example: examples do not mix, so that it is the derivative of the sum."""
-    return grad(lambda x: cnp.sum(_each_explained(subject, of, x)))(x)
-
-
-@native
-def _slopes(subject: Subject, of: str) -> Any:
-    return _slope(subject, of, subject.x)
-
-
-@native
-def _integrated(subject: Subject, of: str, baseline: Any, nodes: Any, weights: Any) -> Any:
-    way = subject.x - baseline
-
-    def step(total: Any, at: tuple[Any, Any]) -> tuple[Any, tuple[()]]:
-        node, weight = at
-        return total + weight * _slope(subject, of, baseline + node * way), ()
-
-    return way * scan(step, cnp.zeros_like(way), (nodes, weights))[0]
-
-
-@native
-def _smoothed(subject: Subject, of: str, sizes: Any, keys: Any, counts: Any) -> Any:
-    """The mean of the gradients of noisy copies and the sum of squares around it, updated one copy at a time."""
-
-    def step(carry: tuple[Any, Any], at: tuple[Any, Any]) -> tuple[tuple[Any, Any], tuple[()]]:
-        (mean, squares), (key, count) = carry, at
-        noise = random.normal(key, subject.x.shape, subject.x.dtype)
-        slope = _slope(subject, of, subject.x + sizes * noise)
-        nearer = mean + (slope - mean) / count
-        return (nearer, squares + (slope - mean) * (slope - nearer)), ()
-
-    start = cnp.zeros_like(subject.x)
-    return scan(step, (start, start), (keys, counts))[0]
-
-
-def _explained(subject: Subject, of: str, x: Values) -> Values:
-    """F of each example, in float64."""
-    found: Values = _values(subject.wide, of, x.astype(np.float64))
-    return found.astype(np.float64)
-
-
-@native
-def _values(subject: Subject, of: str, x: Any) -> Any:
-    return _each_explained(subject, of, x)
-
-
 def _shifted(subject: Subject, of: str) -> SlopeCheck:
     """A small shift of the input of each example along which F is steepest."""
-    slopes, x = _slopes(subject, of).astype(np.float64), subject.x.astype(np.float64)
+    slopes, x = input_slopes(subject, of).astype(np.float64), subject.x.astype(np.float64)
     shift = _SHIFT * (float(np.ptp(x)) or 1.0)
-    every, most = np.arange(len(x)), np.abs(_in_rows(slopes)).argmax(axis=1)
+    every, most = np.arange(len(x)), np.abs(in_rows(slopes)).argmax(axis=1)
     moved = x.copy()
-    _in_rows(moved)[every, most] += shift
-    measured = _explained(subject, of, moved) - _explained(subject, of, x)
-    return SlopeCheck(most, shift, shift * _in_rows(slopes)[every, most], measured)
-
-
-def _in_rows(values: Values) -> Values:
-    """All numbers of an example in one row."""
-    return values.reshape(len(values), -1)
-
-
-def _rows(network: Any, example: Any, shape: tuple[int, int] | None) -> tuple[Values, tuple[int, int] | None]:
-    """The examples, one a row, and the height and width of each if they are images.
-
-    A network that does not say how many `inputs` it has is given examples of the shape that they have.
-    """
-    if isinstance(example, dict | tuple) and any(np.ndim(part) > 0 for part in flatten(example)[0]):
-        raise DataError("attribution is about examples that are one array, not several.")
-    given, inputs = np.asarray(example, Parameters.of(network).dtype), getattr(network, "inputs", None)
-    if inputs is None:
-        given = given[None] if given.ndim == 1 else given
-        inputs = int(np.prod(given.shape[1:]))
-        known = (given.shape[1], given.shape[2]) if given.ndim == 3 else None
-        return given, _picture(shape or known, inputs)
-    if given.ndim == 0 or given.size == 0 or given.size % inputs:
-        raise DataError(f"the network takes {inputs} inputs, but the examples have the shape {given.shape}.")
-    if given.shape[-2:] != (given.size // inputs, inputs) and math.prod(given.shape[-2:]) == inputs and given.ndim > 1:
-        shape = shape or (given.shape[-2], given.shape[-1])
-    return given.reshape(-1, inputs), _picture(shape, inputs)
-
-
-def _picture(shape: tuple[int, int] | None, inputs: int) -> tuple[int, int] | None:
-    """Height and width of examples with so many inputs; what is told, or those of a square that is large enough."""
-    side = math.isqrt(inputs)
-    if shape is None and side * side == inputs and inputs >= _LEAST_PICTURE:
-        shape = (side, side)
-    if shape is not None and math.prod(shape) != inputs:
-        raise DataError(f"{inputs} inputs are no image of shape {shape}.")
-    return shape
-
-
-def _baseline(baseline: Any, x: Values) -> Values:
-    """The baseline of each example."""
-    given, inputs = np.asarray(0.0 if baseline is None else baseline, x.dtype), int(np.prod(x.shape[1:]))
-    rows = given if given.ndim == 0 else given.reshape(-1, inputs) if given.size % inputs == 0 else None
-    if rows is None or (rows.ndim == 2 and len(rows) not in (1, len(x))):
-        raise DataError(f"a baseline of shape {given.shape} does not fit examples of shape {x.shape}.")
-    return np.array(np.broadcast_to(rows, (len(x), inputs))).reshape(x.shape)
-
-
-def _targets(network: Any, x: Values, target: Any, of: str) -> Values:
-    """The class of each example whose output is explained, or its label."""
-    if target is None and of == "cost":
-        raise OptionError("the cost needs the label of each example.", cure="Give target=…, the label or labels.")
-    if of == "cost" and np.ndim(target) > 1:
-        return np.asarray(target)
-    outputs = _outputs(network, x)
-    if target is None:
-        said: Values = np.asarray(network(x)).argmax(axis=1)
-        return said
-    classes = np.asarray(target)
-    if classes.dtype.kind not in "iu" or classes.ndim > 1 or classes.size not in (1, len(x)):
-        raise DataError(f"target must be a class, or one for each of {len(x)} examples, not {target!r}.")
-    if not 0 <= classes.min() <= classes.max() < outputs:
-        raise DataError(f"target {target!r} is not one of the {outputs} outputs, counted from 0.")
-    return np.array(np.broadcast_to(classes, len(x)), np.int64)
-
-
-def _outputs(network: Any, x: Values) -> int:
-    """How many outputs there are in a row; OptionError if they are not in a row, or nobody but the cost makes them."""
-    if not callable(network):
-        raise OptionError(
-            "attribution explains an output of a network that is called with examples, which this one is not.",
-            cure="Make it one: cr.nn.Function(function, parameters).",
-        )
-    shape = outline(network, x).shape
-    if len(shape) != 1:
-        raise OptionError(f"attribution explains one of the outputs in a row, not of outputs of shape {shape}.")
-    return int(shape[0])
-
-
-def _names(targets: Values, class_names: Sequence[str]) -> tuple[str, ...]:
-    if targets.ndim == 2:
-        return tuple(f"target {', '.join(map(number, row))}" for row in targets)
-    return tuple(class_names[n] if n < len(class_names) else f"class {n}" for n in targets)
+    in_rows(moved)[every, most] += shift
+    measured = explained(subject, of, moved) - explained(subject, of, x)
+    return SlopeCheck(most, shift, shift * in_rows(slopes)[every, most], measured)
 
 
 def _told_examples(count: int) -> str:

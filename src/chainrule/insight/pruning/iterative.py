@@ -14,7 +14,7 @@ from chainrule.errors import OptionError
 from chainrule.insight.backpropagated import Backpropagated, backpropagated
 from chainrule.insight.evaluation import judged
 from chainrule.insight.gradients import mean_gradient
-from chainrule.insight.network_and_data import Subject, subject_of
+from chainrule.insight.network_and_data import AskedCost, Subject, subject_of
 from chainrule.insight.parameter_vector import is_weight, shaped, vector
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.pruning.removal import Options, removal
@@ -179,7 +179,7 @@ def prune(
     curvature: str | None = None,
     damping: float = 0.01,
     each: bool = False,
-    cost: str | None = None,
+    cost: AskedCost = None,
 ) -> Pruning:
     """Set a fraction of a network's weights to 0, those that matter least, in equal steps; biases stay.
 

@@ -12,7 +12,7 @@ from chainrule.checks import whole_number
 from chainrule.display import Table, number
 from chainrule.insight.coordinates import Coordinate
 from chainrule.insight.evaluation import judged
-from chainrule.insight.network_and_data import Subject, subject_of
+from chainrule.insight.network_and_data import AskedCost, Subject, subject_of
 from chainrule.insight.parameter_vector import coordinate_at, is_weight, shaped
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.pruning.removal import Options, Removal, removal
@@ -113,7 +113,7 @@ def saliency(
     damping: float = 0.01,
     each: bool = False,
     top: int = 5,
-    cost: str | None = None,
+    cost: AskedCost = None,
 ) -> Saliency:
     """How much each weight matters to the cost, the mean over the examples without penalty.
 

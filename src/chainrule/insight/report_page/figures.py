@@ -13,7 +13,7 @@ from chainrule.data.dataset import DataSet
 from chainrule.display import plain
 from chainrule.insight.findings.diagnosis import Diagnosis, diagnose
 from chainrule.insight.findings.examination import Case
-from chainrule.insight.network_and_data import subject_of
+from chainrule.insight.network_and_data import AskedCost, subject_of
 from chainrule.insight.report_page.example_gradients import Pulls, pulls_of
 from chainrule.insight.report_page.layers import DrawnLayer, drawn_layers, is_chain
 from chainrule.learning.flow import LAYER_QUANTITIES, STEP_QUANTITIES, Flow
@@ -119,7 +119,7 @@ class Figures:
         }
 
 
-def figures_of(run: Run, data: Any = None, *, cost: Any = None) -> Figures:
+def figures_of(run: Run, data: Any = None, *, cost: AskedCost = None) -> Figures:
     """All that is shown of a run, and of examples if they are given; DataError if those do not fit."""
     flow = run.flow if run.flow is not None and len(run.flow) else None
     subject = None if data is None else subject_of(run, data, cost, finite=False)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.errors import OptionError
+from chainrule.insight.network_and_data import AskedCost
 from chainrule.insight.report_page.figures import Figures, figures_of
 from chainrule.insight.report_page.markup import Markup, element
 from chainrule.insight.report_page.sections import SECTIONS, run_facts
@@ -26,7 +27,7 @@ _HINT = (
 )
 
 
-def report(run: Run, data: Any = None, path: str | os.PathLike[str] = "report.html", *, cost: Any = None) -> Path:
+def report(run: Run, data: Any = None, path: str | os.PathLike[str] = "report.html", *, cost: AskedCost = None) -> Path:
     """Write a run as one HTML page: the verdict, the network, its layers and costs over time, noise, examples.
 
     The page opens without a network and loads nothing. With `data`, a DataSet or a pair `(x, labels)`, it also shows

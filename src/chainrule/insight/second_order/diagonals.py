@@ -14,7 +14,7 @@ from chainrule.errors import OptionError
 from chainrule.insight.blocks import mean_of
 from chainrule.insight.compiling import native
 from chainrule.insight.gradients import penalty_curvature
-from chainrule.insight.network_and_data import Subject, subject_of
+from chainrule.insight.network_and_data import AskedCost, Subject, subject_of
 from chainrule.insight.parameter_vector import coordinate_at, of_vector, shaped, trainable_arrays, vector, with_arrays
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.second_order.eigenvalues import signs
@@ -104,7 +104,7 @@ def curvature_diagonal(
     kind: str = "gauss_newton",
     probes: int = 32,
     seed: int = 0,
-    cost: str | None = None,
+    cost: AskedCost = None,
     l2: float | None = None,
     examples: int = 1000,
 ) -> CurvatureDiagonal:

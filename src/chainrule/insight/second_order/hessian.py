@@ -12,7 +12,7 @@ from chainrule.checks import real_number, whole_number
 from chainrule.display import Table, number
 from chainrule.errors import OptionError
 from chainrule.insight.gradients import penalty_curvature
-from chainrule.insight.network_and_data import Subject, subject_of
+from chainrule.insight.network_and_data import AskedCost, Subject, subject_of
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.second_order.eigenvalues import Product, Ritz, lanczos, settled, trace_estimate
 from chainrule.insight.second_order.matrices import matrix, product
@@ -115,7 +115,7 @@ def curvature(
     seed: int = 0,
     rate: float | Optimizer | None = None,
     state: Any = None,
-    cost: str | None = None,
+    cost: AskedCost = None,
     l2: float | None = None,
     examples: int = 1000,
 ) -> Curvature:
@@ -247,7 +247,7 @@ def hessian_matrix(
     network: Any,
     data: Any,
     *,
-    cost: str | None = None,
+    cost: AskedCost = None,
     l2: float | None = None,
     examples: int = 1000,
     seed: int = 0,

@@ -14,7 +14,7 @@ from chainrule.errors import ShapeError
 from chainrule.insight.blocks import mean_of
 from chainrule.insight.compiling import native
 from chainrule.insight.gradients import total_gradient
-from chainrule.insight.network_and_data import Subject, network_of, subject_of
+from chainrule.insight.network_and_data import AskedCost, Subject, network_of, subject_of
 from chainrule.insight.parameter_vector import (
     alike,
     is_weight,
@@ -145,7 +145,7 @@ def loss_landscape(
     points: int = 41,
     span: float = 1.0,
     seed: int = 0,
-    cost: str | None = None,
+    cost: AskedCost = None,
     l2: float | None = None,
     examples: int = 1000,
 ) -> Landscape:

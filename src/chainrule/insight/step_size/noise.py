@@ -17,7 +17,7 @@ from chainrule.checks import whole_number
 from chainrule.display import Table, number
 from chainrule.errors import DataError
 from chainrule.insight.gradients import example_gradients, penalty_gradient
-from chainrule.insight.network_and_data import Subject, subject_of
+from chainrule.insight.network_and_data import AskedCost, Subject, subject_of
 from chainrule.insight.parameter_vector import vector_positions
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.wording import counted, layer_name, stage_name
@@ -134,7 +134,7 @@ def gradient_noise(
     *,
     batch: int | None = None,
     seed: int = 0,
-    cost: str | None = None,
+    cost: AskedCost = None,
     l2: float | None = None,
     examples: int | None = None,
 ) -> GradientNoise:

@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.checks import real_number, whole_number
 from chainrule.display import Table, number
 from chainrule.errors import OptionError
-from chainrule.insight.network_and_data import Subject, subject_of
+from chainrule.insight.network_and_data import AskedCost, Subject, subject_of
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.second_order.hessian import sharpest
 from chainrule.insight.second_order.stability import chosen_optimizer, stability
@@ -115,7 +115,7 @@ def find_rate(
     highest: float = 10.0,
     steps: int = 100,
     seed: int = 0,
-    cost: str | None = None,
+    cost: AskedCost = None,
     l2: float | None = None,
 ) -> RateSearch:
     """A learning rate range test: `steps` training steps from the network, each with a higher rate, in a copy of it.

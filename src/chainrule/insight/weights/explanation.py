@@ -11,7 +11,7 @@ from chainrule.display import Table, number
 from chainrule.errors import OptionError
 from chainrule.insight.backpropagated import EXAMPLES, Backpropagated, backpropagated
 from chainrule.insight.coordinates import Coordinate, parse_coordinate
-from chainrule.insight.network_and_data import Subject, subject_of
+from chainrule.insight.network_and_data import AskedCost, Subject, subject_of
 from chainrule.insight.presentation import Composed, Insight, two_axes
 from chainrule.insight.weights.anatomy import Anatomy, anatomy_of
 from chainrule.insight.weights.downstream import downstream_of
@@ -129,7 +129,7 @@ def explain(
     neuron: str | tuple[int, int] | None = None,
     layer: int | None = None,
     largest: int | None = None,
-    cost: str | None = None,
+    cost: AskedCost = None,
     l2: float | None = None,
     examples: int = EXAMPLES,
 ) -> Insight:

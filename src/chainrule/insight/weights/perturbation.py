@@ -13,7 +13,7 @@ from chainrule.errors import OptionError
 from chainrule.insight.backpropagated import EXAMPLES, home
 from chainrule.insight.coordinates import Coordinate, parse_coordinate
 from chainrule.insight.levels import rms
-from chainrule.insight.network_and_data import Subject, subject_of
+from chainrule.insight.network_and_data import AskedCost, Subject, subject_of
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.weights.downstream import Downstream, Moved, Now, downstream
 from chainrule.insight.wording import beyond_rounding, counted, moves_cost, percent, raising, second_derivative
@@ -158,7 +158,7 @@ def what_if(
     weight: str | Coordinate,
     changes: float | Sequence[float] | None = None,
     *,
-    cost: str | None = None,
+    cost: AskedCost = None,
     l2: float | None = None,
     examples: int = EXAMPLES,
 ) -> WhatIf:
