@@ -25,6 +25,7 @@ __all__ = ["WORDS", "listed", "put_together", "taken_apart"]
 WORDS = ("activations", "wiring", "layers", "tree")
 
 Values = np.ndarray[Any, Any]
+_DEEPEST = 100  # layers within layers that a file may tell of
 
 
 def taken_apart(network: Any) -> tuple[dict[str, Values], dict[str, Any]]:
@@ -108,10 +109,10 @@ def _of_layers(told: Any, tensors: Mapping[str, Values]) -> Any:
     return _filled(template, iter([tensors[name] for name in paths(flatten(template)[1])]))
 
 
-def _template(told: Any) -> Any:
+def _template(told: Any, depth: int = 0) -> Any:
     """The layers that words tell of, with no numbers yet."""
-    if isinstance(told, list) and told:
-        return Sequential(*map(_template, told))
+    if isinstance(told, list) and told and depth < _DEEPEST:
+        return Sequential(*(_template(one, depth + 1) for one in told))
     if isinstance(told, dict) and len(told) == 1:
         kind, activation = next(iter(told.items()))
         if kind in ("dense", "activation") and isinstance(activation, str) and activation in ACTIVATIONS:
