@@ -130,6 +130,35 @@ def test_examples_of_any_shape_are_taken_as_they_are() -> None:
     assert cr.insight.gradient_noise(network, (images, labels)).whole.variance > 0
 
 
+def test_a_way_around_a_layer_breaks_the_chain_and_no_equation() -> None:
+    inner, outer = cr.nn.Dense.of(4, 4, "tanh", seed=1), cr.nn.Dense.of(4, 2, "softmax", seed=2)
+    first = cr.nn.Dense.of(4, 4, "tanh", seed=3)
+
+    def forward(p: Any, x: Any) -> Any:
+        a = p["first"](x)
+        z = p["inner"].weighted_input(a) + a  # what comes out of the first goes on by weights, and around them
+        return p["outer"](cr.nn.tanh(z))
+
+    network = cr.nn.Function(forward, {"first": first, "inner": inner, "outer": outer})
+    broken = cr.insight.explain(network, DATA, weight="parameters['first'].w[1, 0]")
+    whole = cr.insight.explain(network, DATA, weight="parameters['inner'].w[1, 0]")
+    assert isinstance(broken, WeightExplanation)
+    assert isinstance(whole, WeightExplanation)
+    assert broken.chain is None
+    assert whole.chain is not None
+    for found in (broken, whole):
+        assert found.rate == pytest.approx(found.what_if.rate, rel=1e-3, abs=1e-7)
+
+
+def test_what_weights_multiply_is_told_only_if_it_is_what_it_is_called() -> None:
+    layer = cr.nn.Dense.of(4, 2, "softmax", seed=2)
+    squares = cr.nn.Function(lambda p, x: p(x * x), layer)
+    said = str(cr.insight.explain(squares, DATA, weight="parameters.w[1, 3]"))
+    assert "number 3 of what reaches" in said
+    plain = cr.nn.Function(lambda p, x: p(x), layer)
+    assert "from input 3 to neuron 1" in str(cr.insight.explain(plain, DATA, weight="parameters.w[1, 3]"))
+
+
 def test_units_along_another_axis_are_those_that_are_told() -> None:
     random = np.random.default_rng(0)
     images, labels = random.normal(size=(40, 1, 6)).astype(np.float32), np.arange(40) % 2

@@ -24,11 +24,13 @@ from chainrule.nn.propagation import propagate
 from chainrule.trace.plain import transforming
 from chainrule.trace.promotion import as_array
 from chainrule.trace.tree import tree_map
+from chainrule.transform import vjp
 
 __all__ = ["EXAMPLES", "Backpropagated", "PassedStage", "backpropagated", "dense_home", "home"]
 
 Values = np.ndarray[Any, Any]
 
+_ROUNDED = 1e-3  # of errors in float32
 EXAMPLES = 10_000  # more of them are asked only if one says so
 
 
@@ -152,12 +154,31 @@ class Backpropagated(Brief):
         direction = np.asarray(of_vector(_trainable(weight.changed(zeros, 1.0))), np.float64)
         return slopes_along(self.subject, direction)
 
+    def origin(self, stage: int) -> int | None:
+        """The stage whose activations the weights of a stage multiply as they are, −1 for the examples; else None."""
+        inputs = self.stages[stage].inputs
+        if inputs is None:
+            return None
+        for source in self.stages[stage].outline.sources:
+            given = self.subject.x if source < 0 else self.stages[source].a
+            if isinstance(given, np.ndarray) and np.array_equal(inputs, given.reshape(len(given), -1), equal_nan=True):
+                return source
+        return None
+
     def follower(self, stage: int) -> int | None:
-        """The one stage that takes what comes out of a stage as it is, by weights of its own; None if none does."""
+        """The one stage to which what comes out of a stage goes, by weights alone; None if there are other ways."""
         found = [n for n, other in enumerate(self.stages) if stage in other.outline.sources]
-        inputs = self.stages[found[0]].inputs if len(found) == 1 else None
-        mine = self.stages[stage].a
-        return found[0] if inputs is not None and np.array_equal(inputs, mine, equal_nan=True) else None
+        if len(found) != 1 or self.origin(found[0]) != stage or not self._by_weights(found[0], stage):
+            return None
+        return found[0]
+
+    def _by_weights(self, following: int, stage: int) -> bool:
+        """Whether all of the error of a stage comes back through the weights of the one that follows (BP2)."""
+        here, after = self.stages[stage], self.stages[following]
+        w = self.numbers(after.outline.weights)
+        error = vjp(here.activation, here.z)[1](after.delta @ w)
+        bound = _ROUNDED * float(np.nanmax(np.abs(here.delta), initial=0.0))
+        return bool(np.allclose(np.asarray(error), here.delta, rtol=_ROUNDED, atol=bound, equal_nan=True))
 
     @property
     def answers(self) -> Values:

@@ -93,19 +93,17 @@ def layer_name(number: int, names: Sequence[str]) -> str:
     return f"{told}, the output layer" if number == len(names) - 1 else told
 
 
-def source_name(weight: Coordinate, home: int, sources: Sequence[int], names: Sequence[str]) -> str:
+def source_name(weight: Coordinate, home: int, origin: int | None, names: Sequence[str]) -> str:
     """What the weight of a stage multiplies: `input 407`, `neuron 3 of layer 0`; the number 1 for a bias.
 
-    `sources` are the stages whose activations reach that stage, −1 for the examples.
+    `origin` is the stage whose activations these are, −1 for the examples; None if they are made of such.
     """
     if weight.role == BIAS:
         return "1"
     source = weight.index[1]
-    if tuple(sources) == (-1,):
-        return f"input {source}"
-    if len(sources) == 1:
-        return f"neuron {source} of {layer_name(sources[0], names)}"
-    return f"number {source} of what reaches {layer_name(home, names)}"
+    if origin is None:
+        return f"number {source} of what reaches {layer_name(home, names)}"
+    return f"input {source}" if origin < 0 else f"neuron {source} of {layer_name(origin, names)}"
 
 
 def asked_examples(asked: int, count: int) -> str:

@@ -118,7 +118,7 @@ def _neuron(said: str, at: tuple[float, float], share: float) -> Markup:
 
 def _said(weight: Coordinate, home: int, figures: Figures) -> str:
     what = f"{weight.kind} = {number(weight.value(figures.run.network))}"
-    source = source_name(weight, home, figures.layers[home].outline.sources, figures.names)
+    source = source_name(weight, home, home - 1, figures.names)
     to = f"to neuron {weight.index[0]} from {source}"
     where = to if weight.kind == "w" else f"bias of neuron {weight.index[0]}"
     slope = "" if figures.pulls is None else f", {derivative(weight)} = {number(weight.value(figures.pulls.gradient))}"

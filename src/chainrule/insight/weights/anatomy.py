@@ -126,7 +126,7 @@ def anatomy_of(passed: Backpropagated, weight: Coordinate) -> Anatomy:
 
     return Anatomy(
         weight=weight,
-        source=None if home is None else source_name(weight, home, passed.stages[home].outline.sources, passed.names),
+        source=None if home is None else source_name(weight, home, passed.origin(home), passed.names),
         products=products,
         mean=float(products.mean()),
         spread=spread,

@@ -169,7 +169,7 @@ def chain_of(passed: Backpropagated, weight: Coordinate, example: int) -> ErrorC
     return ErrorChain(
         weight=weight,
         name=f"{stages[way[0]].name}[{weight.index[0]}]",
-        source_name=source_name(weight, way[0], stages[way[0]].outline.sources, passed.names),
+        source_name=source_name(weight, way[0], passed.origin(way[0]), passed.names),
         example=passed.subject.row(example),
         label=passed.label(example),
         output=_output(passed, unit, example),
