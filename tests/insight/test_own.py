@@ -253,3 +253,35 @@ def test_inputs_that_are_several_arrays_are_taken_as_they_are() -> None:
     assert found.anatomy.products[words == 2].any()
     for answer in (cr.insight.diagnose(network, data), cr.insight.prune(network, data, fraction=0.2, steps=1)):
         assert str(answer)
+
+
+@dataclass(frozen=True)
+class Unrolling:
+    """A network that runs in time: what it starts from has the dtype of its examples."""
+
+    u: Any
+    v: Any
+    outer: cr.nn.Dense
+
+    def __call__(self, x: Any) -> Any:
+        def step(state: Any, now: Any) -> Any:
+            after = cr.nn.tanh(now @ self.u.T + state @ self.v.T)
+            return after, after
+
+        start = cr.numpy.zeros((x.shape[0], len(self.v)), x.dtype)
+        return self.outer(cr.scan(step, start, cr.numpy.moveaxis(x, 1, 0))[0])
+
+
+def test_a_network_that_relies_on_the_dtype_of_its_examples_is_asked_in_float64_too() -> None:
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(20, 4, 2)).astype(np.float32), random.integers(0, 2, 20)
+    u, v = (random.normal(size=size).astype(np.float32) for size in ((3, 2), (3, 3)))
+    network = Unrolling(u, v, cr.nn.Dense.of(3, 2, "softmax"))
+    found = explain(network, (x, y), weight="v[0, 1]")
+    moved = cr.insight.what_if(network, (x, y), "v[0, 1]")
+    assert found.rate == pytest.approx(float(cr.grad(lambda n: mean_cost(n, x, y))(network).v[0, 1]), rel=1e-4)
+    assert str(moved)
+
+
+def mean_cost(network: Any, x: Any, y: Any) -> Any:
+    return cr.numpy.mean(-cr.numpy.log(cr.numpy.sum(network(x) * np.eye(2, dtype=np.float32)[y], axis=1)))

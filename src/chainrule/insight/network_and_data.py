@@ -105,8 +105,8 @@ class Subject(Brief):
         return per_example_cost(self.unpenalised.objective, self.network, self.x, self.labels)
 
     def passed(self, network: Any, x: Any, labels: Any) -> Measured:
-        """A pass forward, without penalty."""
-        return self.unpenalised.objective.passed(with_variables(network), x, labels)
+        """A pass forward, without penalty, in the dtype of the network, whichever x has."""
+        return self.unpenalised.objective.passed(with_variables(network), in_dtype_of(network, x), labels)
 
     def costs(self, network: Any, x: Any, labels: Any) -> Any:
         """C_x of each example, without penalty: where a cost is a mean alone, that of a batch of one."""
@@ -123,7 +123,7 @@ class Subject(Brief):
 
     def total_cost(self, network: Any, x: Any, labels: Any) -> Any:
         """What learning minimises: the mean of C_x, and the penalty."""
-        return self.objective.passed(with_variables(network), x, labels).cost
+        return self.objective.passed(with_variables(network), in_dtype_of(network, x), labels).cost
 
     def answers(self, outputs: Any) -> Any:
         """The class that each row of outputs says."""
@@ -191,6 +191,12 @@ def _reads_z(cost: Cost) -> bool:
     with transforming():
         z, a, y = (variable(np.zeros((1, 2))) for _ in range(3))
         return z.node in in_order([as_array(cost(z, a, y)).node])
+
+
+def in_dtype_of(network: Any, x: Any) -> Any:
+    """Examples whose real numbers have the network's dtype, which a network's own code may rely on."""
+    dtype = Parameters.of(network).dtype
+    return tree_map(lambda part: part if part.dtype.kind != "f" or part.dtype == dtype else part.astype(dtype), x)
 
 
 def _widened(leaf: Any) -> Any:

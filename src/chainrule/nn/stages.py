@@ -15,7 +15,7 @@ from itertools import takewhile
 from typing import Any
 
 from chainrule import numpy as np
-from chainrule.errors import ShapeError
+from chainrule.errors import OptionError, ShapeError
 from chainrule.graph import ops
 from chainrule.graph.node import Node, in_order, replaced
 from chainrule.graph.walks import reached
@@ -115,6 +115,11 @@ def forward(network: Any, x: Any, run: Callable[[Any, Any], Any] | None = None) 
 
     Raises ShapeError if the outputs are not of shape (examples, …, units).
     """
+    if not callable(network):
+        raise OptionError(
+            f"a {type(network).__name__} of arrays is not called with examples, so that nothing comes out of it.",
+            cure="Write cr.nn.Function(function, parameters), or give a cost that is a function (network, x, y).",
+        )
     with noting() as notes:
         a = as_array(network(x) if run is None else run(network, x))
     if a.ndim < 2:

@@ -17,7 +17,7 @@ from chainrule.graph.rewrite import substituted
 from chainrule.insight.backpropagated import Backpropagated, dense_home
 from chainrule.insight.compiling import executed, native
 from chainrule.insight.coordinates import Coordinate
-from chainrule.insight.network_and_data import Subject
+from chainrule.insight.network_and_data import Subject, in_dtype_of
 from chainrule.nn.objective import Measured
 from chainrule.nn.parameters import WEIGHT
 from chainrule.trace.array import Array
@@ -70,7 +70,8 @@ class Downstream:
         if self.stage is None:
             changed = self.weight.changed(subject.network, change)
             costs = subject.costs(changed, subject.x, subject.labels)
-            return costs, self._answers(changed(subject.x) if callable(changed) else None, costs)
+            outputs = changed(in_dtype_of(changed, subject.x)) if callable(changed) else None
+            return costs, self._answers(outputs, costs)
         x, labels = tree_map(as_array, (subject.x, subject.labels))
         with transforming():
             passed = subject.passed(subject.network, x, labels)
