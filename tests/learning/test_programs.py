@@ -13,6 +13,7 @@ import pytest
 import chainrule as cr
 from chainrule import numpy as cnp
 from chainrule.cpu import machine
+from chainrule.errors import OptionError
 from chainrule.learning.evaluate import evaluate
 from chainrule.learning.optimizers import SGD, Adam, Momentum, Optimizer
 from chainrule.learning.programs import number_rows
@@ -305,3 +306,33 @@ def test_an_error_of_a_callback_is_the_users() -> None:
 
     with pytest.raises(RuntimeError, match="mine"):
         learned(on_epoch=wrong)
+
+
+def test_callbacks_are_functions() -> None:
+    with pytest.raises(OptionError, match="on_epoch must be a function of a Moment, not 3"):
+        learned(on_epoch=3)
+
+
+# code of a user's own, which may read what it likes
+
+
+def test_what_a_users_own_code_reads_may_have_changed_since_the_last_run(compilations: list[str]) -> None:
+    told = {"scale": 1.0}
+
+    def cost(network: Any, x: Any, y: Any) -> Any:
+        return told["scale"] * 0.5 * cnp.sum((network(x) - y) ** 2, axis=1)
+
+    def forward(layers: Any, x: Any) -> Any:
+        return told["scale"] * layers[1](layers[0](x))
+
+    def figures(**options: Any) -> float:
+        return learned(60, watch=True, **options).history[0].training_cost
+
+    for options in ({"cost": cost}, {"start": cr.nn.Function(forward, network().layers)}):
+        found = []
+        for scale in (1.0, 4.0, 1.0):
+            told["scale"] = scale
+            before = len(compilations)
+            found.append(figures(**options))
+        assert found[0] == found[2] != found[1]
+        assert len(compilations) == before  # it says what it said before, and is not compiled again

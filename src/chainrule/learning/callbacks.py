@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.checks import refusal
 from chainrule.display import Brief
 from chainrule.learning.record import Record
 
@@ -39,6 +40,11 @@ class Callbacks:
 
     on_epoch: Callable[[Moment], Any] | None
     on_stretch: Callable[[Moment], Any] | None
+
+    def __post_init__(self) -> None:
+        for name, callback in (("on_epoch", self.on_epoch), ("on_stretch", self.on_stretch)):
+            if not (callback is None or callable(callback)):
+                raise refusal(name, "a function of a Moment", callback)
 
     def epoch(self, step: int, record: Record, network: Callable[[], Any]) -> None:
         """Tell that an epoch is over."""

@@ -23,6 +23,7 @@ from chainrule.learning.flow import quantities
 from chainrule.learning.optimizers import Optimizer, schedules, settings, with_settings
 from chainrule.learning.step import training_step
 from chainrule.nn.objective import Objective
+from chainrule.nn.own_code import holds_own_code
 from chainrule.run.program import Loop, Program, build
 from chainrule.trace.array import Array
 from chainrule.trace.plain import transforming
@@ -144,13 +145,12 @@ def number_rows(
 
 
 def program(plan: Plan) -> Program:
-    """The program of a plan, compiled now or known from before."""
-    try:
-        return _known(plan)
-    except TypeError as problem:
-        if "unhashable" not in str(problem):
-            raise
-        return _built(plan)
+    """The program of a plan, compiled now or known from before.
+
+    What a user's own code computes is looked at each time, as it may read what is no part of the plan; if it is the
+    same, it is not compiled again.
+    """
+    return _built(plan) if holds_own_code(plan) else _known(plan)
 
 
 def _built(plan: Plan) -> Program:

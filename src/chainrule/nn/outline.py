@@ -11,6 +11,7 @@ import numpy as np
 from chainrule.graph.types import Type
 from chainrule.nn.activations import Activation
 from chainrule.nn.objective import Measured, Objective, is_function
+from chainrule.nn.own_code import holds_own_code
 from chainrule.nn.parameters import Parameters
 from chainrule.nn.stages import Forward, Stage, forward, with_variables
 from chainrule.trace.array import Array
@@ -97,12 +98,8 @@ def outline(network: Any, x: Any) -> Outline:
     found = Parameters.of(network)
     types = tuple(Type(np.shape(a), np.asarray(a).dtype) for a in found.arrays)
     rows = x if isinstance(x, Rows) else Rows.of(x)
-    try:
-        return _known(found.structure, types, rows)
-    except TypeError as problem:
-        if "unhashable" not in str(problem):
-            raise
-        return _looked_at(found.structure, types, rows)
+    look = _looked_at if holds_own_code((found.structure, rows)) else _known
+    return look(found.structure, types, rows)
 
 
 def _looked_at(structure: Structure, types: tuple[Type, ...], rows: Rows) -> Outline:
