@@ -117,6 +117,12 @@ def test_layers_of_one_kind_have_keys_of_their_own() -> None:
     assert 0 < (found == 0).mean() < 1
 
 
+def test_the_measured_change_of_a_step_is_that_under_its_own_random_numbers() -> None:
+    flow = learned(dropping(), 4, optimizer=cr.optim.SGD(1e-5), watch=2).flow
+    assert flow is not None
+    np.testing.assert_allclose(flow.totals["measured"], flow.totals["predicted"], rtol=1e-3)
+
+
 def test_nothing_is_left_out_in_use() -> None:
     run = learned(dropping(), validation=(X, Y), evaluate_training=True)
     expected = 0.5 * ((run.network(X) - Y) ** 2).sum(axis=1).mean()

@@ -170,3 +170,22 @@ def test_nothing_is_written_of_what_cannot_be_saved(tmp_path: Path, monkeypatch:
             run.save(tmp_path / folder)
     assert not (tmp_path / "new").exists()
     assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["a tuple that only its cost calls", "sequences"])
+def test_networks_without_rows_of_units_are_saved_too(name: str, tmp_path: Path) -> None:
+    def cost(network: Any, x: Any, y: Any) -> Any:
+        return cr.numpy.sum((x @ network[0] - y) ** 2, axis=1)
+
+    if name == "sequences":
+        network: Any = cr.nn.Sequential(dense(3, 4), dense(4, 2))
+        data, chosen = (RANDOM.normal(size=(6, 5, 3)), RANDOM.normal(size=(6, 5, 2))), "quadratic"
+    else:
+        network, data, chosen = (np.ones((3, 2), np.float32), np.ones(1, np.float32)), (X, Y), cost
+    run = cr.learn(network, data, cost=chosen, epochs=2, batch=4, optimizer=cr.optim.SGD(0.01), progress=False)
+    run.save(tmp_path / "run")
+    found = cr.Run.load(tmp_path / "run", network=network)
+    for one, two in zip(*(cr.tree.flatten(each.network)[0] for each in (run, found)), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert found.flow is not None
+    assert str(found) == str(run)

@@ -12,7 +12,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import numpy as cnp
-from chainrule.errors import OptionError
+from chainrule.errors import OptionError, ShapeError
 from chainrule.nn import ACTIVATIONS, COSTS, INITIALIZERS, Activation, Cost, Initializer
 from chainrule.nn.activations import activation_named
 from chainrule.nn.costs import cost_function, usual_cost
@@ -94,6 +94,18 @@ REFUSED: list[tuple[Any, str]] = [
     (lambda: cr.nn.Network([2, 2], replace(cr.nn.tanh, initializer="xavier")), "not 'xavier'"),
     (lambda: Cost(" \t", lambda z, a, y: 0), "must be text that can be printed"),
     (lambda: Initializer("\x1b", lambda i, o, r: (0, 0)), "must be text that can be printed"),  # type: ignore[arg-type,return-value]
+    (
+        lambda: cr.nn.Dense.of(3, 2, initializer=Initializer("turned", lambda i, o, r: (np.ones((i, o)), np.ones(o)))),
+        r"(?s)'turned' gives weights and biases of shapes \(3, 2\) and \(2,\) for 3 inputs.*must give \(2, 3\)",
+    ),
+    (
+        lambda: cr.nn.Function({"w": 1}, cnp.tanh),
+        r"(?s)which a dict cannot be.*cr\.nn\.Function\(function, parameters\)",
+    ),  # type: ignore[arg-type]
+    (lambda: cr.nn.Sequential(), r"(?s)there are no layers.*cr\.nn\.Sequential\(first, second"),
+    (lambda: cr.nn.Sequential(cr.nn.tanh, 3), "a layer is called with examples, which 3 cannot be"),
+    (lambda: cr.nn.linear(np.ones((2, 3)), np.ones((3, 4))), r"(?s)\(3, 4\) and \(2, 3\).*Write w\.T"),
+    (lambda: cr.nn.linear(np.ones((2, 3)), np.ones(3)), r"\(3,\) and \(2, 3\)"),
     (lambda: initializer_named("glorit"), "Did you mean 'glorot'"),
     (lambda: cost_function("cross_entropy", "tanh"), "(?s)needs sigmoid or softmax outputs.*use cost='quadratic'"),
     (lambda: cost_function("softmax_cross_entropy", "sigmoid"), "(?s)needs softmax outputs, not sigmoid.*output='soft"),
@@ -103,7 +115,7 @@ REFUSED: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("make", "message"), REFUSED)
 def test_what_makes_no_sense_is_refused_with_a_cure(make: Callable[[], Any], message: str) -> None:
-    with pytest.raises(OptionError, match=message):
+    with pytest.raises((OptionError, ShapeError), match=message):
         make()
 
 

@@ -166,7 +166,7 @@ class Configuration(Mapping[str, Any]):
 
 
 _NAMES = ", ".join(_CHECKS)
-_NOT_ALWAYS = ("constant_", "validation_", "test_")
+_NOT_ALWAYS = ("sizes", "constant_", "validation_", "test_")
 
 
 def _check_together(known: Configuration) -> None:

@@ -31,7 +31,7 @@ from chainrule.learning.step import TrainingStep
 from chainrule.nn.objective import Objective
 from chainrule.nn.parameters import WEIGHT, Parameters, trainable
 from chainrule.nn.propagation import squared_lengths, total
-from chainrule.nn.stages import Stage
+from chainrule.nn.stages import Stage, with_variables
 from chainrule.trace.array import Array
 from chainrule.trace.tree import flatten, tree_map
 
@@ -65,7 +65,8 @@ def quantities(
     layers = [quantity for row in rows for quantity in _layer(*row, updated, squares, of_data)]
     found = [*layers, total([along for _, along in moved.values()])]
     if measure:
-        found.append(objective.measured(step.after[0], x, labels)[0] - passed.measured.cost)
+        after = objective.passed(with_variables(step.after[0]), x, labels, key=step.key)
+        found.append(after.cost - passed.measured.cost)
     shares = _class_shares(whole, labels, passed.measured.outputs)
     return found if shares is None else [*found, shares]
 
@@ -111,7 +112,7 @@ def _layer(
     size = _Squares.of(after, stage.weights)
     ratio = cnp.sqrt(change / size.count) / cnp.maximum(size.rms, 1e-30)
     return (
-        _rms(stage.a), _rms(stage.z), delta.shape[0] * _rms(delta), of_weights.rms, of_biases.rms, ratio,
+        _rms(stage.a), _rms(stage.z), norms.shape[0] * _rms(delta), of_weights.rms, of_biases.rms, ratio,
         _share(stage, stage.activation.dies, stage.activation.is_off),
         _share(stage, stage.activation.saturates, stage.activation.is_saturated),
         cnp.mean(norms), of_weights.total + of_biases.total,

@@ -21,12 +21,13 @@ Tree = Any
 
 @dataclass(frozen=True, eq=False)
 class TrainingStep:
-    """A step, as Arrays: what it started from, its pass, the network and the optimiser's state after it."""
+    """A step, as Arrays: what it started from, its pass, the network and the optimiser's state after it, its key."""
 
     network: Tree
     moments: Tree
     passed: Propagation
     after: tuple[Tree, Tree]
+    key: Any = None
 
     @property
     def gradient(self) -> Tree:
@@ -55,4 +56,4 @@ def training_step(
     gradient = tree_of(found, passed.gradients)
     weights, moments_after = optimizer.update(trainable(network), gradient, moments)
     after = with_state(weights, passed.measured.after, found.structure, found.roles)
-    return TrainingStep(network, moments, passed, (after, moments_after))
+    return TrainingStep(network, moments, passed, (after, moments_after), key)

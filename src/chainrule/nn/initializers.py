@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.errors import ShapeError
 from chainrule.nn.named import Named, checked_name, named
 
 __all__ = ["INITIALIZERS", "Initializer", "glorot", "he", "initializer_named", "normal", "scaled_normal"]
@@ -38,8 +39,15 @@ class Initializer(Named):
         return INITIALIZERS
 
     def __call__(self, inputs: int, outputs: int, random: Generator) -> Weights:
-        """`(w, b)` of shapes (outputs, inputs) and (outputs,)."""
-        return self.function(inputs, outputs, random)
+        """`(w, b)` of shapes (outputs, inputs) and (outputs,); ShapeError if the function gives others."""
+        w, b = self.function(inputs, outputs, random)
+        if (np.shape(w), np.shape(b)) != ((outputs, inputs), (outputs,)):
+            raise ShapeError(
+                f"the initialiser {self.name!r} gives weights and biases of shapes {np.shape(w)} and {np.shape(b)} for "
+                f"{inputs} inputs and {outputs} outputs.",
+                cure=f"It must give {(outputs, inputs)} and {(outputs,)}.",
+            )
+        return w, b
 
 
 def _normal(inputs: int, outputs: int, random: Generator) -> Weights:

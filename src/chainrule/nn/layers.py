@@ -17,7 +17,7 @@ import numpy as np
 
 from chainrule import random
 from chainrule.checks import whole_number
-from chainrule.display import Brief, Page, Shown, Table, brief, rms
+from chainrule.display import Brief, Page, Shown, Table, brief, counted, rms
 from chainrule.errors import OptionError, ShapeError
 from chainrule.nn.activations import Activation, activation_named, identity
 from chainrule.nn.initializers import initializer_named
@@ -189,6 +189,13 @@ class Function(Shown):
     function: Callable[[Any, Any], Any] = field(metadata=STATIC)
     parameters: Any
 
+    def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise OptionError(
+                f"a function is called with parameters and examples, which a {type(self.function).__name__} cannot be.",
+                cure="Write cr.nn.Function(function, parameters), with function(parameters, x).",
+            )
+
     def __call__(self, x: Any) -> Any:
         """What the function gives for the parameters and x."""
         return self.function(self.parameters, x)
@@ -199,7 +206,7 @@ class Function(Shown):
 
     def __repr__(self) -> str:
         name = getattr(self.function, "__name__", str(self.function))
-        return f"Function({name}, {Parameters.of(self).count} parameters)"
+        return f"Function({name}, {counted(len(flatten(self.parameters)[0]), 'array')})"
 
 
 def _kind(one: Any) -> str:

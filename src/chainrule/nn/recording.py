@@ -11,6 +11,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from chainrule.errors import ShapeError
 from chainrule.trace.array import Array
 from chainrule.trace.origins import scope
 
@@ -107,7 +110,17 @@ def linear(x: Any, w: Any, b: Any = None) -> Any:
 
 
 def linear_sum(pairs: Sequence[tuple[Any, Any]], b: Any = None) -> Any:
-    """`z = Σ x wᵀ + b`, over pairs (x, w): inputs of several kinds, each with weights of its own."""
+    """`z = Σ x wᵀ + b`, over pairs (x, w): inputs of several kinds, each with weights of its own.
+
+    Raises ShapeError for weights that are not of shape (units, inputs).
+    """
+    for x, w in pairs:
+        if np.ndim(w) != 2 or np.ndim(x) < 1 or np.shape(x)[-1] != np.shape(w)[1]:
+            raise ShapeError(
+                f"weights of shape (units, inputs) meet inputs of shape (…, inputs), but these have the shapes "
+                f"{np.shape(w)} and {np.shape(x)}.",
+                cure="Write w.T for weights of shape (inputs, units)." if np.shape(w)[:1] == np.shape(x)[-1:] else "",
+            )
     parts = [x @ w.T for x, w in pairs]
     if b is not None:
         parts.append(b)
