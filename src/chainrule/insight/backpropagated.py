@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -156,6 +157,13 @@ class Backpropagated(Brief):
 
     def origin(self, stage: int) -> int | None:
         """The stage whose activations the weights of a stage multiply as they are, −1 for the examples; else None."""
+        return self._origins[stage]
+
+    @cached_property
+    def _origins(self) -> list[int | None]:
+        return [self._origin(n) for n in range(len(self.stages))]
+
+    def _origin(self, stage: int) -> int | None:
         inputs = self.stages[stage].inputs
         if inputs is None:
             return None
@@ -167,6 +175,13 @@ class Backpropagated(Brief):
 
     def follower(self, stage: int) -> int | None:
         """The one stage to which what comes out of a stage goes, by weights alone; None if there are other ways."""
+        return self._followers[stage]
+
+    @cached_property
+    def _followers(self) -> list[int | None]:
+        return [self._follower(n) for n in range(len(self.stages))]
+
+    def _follower(self, stage: int) -> int | None:
         found = [n for n, other in enumerate(self.stages) if stage in other.outline.sources]
         if len(found) != 1 or self.origin(found[0]) != stage or not self._by_weights(found[0], stage):
             return None
