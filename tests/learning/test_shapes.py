@@ -12,7 +12,7 @@ import pytest
 import chainrule as cr
 from chainrule import numpy as cnp
 from chainrule.data.dataset import DataSet, as_dataset
-from chainrule.errors import ChainruleError, DataError, ShapeError
+from chainrule.errors import ChainruleError, DataError, DTypeError, OptionError, ShapeError
 from chainrule.learning.evaluate import evaluate
 
 RANDOM = np.random.default_rng(0)
@@ -174,7 +174,23 @@ def test_targets_may_have_several_axes() -> None:
     assert right.history[-1].training_accuracy == pytest.approx(answers.mean(), rel=1e-12)
 
 
+def test_a_layer_alone_takes_sequences_as_it_does_among_others() -> None:
+    x, y = RANDOM.normal(size=(23, 5, 3)), RANDOM.normal(size=(23, 5, 2))
+    layer = cr.nn.Dense.of(3, 2, "tanh")
+    alone, among = (learned(network, x, y, cost="quadratic") for network in (layer, cr.nn.Sequential(layer)))
+    assert bits(alone) == bits(among)
+    assert cr.backprop(layer, "quadratic", x, y).layers[0].z.shape == (23, 5, 2)
+
+
 # refusals
+
+
+def collapsed(w: Any, x: Any) -> Any:
+    return cnp.sum(x @ w, axis=0, keepdims=True)
+
+
+def counted(w: Any, x: Any) -> Any:
+    return cnp.astype(x @ w, "int64")
 
 
 SEQUENCES = RANDOM.normal(size=(4, 4, 3))
@@ -190,6 +206,22 @@ REFUSED: list[tuple[Callable[[], Any], type[ChainruleError], str]] = [
     (lambda: learned(cr.nn.Network([783, 3]), IMAGES, LABELS), DataError, "784 features, .* takes 783 inputs"),
     (lambda: learned(TO_ROWS, SEQUENCES, np.arange(4)), DataError, r"(?s)outputs of shape \(4, 4\).*shape \(n, 4, 4\)"),
     (lambda: learned(TO_ROWS, SEQUENCES, np.zeros((4, 4))), DataError, r"labels must have shape \(n, 4, 4\)"),
+    (lambda: as_dataset(({"a": {"b": PLACES}}, LABELS)), DataError, r"(?s)x\['a'\] is a dict, and must be.*one dict"),
+    (
+        lambda: learned(cr.nn.Function(collapsed, np.ones((2, 2))), PLACES, TARGETS, cost="quadratic"),
+        ShapeError,
+        r"makes the shape \(1, 2\) of 2 examples",
+    ),
+    (
+        lambda: learned(cr.nn.Function(counted, np.ones((2, 2))), PLACES, TARGETS, cost="quadratic"),
+        DTypeError,
+        "real numbers, not i64",
+    ),
+    (
+        lambda: learned((np.ones((2, 2)),), PLACES, TARGETS, cost="quadratic"),
+        OptionError,
+        r"(?s)not called with examples.*function \(network, x, y\)",
+    ),
     (lambda: learned(TO_ROWS, IMAGES, LABELS), ShapeError, r"layers\[0\], a Dense of 3 inputs and 4 outputs"),
 ]
 

@@ -180,10 +180,17 @@ def as_dataset(data: DataSet | tuple[ArrayLike, ArrayLike]) -> DataSet:
 def _examples(x: Any) -> Any:
     """An array of real numbers; or a tuple or a dict of arrays, each as it is."""
     if isinstance(x, dict):
-        return {name: _native(_array(part, f"x[{name!r}]")) for name, part in x.items()}
+        return {name: _native(_part(part, f"x[{name!r}]")) for name, part in x.items()}
     if isinstance(x, tuple) and all(isinstance(part, np.ndarray) for part in x):
         return tuple(_native(_array(part, f"x[{n}]")) for n, part in enumerate(x))
     return _reals(x, "x")
+
+
+def _part(values: Any, what: str) -> NDArray[Any]:
+    if isinstance(values, dict | tuple):
+        cure = "Give all arrays in one tuple, or one dict."
+        raise DataError(f"{what} is a {type(values).__name__}, and must be an array.", cure=cure)
+    return _array(values, what)
 
 
 def _named_arrays(x: Any) -> list[tuple[str, Any]]:

@@ -82,9 +82,9 @@ def _check_targets(labels: Values, outputs: tuple[int, ...]) -> None:
 
 
 def _at_the_door(data: DataSet, network: Any) -> Any:
-    """The examples as the network takes them: in one row each, if it says how many `inputs` it has."""
+    """The examples as the network takes them: with as many numbers in a row as it says that it has `inputs`."""
     inputs = getattr(network, "inputs", None)
-    if not isinstance(inputs, int) or not isinstance(data.x, np.ndarray):
+    if not isinstance(inputs, int) or not isinstance(data.x, np.ndarray) or data.x.shape[-1] == inputs:
         return data.x
     x = data.flat()
     if x.shape[1] != inputs:

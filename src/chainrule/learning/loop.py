@@ -60,7 +60,8 @@ def learn(
     """Train a network by backpropagation on mini-batches, and return the `Run`.
 
     A network is any tree of arrays that is called with examples: a `Network`, a `Sequential`, a frozen dataclass of
-    your own, a `Function` of parameters. `cost` is a Cost, the name of one, or a function `(network, x, y)` to C_x of
+    your own, a `Function` of parameters; what it makes of one example does not depend on the others, unless it has a
+    method `training`. `cost` is a Cost, the name of one, or a function `(network, x, y)` to C_x of
     each example or to their mean. What is minimised is the mean over examples of C_x, plus `λ/(2n) Σ w²` over the
     weights for `l2=λ` and n training examples. Each epoch goes once through the training examples in batches of
     `batch`, the last shorter if they do not divide, in a fresh order drawn from `seed`; or exactly in the order of the

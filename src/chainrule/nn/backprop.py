@@ -156,7 +156,8 @@ def _examples(network: Any, x: Any, dtype: np.dtype[Any]) -> Any:
     if isinstance(x, dict | tuple):
         return tree_map(lambda part: part if part.dtype.kind in "iu" else part.astype(dtype), _arrays(x))
     examples, inputs = _numbers(x, "examples"), getattr(network, "inputs", None)
-    fits = inputs is None or (examples.ndim > 1 and math.prod(examples.shape[1:]) == inputs)
+    sizes = (math.prod(examples.shape[1:]), examples.shape[-1]) if examples.ndim > 1 else ()
+    fits = inputs is None or inputs in sizes
     if not fits or not examples.size:
         wanted = "(n, …)" if inputs is None else f"(n, {inputs})"
         raise ShapeError(

@@ -15,7 +15,7 @@ from itertools import takewhile
 from typing import Any
 
 from chainrule import numpy as np
-from chainrule.errors import OptionError, ShapeError
+from chainrule.errors import DTypeError, OptionError, ShapeError
 from chainrule.graph import ops
 from chainrule.graph.node import Node, in_order, replaced
 from chainrule.graph.walks import reached
@@ -113,7 +113,7 @@ def forward(network: Any, x: Any, run: Callable[[Any, Any], Any] | None = None) 
 
     `run(network, x)` is `network(x)` unless told.
 
-    Raises ShapeError if the outputs are not of shape (examples, …, units).
+    Raises ShapeError if the outputs are not of shape (examples, …, units), DTypeError if they are no real numbers.
     """
     if not callable(network):
         raise OptionError(
@@ -122,17 +122,29 @@ def forward(network: Any, x: Any, run: Callable[[Any, Any], Any] | None = None) 
         )
     with noting() as notes:
         a = as_array(network(x) if run is None else run(network, x))
-    if a.ndim < 2:
-        raise ShapeError(
-            f"a network gives outputs of shape (examples, …, units), not {a.shape}.",
-            cure="Give each example a row: write a[:, None] for a single output.",
-        )
+    _check_outputs(a, x)
     ends = _ends(notes.activated, [a.node])
     last = _weighted_inputs(a.node, {end.a.node: end for end in ends})
     if last is None:
         last = a.node, identity
         ends = [*ends, Activated(identity, a, a)]
     return Forward(Array(last[0]), a, last[1], partial(_stages, network, notes, ends, x))
+
+
+def _check_outputs(a: Array, x: Any) -> None:
+    if a.ndim < 2:
+        raise ShapeError(
+            f"a network gives outputs of shape (examples, …, units), not {a.shape}.",
+            cure="Give each example a row: write a[:, None] for a single output.",
+        )
+    examples = {np.shape(leaf)[0] for leaf in flatten(x)[0] if np.ndim(leaf)}
+    if a.shape[0] not in examples:
+        raise ShapeError(
+            f"a network gives outputs for each example, along the first axis, but this one makes the shape {a.shape} "
+            f"of {max(examples, default=0)} examples."
+        )
+    if not a.node.type.is_float:
+        raise DTypeError(f"a network gives real numbers, not {a.node.type}, which have no derivatives.")
 
 
 def stages_towards(result: Array, network: Any, notes: Notes, x: Any) -> tuple[Stage, ...]:
