@@ -18,8 +18,9 @@ def holds_own_code(value: Any) -> bool:
 
     Such code may read what is not among its arguments, so that what was made of it once need not be what it says now.
 
+    >>> from json import dumps
     >>> from chainrule.nn.network import Network
-    >>> holds_own_code(Network([2, 1])), holds_own_code(lambda x: x)
+    >>> holds_own_code(Network([2, 1])), holds_own_code((1, dumps))
     (False, True)
     """
     if isinstance(value, _PLAIN):
