@@ -122,11 +122,22 @@ def twice(network: Any, x: Any, y: Any) -> Any:
 X, Y, X3 = normal(4, 3), normal(4, 2), normal(4, 5, 3)
 UNITS = [cr.nn.Units("hidden", 4, "tanh"), cr.nn.Units("output", 2)]
 WIRES = [("input", "hidden"), ("hidden", "output"), ("input", "output")]
+TIED_UNITS = [cr.nn.Units("one", 3, "tanh"), cr.nn.Units("output", 2)]
+SAME = [("input", "one"), cr.nn.Connection("input", "output", "w"), cr.nn.Connection("one", "output", "w")]
+SHARED = [cr.nn.Connection("input", "output", places=((0, 1, -1), (1, 0, 2)))]
 TIED = {"w": normal(4, 3), "b": normal(4)}
 CASES: dict[str, Callable[[], Case]] = {
     "a network": lambda: Case(cr.nn.Sequential(dense(3, 4), dense(4, 2, "sigmoid")), X, abs(Y) / 3, "cross_entropy"),
     "with a penalty": lambda: Case(cr.nn.Sequential(dense(3, 4), dense(4, 2)), X, Y, l2=0.5),
     "connections that skip": lambda: Case(cr.nn.Connected(3, UNITS, WIRES, dtype=np.float64), X, Y),
+    "connections of the same weights": lambda: Case(cr.nn.Connected(3, TIED_UNITS, SAME, dtype=np.float64), X, Y),
+    "weights that several places share": lambda: Case(
+        cr.nn.Connected(3, UNITS[1:], SHARED, dtype=np.float64),
+        X, Y,
+    ),
+    "several outputs": lambda: Case(
+        cr.nn.Connected(3, UNITS, WIRES, outputs=("hidden", "output"), dtype=np.float64), X, normal(4, 6)
+    ),
     "residual": lambda: Case(Residual(dense(3, 3), dense(3, 2)), X, Y),
     "without biases": lambda: Case(Function(without_biases, (normal(4, 3), normal(2, 4))), X, Y),
     "by hand": lambda: Case(Function(by_hand, {"w": normal(3, 2), "b": normal(2)}), X, Y),
@@ -150,7 +161,7 @@ CASES: dict[str, Callable[[], Case]] = {
 }  # fmt: skip
 WITHOUT_GRADIENTS_OF_EXAMPLES = {
     "a network", "with a penalty", "connections that skip", "residual", "without biases",
-    "a bias that is told to be a weight",
+    "a bias that is told to be a weight", "several outputs",
 }  # fmt: skip
 
 
