@@ -20,7 +20,7 @@ from chainrule.trace.tree import flatten
 __all__ = ["Evaluator", "Totals", "chosen_cost", "evaluate"]
 
 Values = np.ndarray[Any, Any]
-_AT_ONCE = 100  # examples: enough for products to be fast, few enough that filling up the last batch costs little
+_AT_ONCE = 250  # examples: enough for products to be fast, few enough that filling up the last batch costs little
 
 
 def evaluate(
