@@ -154,11 +154,11 @@ def test_a_cost_function_that_gives_a_mean_has_batches_of_exact_sizes() -> None:
         return cnp.sqrt(cnp.mean((network(x) - y) ** 2))
 
     x, y = examples(47)
-    run = learned(47, cost=spread, validation=examples(130))
-    assert {20, 7, 100, 30} <= set(seen)
-    held = examples(130)
-    each = [np.sqrt(((run.network(held[0][p]) - held[1][p]) ** 2).mean()) for p in (slice(0, 100), slice(100, 130))]
-    assert run.history[-1].validation_cost == pytest.approx((100 * each[0] + 30 * each[1]) / 130, rel=1e-12)
+    run = learned(47, cost=spread, validation=examples(280))
+    assert {20, 7, 250, 30} <= set(seen)
+    held = examples(280)
+    each = [np.sqrt(((run.network(held[0][p]) - held[1][p]) ** 2).mean()) for p in (slice(0, 250), slice(250, 280))]
+    assert run.history[-1].validation_cost == pytest.approx((250 * each[0] + 30 * each[1]) / 280, rel=1e-12)
     alone = np.sqrt(((network()(x) - y) ** 2).mean())
     assert learned(47, cost=spread, batch=47).history[-1].training_cost == pytest.approx(alone, rel=1e-12)
 
