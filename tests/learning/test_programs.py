@@ -14,6 +14,7 @@ import chainrule as cr
 from chainrule import numpy as cnp
 from chainrule.cpu import machine
 from chainrule.errors import OptionError
+from chainrule.learning import programs
 from chainrule.learning.evaluate import evaluate
 from chainrule.learning.optimizers import SGD, Adam, Momentum, Optimizer
 from chainrule.learning.programs import number_rows
@@ -336,3 +337,46 @@ def test_what_a_users_own_code_reads_may_have_changed_since_the_last_run(compila
             found.append(figures(**options))
         assert found[0] == found[2] != found[1]
         assert len(compilations) == before  # it says what it said before, and is not compiled again
+
+
+def test_a_watched_step_of_own_code_is_traced_anew_only_if_the_plain_one_says_something_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    traced: list[bool] = []
+    built = programs._built
+
+    def noting(plan: Any) -> Any:
+        traced.append(plan.watched)
+        return built(plan)
+
+    factor = [1.0]
+
+    def scaled(network: Any, x: Any, y: Any) -> Any:
+        return factor[0] * cnp.mean((network(x) - y) ** 2, axis=1)
+
+    monkeypatch.setattr(programs, "_built", noting)
+    first, again = (learned(40, cost=scaled, watch=2) for _ in range(2))
+    assert sorted(traced) == [False, False, True]
+    np.testing.assert_array_equal(flow_of(first).totals["predicted"], flow_of(again).totals["predicted"])
+    factor[0] = 2.0
+    other = learned(40, cost=scaled, watch=2)
+    assert sorted(traced) == [False, False, False, True, True]
+    np.testing.assert_allclose(flow_of(other).totals["cost"][0], 2 * flow_of(first).totals["cost"][0], rtol=1e-6)
+
+
+def test_an_array_that_a_cost_closes_over_may_be_another_in_the_next_run() -> None:
+    weights = [np.ones(20)]
+
+    def weighted(network: Any, x: Any, y: Any) -> Any:
+        return cnp.mean((network(x) - y) ** 2, axis=1) * weights[0]
+
+    costs = []
+    for factor in (1.0, 3.0):
+        weights[0] = np.full(20, factor)
+        costs.append(flow_of(learned(40, cost=weighted, watch=2)).totals["cost"][0])
+    assert costs[1] == pytest.approx(3 * costs[0], rel=1e-12)
+
+
+def flow_of(run: cr.Run) -> Any:
+    assert run.flow is not None
+    return run.flow

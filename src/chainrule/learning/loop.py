@@ -17,7 +17,7 @@ from chainrule.errors import OptionError
 from chainrule.learning.baseline import constant_accuracy
 from chainrule.learning.callbacks import Callbacks, Moment, StopLearning
 from chainrule.learning.configuration import Configuration
-from chainrule.learning.evaluate import Evaluator, Totals, chosen_cost
+from chainrule.learning.evaluate import Evaluator, Totals
 from chainrule.learning.examples import Batches, Examples, prepared
 from chainrule.learning.flow import Flow
 from chainrule.learning.optimizers import Optimizer, optimizer_text
@@ -25,10 +25,11 @@ from chainrule.learning.programs import ROW, Plan, number_rows, program, run, tr
 from chainrule.learning.progress import Progress
 from chainrule.learning.run import Record, Run
 from chainrule.learning.watcher import Watcher, looks_every
-from chainrule.nn.costs import COSTS, Cost
+from chainrule.nn.costs import COSTS, Cost, cost_function
 from chainrule.nn.layers import learns_differently
 from chainrule.nn.objective import CostFunction, Objective, is_function
-from chainrule.nn.outline import outline, per_example_cost, stage_count
+from chainrule.nn.outline import Outline, outline, per_example_cost, stage_count
+from chainrule.nn.own_code import holds_own_code
 from chainrule.nn.parameters import Parameters, astype, trainable
 from chainrule.trace.tree import flatten, tree_map, unflatten
 
@@ -103,12 +104,13 @@ def learn(
         raise OptionError(f"batch {batch} is larger than the training data, {training.count} examples.")
     orders = _orders(order, epochs, training.count, seed)
     every = looks_every(watch, parameters.count, batch, epochs * (training.count // batch))
-    chosen = chosen_cost(cost, start, training)
+    known = outline(start, training.x) if callable(start) or not is_function(cost) else None
+    chosen = cost if known is None or is_function(cost) else cost_function(cost, known.activation)
     _check_training(start, chosen)
     configuration = Configuration(
-        sizes=_sizes(start, training), cost=cost_text(cost), epochs=epochs, batch=batch,
+        sizes=_sizes(known), cost=cost_text(cost), epochs=epochs, batch=batch,
         optimizer=optimizer_text(optimizer), l2=l2, seed=seed, dtype=wanted.name, **_of_data(source, checked),
-        **_constants("", training, start, chosen), **_constants("validation_", checked, start, chosen),
+        **_constants("", training, known, chosen), **_constants("validation_", checked, known, chosen),
     )  # fmt: skip
     objective = Objective(chosen, l2 / training.count)
     task = _Task(start, training, checked, objective, optimizer, batch, seed, evaluate_training, every)
@@ -120,12 +122,9 @@ def learn(
     )
 
 
-def _sizes(network: Any, examples: Examples) -> tuple[int, ...] | None:
+def _sizes(known: Outline | None) -> tuple[int, ...] | None:
     """How many inputs there are, and units of each stage, where the outputs of each are units in a row."""
-    if not callable(network):
-        return None
-    found = outline(network, examples.x)
-    return found.sizes if all(len(stage.shape) == 1 for stage in found.stages) else None
+    return known.sizes if known and all(len(stage.shape) == 1 for stage in known.stages) else None
 
 
 def cost_text(cost: Any) -> str:
@@ -148,12 +147,11 @@ def _of_data(source: DataSet, validation: Examples | None) -> dict[str, Any]:
     }
 
 
-def _constants(part: str, examples: Examples | None, network: Any, cost: Any) -> dict[str, Any]:
+def _constants(part: str, examples: Examples | None, known: Outline | None, cost: Any) -> dict[str, Any]:
     """What the best constant answer to some examples achieves, as far as that is a number."""
-    if examples is None or is_function(cost):
+    if examples is None or known is None or is_function(cost):
         return {}
-    found = outline(network, examples.x)
-    least = cost.least_constant(examples.labels, found.outputs, found.activation)
+    least = cost.least_constant(examples.labels, known.outputs, known.activation)
     return {
         f"{part}constant_cost": least if isfinite(least) else None,
         f"{part}constant_accuracy": constant_accuracy(examples.labels) if examples.classes else None,
@@ -274,9 +272,12 @@ class _Learner:
         self.done = 0  # steps
         self.watched = task.plan(state, task.batch, watched=True, measured=True)
         self.watcher = Watcher(self._watching, task.every or 0, task.batch, task.layers())
-        if task.every not in (None, 1):
+        own = holds_own_code(self.watched)  # which is looked at once, in the plain step
+        if task.every not in (None, 1) and not own:
             self.watcher.start()
         self.steps = [(part, program(self._plan(state, part))) for part in task.parts()]
+        if task.every not in (None, 1) and own:
+            self.watcher.start()
         self.validate = self._evaluator(task.validation)
         self.retrain = self._evaluator(task.training if task.evaluate_training else None)
 
@@ -286,7 +287,7 @@ class _Learner:
 
     def _watching(self) -> Callable[[int, Sequence[Values], Values], Sequence[Values]]:
         """What looks at a step; compiled beside the learning."""
-        made = program(self.watched)
+        made = program(self.watched, self.steps[0][1] if holds_own_code(self.watched) else None)
         return lambda step, state, rows: run(made, state, self.tables, rows, self._numbers(step, 1, self.task.batch))
 
     def _numbers(self, done: int, times: int, count: int) -> Values:

@@ -144,13 +144,31 @@ def number_rows(
     return found
 
 
-def program(plan: Plan) -> Program:
+def program(plan: Plan, beside: Program | None = None) -> Program:
     """The program of a plan, compiled now or known from before.
 
     What a user's own code computes is looked at each time, as it may read what is no part of the plan; if it is the
-    same, it is not compiled again.
+    same, it is not compiled again. Of a step that was looked at already, `beside`, the watched one is not looked at
+    too.
     """
-    return _built(plan) if holds_own_code(plan) else _known(plan)
+    if not holds_own_code(plan):
+        return _known(plan)
+    if beside is None or _captures(beside) or not _is_hashable(plan):
+        return _built(plan)
+    return _known_beside(plan, beside.graph.signature())
+
+
+def _captures(made: Program) -> bool:
+    """Whether the code closes over arrays, which its signature does not tell from others."""
+    return any(node.op is ops.CONSTANT for node in made.graph.nodes())
+
+
+def _is_hashable(plan: Plan) -> bool:
+    try:
+        hash(plan)
+    except TypeError:
+        return False
+    return True
 
 
 def _built(plan: Plan) -> Program:
@@ -179,6 +197,12 @@ def _built(plan: Plan) -> Program:
 
 
 _known = lru_cache(maxsize=_KEPT)(_built)
+
+
+@lru_cache(maxsize=_KEPT)
+def _known_beside(plan: Plan, signature: str) -> Program:
+    """The program of a plan whose own code computes, in the plain step, what the signature says."""
+    return _built(plan)
 
 
 def _check(plan: Plan, graph: Graph, updated: int) -> None:
