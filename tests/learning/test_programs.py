@@ -365,14 +365,15 @@ def test_a_watched_step_of_own_code_is_traced_anew_only_if_the_plain_one_says_so
 
 
 def test_an_array_that_a_cost_closes_over_may_be_another_in_the_next_run() -> None:
-    weights = [np.ones(20)]
+    outputs = examples(1)[1].shape[1]
+    weights = [np.ones(outputs)]
 
     def weighted(network: Any, x: Any, y: Any) -> Any:
-        return cnp.mean((network(x) - y) ** 2, axis=1) * weights[0]
+        return cnp.mean((network(x) - y) ** 2 * weights[0], axis=1)
 
     costs = []
     for factor in (1.0, 3.0):
-        weights[0] = np.full(20, factor)
+        weights[0] = np.full(outputs, factor)
         costs.append(flow_of(learned(40, cost=weighted, watch=2)).totals["cost"][0])
     assert costs[1] == pytest.approx(3 * costs[0], rel=1e-12)
 
