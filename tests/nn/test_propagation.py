@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.nn.test_stages import Standardised
 
 import chainrule as cr
 from chainrule import numpy as cnp
@@ -41,17 +42,6 @@ class Case:
     y: Any
     cost: Any = "quadratic"
     l2: float = 0.0
-
-
-@dataclass(frozen=True)
-class Standardised:
-    mean: Any = field(metadata={"role": "state"})
-    w: Any
-    gain: Any
-    version: Any
-
-    def __call__(self, x: Any) -> Any:
-        return tanh(linear(x - self.mean, self.w) * self.gain)
 
 
 @dataclass(frozen=True)

@@ -78,10 +78,6 @@ class PassedStage(Brief):
         """∂C/∂ of all its biases."""
         return _joined([self.gradients[n] for n in self.outline.biases])
 
-    def of_unit(self, values: Values, unit: int) -> Values:
-        """What belongs to a unit, of z, a or δ: one number for each example and each of the positions it works at."""
-        return np.ravel(values[..., unit])
-
 
 def _joined(arrays: list[Values]) -> Values:
     return arrays[0] if len(arrays) == 1 else np.concatenate([np.ravel(a) for a in arrays]) if arrays else np.zeros(0)

@@ -21,10 +21,11 @@ from chainrule.nn.propagation import propagate, squared_lengths
 from chainrule.trace.plain import transforming
 from chainrule.trace.promotion import as_array
 from chainrule.trace.tree import tree_map
-from chainrule.transform import grad, jvp
+from chainrule.transform import grad, jvp, per_example
 
 __all__ = [
-    "ExampleGradients", "example_gradients", "gradient_of", "mean_gradient", "penalty_curvature", "penalty_gradient",
+    "ExampleGradients", "example_gradients", "gradient_of", "mean_gradient", "mean_of_each", "penalty_curvature",
+    "penalty_gradient",
     "slopes_along", "total_gradient", "weighted_gradient",
 ]  # fmt: skip
 
@@ -35,6 +36,19 @@ def gradient_of(cost: Callable[[Any], Any], network: Any) -> tuple[Any, ...]:
     """The derivatives of a cost of a network with respect to each array of weights and biases."""
     found: tuple[Any, ...] = grad(lambda arrays: cost(with_arrays(network, arrays)))(trainable_arrays(network))
     return found
+
+
+def mean_of_each(cost: Callable[..., Any], network: Any, rows: tuple[Any, Any], of: Callable[[Any], Any]) -> Any:
+    """The mean over the examples of a function of each one's gradient, element by element, as a vector.
+
+    `cost(network, *rows)` is the mean over some examples, `rows` two arrays with a row for each.
+    """
+
+    def alone(arrays: Any, *row: Any) -> Any:
+        return cost(with_arrays(network, arrays), *row)
+
+    each = per_example(grad(alone))(trainable_arrays(network), *rows)
+    return of_vector([cnp.mean(of(gradient), axis=0) for gradient in each])
 
 
 def mean_gradient(subject: Subject) -> Values:

@@ -19,7 +19,7 @@ from chainrule.learning.evaluate import chosen_cost
 from chainrule.learning.examples import Examples, prepared
 from chainrule.learning.run import Run
 from chainrule.nn.costs import Cost, usual_cost
-from chainrule.nn.objective import CostFunction, Measured, Objective, is_function
+from chainrule.nn.objective import CostFunction, Measured, Objective
 from chainrule.nn.outline import Outline, StageOutline, outline, per_example_cost
 from chainrule.nn.parameters import Parameters, astype
 from chainrule.nn.stages import with_variables
@@ -252,4 +252,4 @@ def _told(cost: Any, asked: Any) -> Any:
 def _cost(network: Any, examples: Examples, told: Any) -> Any:
     if told is None:
         return usual_cost(outline(network, examples.x).activation)
-    return told if is_function(told) else chosen_cost(told, network, examples)
+    return chosen_cost(told, network, examples)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
 
@@ -17,20 +17,21 @@ from chainrule.errors import OptionError
 from chainrule.learning.baseline import constant_accuracy
 from chainrule.learning.callbacks import Callbacks, Moment, StopLearning
 from chainrule.learning.configuration import Configuration
-from chainrule.learning.evaluate import Evaluator, Totals
-from chainrule.learning.examples import Batches, Examples, prepared
+from chainrule.learning.evaluate import Evaluator, Totals, chosen_cost
+from chainrule.learning.examples import Batches, Examples, in_batches, prepared
 from chainrule.learning.flow import Flow
 from chainrule.learning.optimizers import Optimizer, optimizer_text
 from chainrule.learning.programs import ROW, Plan, number_rows, program, run, training_plan
 from chainrule.learning.progress import Progress
 from chainrule.learning.run import Record, Run
 from chainrule.learning.watcher import Watcher, looks_every
-from chainrule.nn.costs import COSTS, Cost, cost_function
+from chainrule.nn.costs import COSTS, Cost
 from chainrule.nn.layers import learns_differently
 from chainrule.nn.objective import CostFunction, Objective, is_function
 from chainrule.nn.outline import Outline, outline, per_example_cost, stage_count
 from chainrule.nn.own_code import holds_own_code
 from chainrule.nn.parameters import Parameters, astype, trainable
+from chainrule.run.program import Program
 from chainrule.trace.tree import flatten, tree_map, unflatten
 
 __all__ = ["learn"]
@@ -104,9 +105,9 @@ def learn(
         raise OptionError(f"batch {batch} is larger than the training data, {training.count} examples.")
     orders = _orders(order, epochs, training.count, seed)
     every = looks_every(watch, parameters.count, batch, epochs * (training.count // batch))
-    known = outline(start, training.x) if callable(start) or not is_function(cost) else None
-    chosen = cost if known is None or is_function(cost) else cost_function(cost, known.activation)
+    chosen = chosen_cost(cost, start, training)
     _check_training(start, chosen)
+    known = outline(start, training.x) if callable(start) else None
     configuration = Configuration(
         sizes=_sizes(known), cost=cost_text(cost), epochs=epochs, batch=batch,
         optimizer=optimizer_text(optimizer), l2=l2, seed=seed, dtype=wanted.name, **_of_data(source, checked),
@@ -236,13 +237,15 @@ class _Task:
 
     def parts(self) -> list[Batches]:
         """The batches of an epoch: those that are whole, and the shorter one after them, filled up if that can be."""
-        whole, rest = divmod(self.training.count, self.batch)
-        parts = [Batches(0, self.batch, whole, self.batch)]
-        if not rest:
-            return parts
+        *whole, last = in_batches(self.training.count, self.batch, filled=False)
+        if last.size < self.batch and self._can_fill():
+            last = replace(last, size=self.batch)
+        return [*whole, last]
+
+    def _can_fill(self) -> bool:
+        """Whether rows that do not count can be left out of a step."""
         data = (self.training.x, self.training.labels)
-        fillable = not learns_differently(self.start) and per_example_cost(self.objective, self.start, *data)
-        return [*parts, Batches(whole * self.batch, self.batch if fillable else rest, 1, rest)]
+        return not learns_differently(self.start) and per_example_cost(self.objective, self.start, *data)
 
     def layers(self) -> int:
         """How many layers are watched."""
@@ -272,11 +275,13 @@ class _Learner:
         self.done = 0  # steps
         self.watched = task.plan(state, task.batch, watched=True, measured=True)
         self.watcher = Watcher(self._watching, task.every or 0, task.batch, task.layers())
-        own = holds_own_code(self.watched)  # which is looked at once, in the plain step
-        if task.every not in (None, 1) and not own:
+        self.plain: Program | None = None
+        is_looking, own = task.every not in (None, 1), holds_own_code(self.watched)
+        if is_looking and not own:
             self.watcher.start()
         self.steps = [(part, program(self._plan(state, part))) for part in task.parts()]
-        if task.every not in (None, 1) and own:
+        if is_looking and own:  # which is looked at once, in the plain step
+            self.plain = self.steps[0][1]
             self.watcher.start()
         self.validate = self._evaluator(task.validation)
         self.retrain = self._evaluator(task.training if task.evaluate_training else None)
@@ -287,7 +292,7 @@ class _Learner:
 
     def _watching(self) -> Callable[[int, Sequence[Values], Values], Sequence[Values]]:
         """What looks at a step; compiled beside the learning."""
-        made = program(self.watched, self.steps[0][1] if holds_own_code(self.watched) else None)
+        made = program(self.watched, beside=self.plain)
         return lambda step, state, rows: run(made, state, self.tables, rows, self._numbers(step, 1, self.task.batch))
 
     def _numbers(self, done: int, times: int, count: int) -> Values:

@@ -70,24 +70,30 @@ def training_plan(
     state: tuple[Tree, Tree], objective: Objective, optimizer: Optimizer, examples: Tree, batch: int, **how: bool
 ) -> Plan:
     """The plan of training steps; the state is `(network, optimiser's state)`, examples are `(x, labels)`."""
-    erased = with_settings(optimizer, dict.fromkeys(settings(optimizer, 0), 0.0))
-    return _plan(state, objective, erased, examples, batch, **how)
+    names = tuple(sorted(settings(optimizer, 0)))
+    erased = with_settings(optimizer, dict.fromkeys(names, 0.0))
+    return _plan(state, objective, erased, names, examples, batch, **how)
 
 
 def evaluation_plan(network: Tree, objective: Objective, examples: Tree, batch: int, *, counted: bool) -> Plan:
     """The plan of measuring costs and right answers, nothing changed; the state is the network."""
-    return _plan(network, objective, None, examples, batch, counted=counted)
+    return _plan(network, objective, None, (), examples, batch, counted=counted)
 
 
 def _plan(
-    state: Tree, objective: Objective, optimizer: Optimizer | None, examples: Tree, batch: int, **how: bool
+    state: Tree,
+    objective: Objective,
+    optimizer: Optimizer | None,
+    names: tuple[str, ...],
+    examples: Tree,
+    batch: int,
+    **how: bool,
 ) -> Plan:
     leaves, structure = flatten(state)
     tables, of_examples = flatten(examples)
     types = tuple(type_of(np.asarray(leaf)) for leaf in leaves)
     rows = tuple(type_of(table).with_shape(table.shape[1:]) for table in tables)
     kind = replace(objective, penalty=float(bool(objective.penalty)))
-    names = tuple(sorted(settings(optimizer, 0))) if optimizer else ()
     return Plan(structure, types, of_examples, rows, kind, optimizer, names, batch, **how)
 
 

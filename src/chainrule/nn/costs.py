@@ -26,7 +26,7 @@ from chainrule.trace.primitives import apply
 from chainrule.transform import stop_gradient, value_and_grad
 
 __all__ = [
-    "COSTS", "Cost", "cost_function", "quadratic", "sigmoid_cross_entropy", "softmax_cross_entropy", "targets",
+    "COSTS", "Cost", "cost_function", "quadratic", "sigmoid_cross_entropy", "softmax_cross_entropy", "targets_of",
     "usual_cost",
 ]  # fmt: skip
 
@@ -236,11 +236,6 @@ def cost_function(asked: Any, activation: Any) -> Cost:
 def usual_cost(activation: Activation) -> Cost:
     """The cost that belongs to outputs with that activation; quadratic where there is none."""
     return COSTS.get(activation.cost, quadratic)
-
-
-def targets(labels: Any, network: Any) -> Any:
-    """Integer labels of shape (n,) as one-hot rows, shape (n, outputs); real targets as they are."""
-    return targets_of(labels, network.outputs, network.dtype)
 
 
 def targets_of(labels: Any, outputs: int, dtype: Any) -> Any:

@@ -13,11 +13,10 @@ from chainrule.checks import one_of, real_number
 from chainrule.errors import OptionError
 from chainrule.insight.blocks import mean_of
 from chainrule.insight.compiling import native
-from chainrule.insight.gradients import mean_gradient
+from chainrule.insight.gradients import mean_gradient, mean_of_each
 from chainrule.insight.network_and_data import Subject
-from chainrule.insight.parameter_vector import of_vector, trainable_arrays, vector, with_arrays
+from chainrule.insight.parameter_vector import vector
 from chainrule.insight.second_order.matrices import KINDS, gauss_newton_diagonal, matrix
-from chainrule.transform import grad, per_example
 
 __all__ = ["METHODS", "Options", "Removal", "removal"]
 
@@ -139,12 +138,7 @@ def _damped_inverse(curvature: Values, damping: float) -> Values:
 @native
 def _size_of_gradients(subject: Subject) -> Any:
     """The mean over examples of |∂C_x/∂w|."""
-
-    def cost(arrays: Any, x: Any, labels: Any) -> Any:
-        return subject.cost(with_arrays(subject.network, arrays), x, labels)
-
-    each = per_example(grad(cost))(trainable_arrays(subject.network), subject.x, subject.labels)
-    return of_vector([cnp.mean(cnp.abs(g), axis=0) for g in each])
+    return mean_of_each(subject.cost, subject.network, (subject.x, subject.labels), cnp.abs)
 
 
 METHODS: dict[str, Callable[[Subject, Options, Values, Values], Removal]] = {

@@ -7,15 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import numpy as cnp
 from chainrule.checks import one_of, whole_number
 from chainrule.display import Table, number
 from chainrule.errors import OptionError
 from chainrule.insight.blocks import mean_of
 from chainrule.insight.compiling import native
-from chainrule.insight.gradients import penalty_curvature
+from chainrule.insight.gradients import mean_of_each, penalty_curvature
 from chainrule.insight.network_and_data import AskedCost, Subject, subject_of
-from chainrule.insight.parameter_vector import coordinate_at, of_vector, shaped, trainable_arrays, vector, with_arrays
+from chainrule.insight.parameter_vector import coordinate_at, shaped, vector
 from chainrule.insight.presentation import Insight, figure
 from chainrule.insight.second_order.eigenvalues import signs
 from chainrule.insight.second_order.hessian import hessian_product
@@ -23,7 +22,6 @@ from chainrule.insight.second_order.matrices import gauss_newton_diagonal, matri
 from chainrule.insight.wording import counted
 from chainrule.nn.costs import Cost
 from chainrule.nn.parameters import WEIGHT, Parameters
-from chainrule.transform import grad, per_example
 
 __all__ = ["CurvatureDiagonal", "curvature_diagonal"]
 
@@ -176,8 +174,4 @@ def _estimated(subject: Subject, probes: int, seed: int) -> tuple[Values, Values
 
 @native
 def _second_moment(subject: Subject) -> Any:
-    def cost(arrays: Any, x: Any, labels: Any) -> Any:
-        return subject.cost(with_arrays(subject.network, arrays), x, labels)
-
-    each = per_example(grad(cost))(trainable_arrays(subject.network), subject.x, subject.labels)
-    return of_vector([cnp.mean(g * g, axis=0) for g in each])
+    return mean_of_each(subject.cost, subject.network, (subject.x, subject.labels), lambda g: g * g)

@@ -17,6 +17,7 @@ from chainrule.checks import one_of
 from chainrule.errors import OptionError
 from chainrule.insight.blocks import each_of, mean_of
 from chainrule.insight.compiling import OfSubject, native
+from chainrule.insight.gradients import mean_of_each
 from chainrule.insight.network_and_data import Subject
 from chainrule.insight.parameter_vector import of_vector, shaped, trainable_arrays, with_arrays
 from chainrule.nn.activations import Activation
@@ -25,7 +26,7 @@ from chainrule.nn.objective import is_function
 from chainrule.nn.stages import forward, with_variables
 from chainrule.trace.promotion import as_array
 from chainrule.trace.tree import tree_map
-from chainrule.transform import ggn_vp, grad, hessian, hvp, per_example, vmap
+from chainrule.transform import ggn_vp, hessian, hvp, vmap
 
 __all__ = ["KINDS", "gauss_newton_diagonal", "matrix", "product"]
 
@@ -148,8 +149,7 @@ def _curvature_of_outputs(subject: Subject) -> Any:
 
 @native
 def _squares(subject: Subject, column: Any) -> Any:
-    def along(arrays: Any, x: Any, column: Any) -> Any:
-        return cnp.sum(_curved_in(subject, with_arrays(subject.network, arrays), x) * column)
+    def along(network: Any, x: Any, column: Any) -> Any:
+        return cnp.sum(_curved_in(subject, network, x) * column)
 
-    each = per_example(grad(along))(trainable_arrays(subject.network), subject.x, column)
-    return of_vector([cnp.mean(g * g, axis=0) for g in each])
+    return mean_of_each(along, subject.network, (subject.x, column), lambda g: g * g)
