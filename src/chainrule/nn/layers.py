@@ -25,7 +25,7 @@ from chainrule.nn.named import STATIC
 from chainrule.nn.parameters import BIAS, WEIGHT, Parameters, float_dtype
 from chainrule.nn.recording import layer, linear
 from chainrule.numpy import reshape
-from chainrule.trace.tree import flatten, routes, written
+from chainrule.trace.tree import flatten
 
 __all__ = ["Dense", "Function", "Sequential", "training"]
 
@@ -265,8 +265,8 @@ def array_tables(network: Any) -> tuple[str, Table]:
     """How many weights and biases a network has, and a table with the size of each array (rms)."""
     found = Parameters.of(network)
     rows = [
-        (written(route), "×".join(map(str, np.shape(x))) or "1", role, rms(x))
-        for route, x, role in zip(routes(found.structure), found.arrays, found.roles, strict=True)
+        (path, "×".join(map(str, np.shape(x))) or "1", role, rms(x))
+        for path, x, role in zip(found.paths, found.arrays, found.roles, strict=True)
     ]
     return (
         f"{found.count:,} weights and biases, {found.dtype}.",
