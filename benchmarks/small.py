@@ -1,8 +1,9 @@
 """What small things cost: `python benchmarks/small.py`.
 
-Gradients of small functions with nothing compiled, beside autograd; the first call of programs with a loop written out,
-compiler and all; a chain of terms in a scan's body; loops in loops with derivatives inside, beside JAX. Processor time
-on one core, minima, both sides in turn. JAX lives in the environment of the other benchmarks' peers.
+Gradients of small functions with nothing compiled, beside autograd; a call of `learn` whose programs are known, beyond
+its steps, and a sweep of rates; the first call of programs with a loop written out, compiler and all; a chain of terms
+in a scan's body; loops in loops with derivatives inside, beside JAX. Processor time on one core, minima, both sides in
+turn. JAX lives in the environment of the other benchmarks' peers.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,46 @@ def _uncompiled() -> None:
             ratios.append(b / a)
             _row(title, f"{a * 1e6:.0f}", f"{b * 1e6:.0f}", f"{b / a:.2f}")
     _row("geometric mean", "", "", f"{numpy.exp(numpy.mean(numpy.log(ratios))):.2f}")
+
+
+def _learning() -> None:
+    """What `learn` takes besides its steps, once it has learnt so before; and a sweep of 20 rates."""
+    import chainrule as cr
+    from chainrule import numpy as cnp
+
+    swish: Any = cr.nn.Activation("swish", lambda z: z * cr.nn.sigmoid(z))
+    huber: Any = cr.nn.Cost("huber", lambda z, a, y: cnp.sum(cnp.sqrt(1 + (a - y) ** 2) - 1, axis=-1))
+    random = numpy.random.default_rng(0)
+    data = random.random((1000, 784), dtype=numpy.float32), random.integers(0, 10, 1000)
+
+    def learn(activation: Any, cost: Any, watch: bool, epochs: int = 1, rate: float = 0.1) -> None:
+        network = cr.nn.Network([784, 30, 10], activation, output="softmax")
+        cr.learn(network, data, cost=cost, epochs=epochs, batch=20, optimizer=cr.optim.SGD(rate), watch=watch,
+                 progress=False)  # fmt: skip
+
+    print()
+    _row("learn, one epoch of 1,000 rows, 784-30-10, batch 20, known", "whole call, ms", "its steps, ms", "beyond, ms")
+    _row("---", "---:", "---:", "---:")
+    whats = {
+        "chainrule's own layers": ("sigmoid", "cross_entropy"),
+        "an activation of the user's": (swish, "cross_entropy"),
+        "an activation and a cost of the user's": (swish, huber),
+    }
+    for what, asked in whats.items():
+        for watch in (False, True):
+            ways = [partial(learn, *asked, watch, epochs) for epochs in (1, 11)]
+            ways[0]()  # after which the programs are known
+            one, eleven = _least(*ways, rounds=5, calls=3)
+            steps = (eleven - one) / 10
+            figures = (f"{1e3 * seconds:.1f}" for seconds in (one, steps, one - steps))
+            _row(f"{what}{', watched' if watch else ''}", *figures)
+
+    def all_rates() -> None:
+        for rate in numpy.geomspace(1e-3, 1, 20).tolist():
+            learn("sigmoid", "cross_entropy", True, rate=rate)
+
+    (sweep,) = _least(all_rates, rounds=3, calls=1)
+    _row("20 rates, watched", f"{1e3 * sweep:.0f}", "", "")
 
 
 def _first_calls() -> None:
@@ -154,6 +196,7 @@ def main() -> int:
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     warnings.simplefilter("ignore", UserWarning)  # that loops are written out
     _uncompiled()
+    _learning()
     _first_calls()
     _saddles(arguments.peers_env)
     return 0
